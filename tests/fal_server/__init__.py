@@ -1,0 +1,17 @@
+"""A local fal: the two billing endpoints over real HTTP on loopback, with a world of events behind them.
+
+It answers as fal's public API reference says fal does, not as the loaders would like it to::
+
+    world = World(seed=7, accounts={"acme": "key-acme"}, days=40)
+    with FalServer(world) as server:
+        ...  # point FAL_API_URL at server.url, FAL_KEY at "key-acme"
+    assert mart_total == world.total_cost("acme")
+"""
+
+from tests.fal_server.events import Event, Oddities
+from tests.fal_server.faults import Fault
+from tests.fal_server.reports import CsvStyle, Invoice
+from tests.fal_server.server import FalServer, Request
+from tests.fal_server.world import World
+
+__all__ = ["CsvStyle", "Event", "FalServer", "Fault", "Invoice", "Oddities", "Request", "World"]

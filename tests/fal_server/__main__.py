@@ -1,0 +1,64 @@
+"""`python -m tests.fal_server`: serve a world, by itself or around a command.
+
+python -m tests.fal_server --port 8080
+python -m tests.fal_server --days 40 -- python -m loaders sync
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+from tests.fal_server import FalServer, World
+
+
+def main() -> int:
+    """Serve until the command ends, or until interrupted; the exit code is the command's."""
+    options = _parser().parse_args()
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    now = datetime.now(UTC)
+    first_day = options.first_day or now.date() - timedelta(days=options.days - 1)
+    world = World(
+        seed=options.seed,
+        accounts={options.account: options.key},
+        first_day=first_day,
+        days=options.days,
+        events_per_day=options.events_per_day,
+        oddities=not options.tidy,
+        now=now if options.first_day is None else None,
+        non_enterprise=[options.account] if options.no_focus_reports else [],
+    )
+    with FalServer(world, page_cap=options.page_cap, port=options.port) as server:
+        settings = {"FAL_API_URL": server.url, "FAL_KEY": options.key, "FAL_ACCOUNT": options.account}
+        if command:
+            return subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
+        for name, value in settings.items():
+            print(f"export {name}={value}", flush=True)
+        done = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: done.set())
+        done.wait()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.fal_server", description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--account", default="acme")
+    parser.add_argument("--key", default="key-acme", help="the key it asks for (default: %(default)s)")
+    parser.add_argument("--first-day", type=date.fromisoformat, help="default: so that the last day is today")
+    parser.add_argument("--days", type=int, default=40)
+    parser.add_argument("--events-per-day", type=int, default=2000)
+    parser.add_argument("--page-cap", type=int, default=10_000, help="most rows a page holds")
+    parser.add_argument("--tidy", action="store_true", help="no oddities in the data")
+    parser.add_argument("--no-focus-reports", action="store_true", help="403 on /account/focus")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="run this with FAL_* set, then stop")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What the local fal sells: endpoints with a list price, a unit and the quantities people order."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One endpoint and what it bills. Price and quantities are texts: they go out exactly as written."""
+
+    endpoint_id: str
+    name: str
+    developer: str
+    unit: str
+    unit_price: str
+    quantities: tuple[str, ...]
+
+
+# Prices and quantities have at most three decimals, so that price × quantity × (1 − discount) is a whole
+# number of nano-USD; the oddities are where it is not.
+METERS = (
+    Meter("fal-ai/flux/dev", "FLUX.1 [dev]", "Black Forest Labs", "Megapixels", "0.025", ("1", "2", "4")),
+    Meter("fal-ai/flux/schnell", "FLUX.1 [schnell]", "Black Forest Labs", "Megapixels", "0.003", ("1", "2")),
+    Meter(
+        "fal-ai/flux-pro/v1.1", "FLUX1.1 [pro]", "Black Forest Labs", "Megapixels", "0.04", ("1", "2", "3")
+    ),
+    Meter("fal-ai/fast-sdxl", "Stable Diffusion XL", "Stability AI", "Images", "0.002", ("1", "4", "8")),
+    Meter(
+        "fal-ai/kling-video/v2/master/text-to-video",
+        "Kling 2 Master",
+        "Kuaishou",
+        "Seconds",
+        "0.28",
+        ("5", "10"),
+    ),
+    Meter("fal-ai/veo3", "Veo 3", "Google", "Seconds", "0.4", ("4", "6", "8")),
+    Meter("fal-ai/whisper", "Whisper", "OpenAI", "Seconds", "0.001", ("12.5", "61.042", "600", "3599.987")),
+    Meter(
+        "fal-ai/minimax/speech-02-hd",
+        "Speech-02 HD",
+        "MiniMax",
+        "1000 Characters",
+        "0.1",
+        ("0.042", "1.337", "5"),
+    ),
+    Meter("fal-ai/any-llm", "Any LLM", "fal", "Requests", "0.001", ("1",)),
+    # an app of the customer's own: no catalogue knows it
+    Meter(
+        "acme-inc/private-lora-app", "private-lora-app", "acme-inc", "GPU Seconds", "0.001", ("0.85", "7.125")
+    ),
+)
+
+WEIGHTS = (24, 20, 8, 12, 4, 2, 10, 8, 8, 4)
+
+METER_OF = {meter.endpoint_id: meter for meter in METERS}

@@ -1,0 +1,243 @@
+"""Billing events: what one is, how it is written as JSON, and how a day of them is drawn from a seed.
+
+Every number is kept as the text that goes over the wire; nothing passes through a float.
+"""
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+from tests.fal_server.catalogue import METERS, WEIGHTS
+
+NANO = 1_000_000_000
+MILLIS_OF_A_DAY = 86_400_000
+LABELS: tuple[str | None, ...] = ("Key 1", "Key 2", "prod key", None)
+ODD_LABELS = (
+    'Kéy "prod", {team: a,b} \\ back/slash',
+    "鍵 🚀 ключ מפתח",
+    "it's; -- a 'quoted' label\twith a tab\nand a line break",
+    "long " + "ü" * 300,
+)
+DISCOUNTS: tuple[str | None, ...] = (None, "0", "10", "12.5")
+NEW_FIELD = ',"region":"us-west","labels":{"note":"a, \\"b\\" }]{["},"retries":[0,1]'
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """What real data have and tidy test data have not; each can be switched on alone."""
+
+    nulls: bool = False
+    cost_only: bool = False
+    units_without_price: bool = False
+    free: bool = False
+    two_meters: bool = False
+    exponents: bool = False
+    long_decimals: bool = False
+    big_integers: bool = False
+    fractional_nanos: bool = False
+    odd_labels: bool = False
+    new_fields: bool = False
+    empty_day: bool = False
+    edge_instants: bool = False
+    whole_seconds: bool = False
+    shifted_pages: bool = False
+
+    @classmethod
+    def all(cls) -> "Oddities":
+        """Every oddity switched on."""
+        return cls(**{field.name: True for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One billed request on one meter. Numbers are the texts that are sent; `None` is sent as null."""
+
+    request_id: str
+    endpoint_id: str
+    at: datetime
+    cost_nano_usd: int
+    output_units: str | None = None
+    unit_price: str | None = None
+    percent_discount: str | None = None
+    auth_method: str | None = "Key 1"
+    with_millis: bool = True
+    more_json: str = ""
+
+    @property
+    def timestamp(self) -> str:
+        """The time as fal writes it: UTC, with or without milliseconds."""
+        return self.at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if self.with_millis else iso(self.at)
+
+    @property
+    def cost(self) -> Decimal:
+        """What is charged, in USD, exactly."""
+        return nano_to_usd(self.cost_nano_usd)
+
+    @property
+    def subtotal(self) -> Decimal:
+        """USD before the discount: price × units where both are known, to 18 decimals."""
+        if self.unit_price is None or self.output_units is None:
+            return self.cost
+        return product(self.unit_price, self.output_units)
+
+    def json(self, *, label: bool = False, structured: bool = False) -> str:
+        """The event as one JSON object; the authentication fields only when they were asked for."""
+        subtotal = self.subtotal
+        text = (
+            f'{{"request_id":{json.dumps(self.request_id)},"endpoint_id":{json.dumps(self.endpoint_id)},'
+            f'"timestamp":"{self.timestamp}","output_units":{self.output_units or "null"},'
+            f'"unit_price":{self.unit_price or "null"},"percent_discount":{self.percent_discount or "null"},'
+            f'"cost_estimate_nano_usd":{self.cost_nano_usd},"cost_subtotal":{plain(subtotal)},'
+            f'"cost_discount":{plain(minus(subtotal, self.cost))},"cost_total":{plain(self.cost)}{self.more_json}'
+        )
+        if label:
+            text += f',"auth_method":{json.dumps(self.auth_method, ensure_ascii=False)}'
+        if structured:
+            text += f',"auth_method_structured":{json.dumps(self.auth_structured, ensure_ascii=False)}'
+        return text + "}"
+
+    @property
+    def auth_structured(self) -> dict[str, str | None]:
+        """The longer form of auth_method."""
+        return {
+            "detail": self.auth_method,
+            "api_key_id": self.api_key_id,
+            "login_username": self.login_username,
+        }
+
+    @property
+    def api_key_id(self) -> str | None:
+        """An id for the key the label stands for; none for a call made from the web site."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.auth_method)) if self.auth_method else None
+
+    @property
+    def login_username(self) -> str | None:
+        """Who was logged in, where no key was used."""
+        return None if self.auth_method else "ada"
+
+
+def iso(moment: datetime) -> str:
+    """A UTC time to the second, with a Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def plain(number: Decimal) -> str:
+    """Decimal text without exponent and without trailing zeros."""
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
+
+
+def nano_to_usd(nano: int) -> Decimal:
+    """Nano-USD as USD, exactly."""
+    return Decimal(nano).scaleb(-9)
+
+
+def product(*factors: str | Decimal) -> Decimal:
+    """The exact product, then rounded half even to 18 decimals, the most a cost column holds."""
+    with localcontext(prec=100):
+        result = Decimal(1)
+        for factor in factors:
+            result *= Decimal(factor)
+        return result.quantize(Decimal("1e-18"), ROUND_HALF_EVEN)
+
+
+def minus(left: Decimal, right: Decimal) -> Decimal:
+    """The exact difference."""
+    with localcontext(prec=100):
+        return left - right
+
+
+def charged_nano(unit_price: str, output_units: str, percent_discount: str | None) -> int:
+    """What fal charges: price × units × (1 − discount/100), in whole nano-USD, rounded half even."""
+    with localcontext(prec=100):
+        kept = 1 - Decimal(percent_discount or 0) / 100
+        exact = Decimal(unit_price) * Decimal(output_units) * kept * NANO
+        return int(exact.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event]:
+    """Exactly `count` distinct events of one UTC day, oldest first; the same for the same seed, always."""
+    rng = random.Random(f"{seed}|{day}")
+    midnight = datetime.combine(day, time(), UTC)
+    instants = [midnight + timedelta(milliseconds=rng.randrange(MILLIS_OF_A_DAY)) for _ in range(count)]
+    if oddities.edge_instants and count >= 2:
+        instants[0] = midnight
+        instants[1] = midnight + timedelta(milliseconds=MILLIS_OF_A_DAY - 1)
+    drawn: list[Event] = []
+    for instant in instants:
+        if len(drawn) < count:
+            drawn.extend(_draw(rng, instant, oddities))
+    return sorted(drawn[:count], key=order)
+
+
+def order(event: Event) -> tuple[datetime, str, str, str]:
+    """The order events are kept in (fal answers in the reverse of it): by time, then by whatever tells them apart."""
+    return event.at, event.request_id, event.unit_price or "", event.output_units or ""
+
+
+def _draw(rng: random.Random, at: datetime, oddities: Oddities) -> Iterator[Event]:
+    meter = rng.choices(METERS, WEIGHTS)[0]
+    event = _priced(
+        Event(
+            request_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            endpoint_id=meter.endpoint_id,
+            at=at,
+            cost_nano_usd=0,
+            auth_method=rng.choice(LABELS),
+        ),
+        meter.unit_price,
+        rng.choice(meter.quantities),
+        rng.choice(DISCOUNTS),
+    )
+    lot, second_lot = rng.random(), rng.random()
+    if oddities.whole_seconds and second_lot < 0.03:
+        event = replace(event, at=event.at.replace(microsecond=0), with_millis=False)
+    if oddities.odd_labels and 0.03 <= second_lot < 0.06:
+        event = replace(event, auth_method=rng.choice(ODD_LABELS))
+    if oddities.new_fields and 0.06 <= second_lot < 0.12:
+        event = replace(event, more_json=NEW_FIELD)
+    if oddities.two_meters and 0.12 <= second_lot < 0.14:
+        yield _priced(event, "0.007", "3", event.percent_discount)
+    yield _odd(rng, event, lot, oddities)
+
+
+def _odd(rng: random.Random, event: Event, lot: float, oddities: Oddities) -> Event:
+    """The event, or in a tenth of all cases what an oddity makes of it."""
+    units, price, discount = event.output_units or "1", event.unit_price or "1", event.percent_discount
+    if lot < 0.01 and oddities.cost_only:
+        return replace(event, output_units=None, unit_price=None, percent_discount=None)
+    if 0.01 <= lot < 0.02 and oddities.units_without_price:
+        return replace(event, unit_price=None)
+    if 0.02 <= lot < 0.03 and oddities.nulls:
+        return replace(event, output_units=None)
+    if 0.03 <= lot < 0.04 and oddities.free:
+        return (
+            _priced(event, "0", units, discount)
+            if rng.random() < 0.5
+            else _priced(event, price, units, "100")
+        )
+    if 0.04 <= lot < 0.05 and oddities.exponents:
+        return _priced(event, "3.33e-05", str(rng.randrange(1, 5000)), discount)
+    if 0.05 <= lot < 0.06 and oddities.long_decimals:
+        long_price = rng.choice(("0.12345678901234567", "0.123456789012345678", "0.000000000000123457"))
+        return _priced(event, long_price, "3", discount)
+    if 0.06 <= lot < 0.065 and oddities.big_integers:
+        return _priced(event, "1e-18", "12345678901234567890", discount)
+    if 0.065 <= lot < 0.10 and oddities.fractional_nanos:
+        return _priced(event, "0.00055555", rng.choice(("1.048576", "0.333333333", "2.359296")), discount)
+    return event
+
+
+def _priced(event: Event, unit_price: str, output_units: str, percent_discount: str | None) -> Event:
+    return replace(
+        event,
+        unit_price=unit_price,
+        output_units=output_units,
+        percent_discount=percent_discount,
+        cost_nano_usd=charged_nano(unit_price, output_units, percent_discount),
+    )

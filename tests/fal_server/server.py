@@ -1,0 +1,319 @@
+"""The local fal over HTTP/1.1 on loopback: parameters, keys, pages, errors."""
+
+import base64
+import binascii
+import gzip
+import json
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from tests.fal_server.events import Event
+from tests.fal_server.faults import Fault, Script
+from tests.fal_server.reports import TIMEFRAMES, default_timeframe, month_start
+from tests.fal_server.world import World
+
+LONGEST_WINDOW = timedelta(days=90)
+MOST_IDS = 50
+EXPANSIONS = {"auth_method", "auth_method_structured"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came in; `params` maps each name to all its values."""
+
+    path: str
+    params: dict[str, list[str]]
+    headers: dict[str, str] = field(repr=False)
+
+    def one(self, name: str) -> str | None:
+        """The last value of a parameter, or None."""
+        return self.params[name][-1] if self.params.get(name) else None
+
+    def many(self, name: str) -> list[str]:
+        """All values of a parameter that may be repeated or separated by commas."""
+        return [value for text in self.params.get(name, []) for value in text.split(",") if value]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class ApiError(Exception):
+    """An answer in fal's error form."""
+
+    def __init__(self, status: int, type_: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.type, self.message = status, type_, message
+
+    def answer(self) -> Answer:
+        """The error as fal writes it."""
+        error = {
+            "type": self.type,
+            "message": self.message,
+            "docs_url": "https://fal.ai/docs",
+            "request_id": "req-1",
+        }
+        return Answer(self.status, json.dumps({"error": error}).encode())
+
+
+class FalServer:
+    """Serves a world until the `with` block ends. page_cap: the most rows a page holds, whatever limit says.
+
+    `url` is what FAL_API_URL wants, `requests` all requests so far, `faults` a list to append `Fault`s to.
+    """
+
+    def __init__(self, world: World, page_cap: int = 10_000, port: int = 0) -> None:
+        self.world = world
+        self.page_cap = page_cap
+        self.requests: list[Request] = []
+        self.faults = Script()
+        self.stopping = threading.Event()
+        self._http = _Server(("127.0.0.1", port), self)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def start(self) -> "FalServer":
+        """Begin to answer."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop answering and free the port."""
+        self.stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> "FalServer":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def answer(self, request: Request) -> Answer:
+        """The true answer to a request, faults aside."""
+        try:
+            account = self._account(request)
+            if request.path == "/v1/models/billing-events":
+                return self._billing_events(request, account)
+            if request.path == "/v1/account/focus":
+                return self._focus(request, account)
+            raise ApiError(404, "not_found", f"No such endpoint: {request.path}")
+        except ApiError as error:
+            return error.answer()
+
+    def _account(self, request: Request) -> str:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        for account, its_key in self.world.accounts.items():
+            if scheme == "Key" and key == its_key:
+                return account
+        raise ApiError(401, "authorization_error", "Authentication is required to access this endpoint")
+
+    # ---------------------------------------------------------------- /models/billing-events
+
+    def _billing_events(self, request: Request, account: str) -> Answer:
+        start, end = self._window(request)
+        limit = min(_positive(request.one("limit"), self.page_cap, "limit"), self.page_cap)
+        page = 0
+        if cursor := request.one("cursor"):
+            page, limit = _read_cursor(cursor)
+        expand = set(request.many("expand"))
+        if expand - EXPANSIONS:
+            raise _invalid(f"expand: unknown value {sorted(expand - EXPANSIONS)[0]!r}")
+        rows = self._filtered(request, self.world.window(account, start, end))
+        # New rows push the list down while it is read: each page starts a few rows before the last one ended.
+        shift = min(self.world.shift, limit - 1)
+        first = page * (limit - shift)
+        has_more = first + limit < len(rows)
+        events = ",".join(
+            event.json(label="auth_method" in expand, structured="auth_method_structured" in expand)
+            for event in rows[first : first + limit]
+        )
+        cursor = json.dumps(_write_cursor(page + 1, limit) if has_more else None)
+        news = ',"request_cost":{"units":1}' if self.world.oddities.new_fields else ""
+        body = (
+            f'{{"next_cursor":{cursor},"has_more":{json.dumps(has_more)}{news},"billing_events":[{events}]}}'
+        )
+        return Answer(200, body.encode())
+
+    def _filtered(self, request: Request, rows: list[Event]) -> list[Event]:
+        for name in ("endpoint_id", "request_id"):
+            wanted = set(request.many(name))
+            if len(request.many(name)) > MOST_IDS or (name in request.params and not wanted):
+                raise _invalid(f"{name}: give 1 to {MOST_IDS} values")
+            rows = [row for row in rows if getattr(row, name) in wanted] if wanted else rows
+        for name in ("api_key_id", "login_username"):
+            wanted = set(request.many(name))
+            rows = [row for row in rows if getattr(row, name) in wanted] if wanted else rows
+        return rows
+
+    def _window(self, request: Request) -> tuple[datetime, datetime]:
+        end = _moment(request.one("end"), self.world.now, "end")
+        start = _moment(request.one("start"), end - timedelta(hours=24), "start")
+        if start >= end:
+            raise _invalid("start must be before end")
+        if end - start > LONGEST_WINDOW:
+            raise _invalid("The time range must not be longer than 90 days")
+        return start, end
+
+    # ---------------------------------------------------------------- /account/focus
+
+    def _focus(self, request: Request, account: str) -> Answer:
+        if account in self.world.non_enterprise:
+            raise ApiError(
+                403, "authorization_error", "FOCUS reports are available to enterprise accounts only"
+            )
+        source = request.one("source")
+        if source == "invoice":
+            return self._invoice(request, account)
+        if source == "estimate":
+            return self._estimate(request, account)
+        raise _invalid("source: must be 'invoice' or 'estimate'")
+
+    def _invoice(self, request: Request, account: str) -> Answer:
+        billing, charge = request.one("billing_month"), request.one("charge_month")
+        if (billing is None) == (charge is None):
+            raise _invalid("give either billing_month or charge_month")
+        try:
+            month = f"{month_start(billing):%Y-%m}" if billing else f"{month_start(charge or '', 1):%Y-%m}"
+        except ValueError:
+            raise _invalid("billing_month, charge_month: must be YYYY-MM") from None
+        try:
+            return Answer(200, self.world.invoice_csv(account, month), "text/csv; charset=utf-8")
+        except KeyError:
+            raise ApiError(404, "not_found", f"There is no invoice for {month}") from None
+
+    def _estimate(self, request: Request, account: str) -> Answer:
+        start, end = self._window(request)
+        timeframe = request.one("timeframe") or default_timeframe(start, end)
+        if timeframe not in TIMEFRAMES:
+            raise _invalid(f"timeframe: must be one of {', '.join(TIMEFRAMES)}")
+        timezone = request.one("timezone") or "UTC"
+        try:
+            ZoneInfo(timezone)
+        except (ValueError, OSError, KeyError):
+            raise _invalid(f"timezone: unknown: {timezone}") from None
+        bound = request.one("bound_to_timeframe") or "true"
+        if bound not in ("true", "false"):
+            raise _invalid("bound_to_timeframe: must be 'true' or 'false'")
+        report = self.world.estimate_csv(account, start, end, timeframe, timezone, bound == "true")
+        return Answer(200, report, "text/csv; charset=utf-8")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], fal: FalServer) -> None:
+        self.fal = fal
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is no news here."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "local-fal"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Log the request, then answer it or make the fault that is due."""
+        fal = self.server.fal
+        url = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(url.path, parse_qs(url.query, keep_blank_values=True), headers)
+        fal.requests.append(request)
+        fault = fal.faults.take(request)
+        if fault is None:
+            self._send(fal.answer(request))
+        else:
+            self._misbehave(fault, request)
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet; `FalServer.requests` is the log."""
+
+    def _misbehave(self, fault: Fault, request: Request) -> None:
+        if fault.kind == "answer":
+            content_type = fault.headers.pop("Content-Type", "text/plain")
+            self._send(Answer(fault.status, fault.body, content_type, fault.headers))
+        elif fault.kind == "malformed":
+            answer = self.server.fal.answer(request)
+            self._send(Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type))
+        elif fault.kind == "cut":
+            self._send(self.server.fal.answer(request), cut=True)
+        elif fault.kind == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+        else:
+            self.server.fal.stopping.wait(fault.seconds)
+            self.close_connection = True
+
+    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+        body = answer.body
+        headers = {"Content-Type": answer.content_type} | answer.headers
+        if "gzip" in self.headers.get("Accept-Encoding", "") and "Content-Encoding" not in headers:
+            body = gzip.compress(body, 1, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        self.send_response(answer.status)
+        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(name, value)
+        # headers and body in one write: two would wait for each other's acknowledgement
+        self._headers_buffer.append(b"\r\n" + (body[: len(body) // 2] if cut else body))
+        self.flush_headers()
+        self.close_connection = self.close_connection or cut
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError(400, "validation_error", message)
+
+
+def _positive(text: str | None, default: int, name: str) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise _invalid(f"{name}: must be a whole number of at least 1")
+    return int(text)
+
+
+def _moment(text: str | None, default: datetime, name: str) -> datetime:
+    if text is None:
+        return default
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _invalid(f"{name}: must be an ISO 8601 date or date-time") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _write_cursor(page: int, limit: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"page": page, "limit": limit}).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, int]:
+    try:
+        inside = json.loads(base64.urlsafe_b64decode(cursor))
+        return int(inside["page"]), int(inside["limit"])
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        raise _invalid("cursor: not one of ours") from None
