@@ -1,0 +1,331 @@
+{#
+    The landing zone, as models see it: relations of raw text, one row per event or CSV record of the latest load of each
+    partition. How a file looks is known here and nowhere else.
+#}
+
+{% macro landing_dir() -%}
+    {{ return(env_var('FAL_LANDING_DIR', 'sample').rstrip('/')) }}
+{%- endmacro %}
+
+{# every partition of every feed, as a path pattern below the landing folder #}
+{% macro landing_partitions() %}
+    {{ return({
+        'billing_events': 'billing_events/account=*/date=*',
+        'invoice': 'focus_reports/account=*/source=invoice/billing_month=*',
+        'estimate': 'focus_reports/account=*/source=estimate/date=*',
+    }) }}
+{% endmacro %}
+
+{#
+    Folders of the latest load of each partition of a feed: a list of paths.
+    Load ids sort by time, so the latest is the greatest; a folder without a manifest is no load.
+    Listed when a model is compiled, so that superseded loads are never opened.
+#}
+{% macro latest_loads(feed) %}
+    {% if not execute %}{{ return([]) }}{% endif %}
+    {{ return(adapter.dispatch('latest_loads')(landing_dir() ~ '/' ~ landing_partitions()[feed])) }}
+{% endmacro %}
+
+{% macro duckdb__latest_loads(partitions) %}
+    {% set query %}
+        select max(regexp_replace(file, '/manifest\.json$', '')) as folder
+        from glob({{ sql_text(partitions ~ '/load=*/manifest.json') }})
+        group by regexp_replace(file, '/load=[^/]*/manifest\.json$', '')
+        order by folder
+    {% endset %}
+    {{ return(run_query(query).columns[0].values() | list) }}
+{% endmacro %}
+
+{# a SQL list of file patterns, one per folder #}
+{% macro files_in(folders, pattern) -%}
+    [
+        {%- for folder in folders %}
+        {{ sql_text(folder ~ '/' ~ pattern) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ]
+{%- endmacro %}
+
+{# a relation without rows, for a landing zone without loads; columns: name to SQL type #}
+{% macro empty_relation(columns) %}
+    select
+        {%- for name, type in columns.items() %}
+        cast(null as {{ type }}) as {{ adapter.quote(name) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    where false
+{% endmacro %}
+
+{#
+    All loads, superseded ones too, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
+    fetched_at, page_file, page_rows. From the manifests.
+#}
+{% macro read_landed_manifests() %}{{ return(adapter.dispatch('read_landed_manifests')()) }}{% endmacro %}
+
+{% macro duckdb__read_landed_manifests() %}
+    {%- set partitions = [] -%}
+    {%- for feed, pattern in landing_partitions().items() if latest_loads(feed) -%}
+        {%- do partitions.append(landing_dir() ~ '/' ~ pattern) -%}
+    {%- endfor -%}
+    {%- if not partitions -%}
+    {{ empty_relation({
+        'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
+        'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
+        'page_rows': 'bigint',
+    }) }}
+    {%- else -%}
+    select
+        feed,
+        account,
+        source,
+        landed_partition,
+        load_id,
+        is_complete,
+        fetched_at,
+        page.file as page_file,
+        page.page_rows
+    from (
+        select
+            feed,
+            account,
+            source,
+            "partition" as landed_partition,
+            load_id,
+            complete as is_complete,
+            fetched_at,
+            unnest(list_transform(pages, lambda page: {'file': page.file, 'page_rows': page.rows})) as page
+        from read_json(
+            {{ files_in(partitions, 'load=*/manifest.json') }},
+            columns = {
+                feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
+                complete: 'BOOLEAN', fetched_at: 'VARCHAR', pages: 'STRUCT(file VARCHAR, "rows" BIGINT)[]'
+            },
+            format = 'newline_delimited',
+            hive_partitioning = false
+        )
+    )
+    {%- endif -%}
+{% endmacro %}
+
+{% macro billing_event_fields() %}
+    {{ return([
+        'request_id', 'endpoint_id', 'timestamp', 'output_units', 'unit_price', 'percent_discount',
+        'cost_estimate_nano_usd', 'cost_subtotal', 'auth_method',
+    ]) }}
+{% endmacro %}
+
+{#
+    Events of the latest loads: account, landed_date, load_id, landed_file, event_number (from 1 within its page),
+    raw_event (its JSON text), is_readable, and each field of billing_event_fields() as text.
+    A page that is no JSON document, or has no list of events, is one row that is not readable.
+#}
+{% macro read_landed_billing_events() %}
+    {{ return(adapter.dispatch('read_landed_billing_events')(latest_loads('billing_events'))) }}
+{% endmacro %}
+
+{% macro duckdb__read_landed_billing_events(folders) %}
+    {%- set fields = billing_event_fields() -%}
+    {%- if not folders -%}
+    {{ empty_relation(dict({
+        'account': 'varchar', 'landed_date': 'date', 'load_id': 'varchar', 'landed_file': 'varchar',
+        'event_number': 'bigint', 'raw_event': 'varchar', 'is_readable': 'boolean',
+    }, **dict.fromkeys(fields, 'varchar'))) }}
+    {%- else -%}
+    select
+        account,
+        landed_date,
+        load_id,
+        landed_file,
+        event_number,
+        raw_event,
+        is_readable,
+        {%- for field in fields %}
+        event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select
+            account,
+            landed_date,
+            load_id,
+            landed_file,
+            is_readable,
+            unnest(range(1, len(events) + 1)) as event_number,
+            unnest(events) as event,
+            unnest(raw_events) as raw_event
+        from (
+            select
+                account,
+                landed_date,
+                load_id,
+                landed_file,
+                is_readable,
+                from_json(
+                    events,
+                    '[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]'
+                ) as events,
+                cast(from_json(events, '["JSON"]') as varchar[]) as raw_events
+            from (
+                select
+                    account,
+                    landed_date,
+                    load_id,
+                    landed_file,
+                    is_readable,
+                    case
+                        when is_readable then json_extract(exact_page, '$.billing_events')
+                        -- one row stands for the page: it has no field, and what was landed as its raw text
+                        else json_array(left(page_text, 1000))
+                    end as events
+                from (
+                    select
+                        *,
+                        coalesce(json_type(exact_page, '$.billing_events') = 'ARRAY', false) as is_readable
+                    from (
+                        select
+                            *,
+                            cast(page as varchar) as page_text,
+                            -- a JSON number passes through a double here, which keeps 15 digits: longer ones become text
+                            case
+                                when regexp_matches(cast(page as varchar), '[0-9][0-9.]{15}')
+                                    then try_cast({{ long_numbers_as_text('cast(page as varchar)') }} as json)
+                                else page
+                            end as exact_page
+                        from (
+                            select
+                                account,
+                                "date" as landed_date,
+                                "load" as load_id,
+                                parse_filename(filename) as landed_file,
+                                "json" as page
+                            from read_json_objects(
+                                {{ files_in(folders, 'page-*.json.gz') }},
+                                format = 'newline_delimited',
+                                ignore_errors = true,
+                                maximum_object_size = 100000000,
+                                filename = true,
+                                hive_partitioning = true,
+                                hive_types = {account: 'VARCHAR', "date": 'DATE', "load": 'VARCHAR'},
+                                allow_empty = true
+                            )
+                        )
+                    )
+                )
+            )
+        )
+    )
+    {%- endif -%}
+{% endmacro %}
+
+{# the numbers of an event put in quotes, in a page of JSON text. A name directly before a colon can only be a key. #}
+{% macro long_numbers_as_text(page) -%}
+    regexp_replace(
+        {{ page }},
+        '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+        '"\1":"\2"',
+        'g'
+    )
+{%- endmacro %}
+
+{#
+    Records of the latest loads of all FOCUS CSVs, invoices and estimates: account, source, landed_partition (a billing
+    month or a day), load_id, landed_file, record_number (from 1, without the header), field_names and field_values (lists).
+    Nothing is sniffed: each file's first record is its header, and files need not agree on theirs.
+#}
+{% macro read_landed_focus_reports() %}
+    {{ return(adapter.dispatch('read_landed_focus_reports')(latest_loads('invoice') + latest_loads('estimate'))) }}
+{% endmacro %}
+
+{% macro duckdb__read_landed_focus_reports(folders) %}
+    {%- set widest = 300 -%}
+    {%- if not folders -%}
+    {{ empty_relation({
+        'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar', 'load_id': 'varchar',
+        'landed_file': 'varchar', 'record_number': 'bigint', 'field_names': 'varchar[]', 'field_values': 'varchar[]',
+    }) }}
+    {%- else -%}
+    select
+        regexp_extract(filename, '/account=([^/]*)/', 1) as account,
+        regexp_extract(filename, '/source=([^/]*)/', 1) as source,
+        regexp_extract(filename, '/(billing_month|date)=([^/]*)/', 2) as landed_partition,
+        regexp_extract(filename, '/load=([^/]*)/', 1) as load_id,
+        parse_filename(filename) as landed_file,
+        record_number - 1 as record_number,
+        list_transform(header, lambda name: trim(name)) as field_names,
+        field_values
+    from (
+        select
+            filename,
+            field_values,
+            first_value(field_values) over (partition by filename order by line_number) as header,
+            row_number() over (partition by filename order by line_number) as record_number
+        from (
+            select
+                filename,
+                line_number,
+                -- a field that is there is never null here (see nullstr), so the first null is where the record ends
+                padded[1:coalesce(list_position(list_transform(padded, lambda f: f is null), true) - 1, len(padded))]
+                    as field_values
+            from (
+                select
+                    row_number() over () as line_number,
+                    filename,
+                    [{% for i in range(widest) %}c{{ i }}{{ ', ' if not loop.last }}{% endfor %}] as padded
+                from read_csv(
+                    {{ files_in(folders, 'report.csv.gz') }},
+                    auto_detect = false,
+                    header = false,
+                    columns = { {%- for i in range(widest) %}c{{ i }}: 'VARCHAR'{{ ', ' if not loop.last }}{% endfor -%} },
+                    delim = ',',
+                    quote = '"',
+                    escape = '"',
+                    nullstr = '\N~absent~',
+                    null_padding = true,
+                    strict_mode = false,
+                    parallel = false,
+                    max_line_size = 10000000,
+                    filename = true,
+                    hive_partitioning = false,
+                    allow_empty = true
+                )
+            )
+        )
+    )
+    where record_number > 1
+    {%- endif -%}
+{% endmacro %}
+
+{# the field of a CSV record that its file's header names so: text, null when empty or not there #}
+{% macro record_field(name) -%}{{ return(adapter.dispatch('record_field')(name)) }}{%- endmacro %}
+
+{% macro duckdb__record_field(name) -%}
+    nullif(field_values[list_position(field_names, '{{ name }}')], '')
+{%- endmacro %}
+
+{# the fields of a CSV record whose names are not among those known, as a JSON object, null when there is none #}
+{% macro remaining_record_fields(known) -%}{{ return(adapter.dispatch('remaining_record_fields')(known)) }}{%- endmacro %}
+
+{% macro duckdb__remaining_record_fields(known) -%}
+    case
+        when len(list_distinct(field_names)) = len(field_names)
+            then nullif(
+                cast(to_json(map_from_entries(list_filter(
+                    list_zip(field_names, field_values),
+                    lambda field: coalesce(field[1], '') <> ''
+                        and coalesce(field[2], '') <> ''
+                        and not list_contains({{ known | list | tojson | replace('"', "'") }}, field[1])
+                ))) as varchar),
+                '{}'
+            )
+    end
+{%- endmacro %}
+
+{% macro array_length(list) -%}{{ return(adapter.dispatch('array_length')(list)) }}{%- endmacro %}
+
+{% macro duckdb__array_length(list) -%} len({{ list }}) {%- endmacro %}
+
+{% macro has_repeats(list) -%}{{ return(adapter.dispatch('has_repeats')(list)) }}{%- endmacro %}
+
+{% macro duckdb__has_repeats(list) -%} len(list_distinct({{ list }})) < len({{ list }}) {%- endmacro %}
+
+{# a list of texts as JSON text #}
+{% macro array_as_json(list) -%}{{ return(adapter.dispatch('array_as_json')(list)) }}{%- endmacro %}
+
+{% macro duckdb__array_as_json(list) -%} cast(to_json({{ list }}) as varchar) {%- endmacro %}

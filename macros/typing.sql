@@ -1,0 +1,119 @@
+{#
+    From text to types, the same on every engine: engines accept different texts as numbers and times (1_000, now, T01:00)
+    and round silently what does not fit, so a pattern decides what is a number or a time, and surplus decimals are found.
+#}
+
+{% macro sql_text(value) -%}
+    '{{ value | string | replace("'", "''") }}'
+{%- endmacro %}
+
+{% macro number_pattern() %}{{ return('-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?') }}{% endmacro %}
+
+{% macro time_pattern() %}
+    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[-+][0-9]{2}:?[0-9]{2})?)?') }}
+{% endmacro %}
+
+{# whether the whole text matches: boolean, null for null #}
+{% macro matches(text, pattern) -%}{{ return(adapter.dispatch('matches')(text, pattern)) }}{%- endmacro %}
+
+{% macro duckdb__matches(text, pattern) -%}
+    regexp_full_match({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{# whether a text is a number; null for null #}
+{% macro is_number(text) -%}
+    {{ matches(text, number_pattern()) }}
+{%- endmacro %}
+
+{# text to DECIMAL(38, scale), null where it is no number or too large; see has_surplus_decimals #}
+{% macro try_decimal(text, scale) -%}
+    case when {{ is_number(text) }} then try_cast({{ text }} as decimal(38, {{ scale }})) end
+{%- endmacro %}
+
+{#
+    Whether the number in a text has more decimals than the scale holds: an engine would round it silently.
+    Without an exponent the text shows it. With one, the value is compared at a finer scale (both sides at one scale, as
+    two scales may not fit each other), must not vanish, and may not be longer than that scale can show.
+#}
+{% macro has_surplus_decimals(text, scale) -%}
+    (
+        {{ matches(text, '-?[0-9]+[.][0-9]{' ~ scale ~ '}0*[1-9][0-9]*') }}
+        or {{ matches(text, '-?[0-9]+[.][0-9]{18,}[eE].*') }}
+        or ({{ matches(text, '-?[0.]*[1-9].*[eE].*') }} and try_cast({{ text }} as decimal(38, {{ scale }})) = 0)
+        or coalesce(
+            try_cast(try_cast({{ text }} as decimal(38, {{ scale }})) as decimal(38, {{ scale + 12 }}))
+            <> try_cast({{ text }} as decimal(38, {{ scale + 12 }})),
+            false
+        )
+    )
+{%- endmacro %}
+
+{# ISO 8601 date or date-time, as text, to a UTC timestamp; UTC where it names no zone; null where it is neither #}
+{% macro try_utc_timestamp(text) -%}
+    case when {{ matches(text, time_pattern()) }} then try_cast({{ text }} as {{ type_utc_timestamp() }}) end
+{%- endmacro %}
+
+{# an instant, shown in the session's time zone, which profiles.yml sets to UTC #}
+{% macro type_utc_timestamp() -%}{{ return(adapter.dispatch('type_utc_timestamp')()) }}{%- endmacro %}
+
+{% macro duckdb__type_utc_timestamp() -%}timestamp with time zone{%- endmacro %}
+
+{# the UTC date of an instant, and the start of its UTC day, hour or month as an instant #}
+{% macro utc_date(instant) -%}
+    cast({{ instant }} as date)
+{%- endmacro %}
+
+{% macro utc_trunc(unit, instant) -%}
+    cast(date_trunc('{{ unit }}', {{ instant }}) as {{ type_utc_timestamp() }})
+{%- endmacro %}
+
+{% macro utc_add(unit, count, instant) -%}
+    cast({{ dbt.dateadd(unit, count, instant) }} as {{ type_utc_timestamp() }})
+{%- endmacro %}
+
+{# first day of the month of a date or instant #}
+{% macro month_of(day) -%}
+    cast(date_trunc('month', {{ day }}) as date)
+{%- endmacro %}
+
+{# an amount in the one precision that money and unit prices have; products come here at once, and are rounded once #}
+{% macro money(amount) -%}
+    cast({{ amount }} as decimal(38, 18))
+{%- endmacro %}
+
+{% macro quantity(amount) -%}
+    cast({{ amount }} as decimal(38, 9))
+{%- endmacro %}
+
+{# a decimal as the shortest plain text: 0.025, 12, never 0.0250 or 2.5e-2 #}
+{% macro plain_decimal(number) -%}{{ return(adapter.dispatch('plain_decimal')(number)) }}{%- endmacro %}
+
+{% macro duckdb__plain_decimal(number) -%}
+    regexp_replace(regexp_replace(cast({{ number }} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')
+{%- endmacro %}
+
+{# an instant as text, like 2026-01-05T00:00:00Z #}
+{% macro iso_utc(instant) -%}{{ return(adapter.dispatch('iso_utc')(instant)) }}{%- endmacro %}
+
+{% macro duckdb__iso_utc(instant) -%}
+    strftime({{ instant }} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')
+{%- endmacro %}
+
+{# pairs of a group as the text of one JSON object, keys in byte order #}
+{% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
+
+{% macro duckdb__json_object_agg(key, value) -%}
+    '{' || string_agg(to_json({{ key }}) || ':' || to_json({{ value }}), ',' order by {{ key }}) || '}'
+{%- endmacro %}
+
+{# the distinct texts of a group, in byte order, with a comma and a space between them #}
+{% macro text_list_agg(text) -%}{{ return(adapter.dispatch('text_list_agg')(text)) }}{%- endmacro %}
+
+{% macro duckdb__text_list_agg(text) -%}
+    string_agg(distinct {{ text }}, ', ' order by {{ text }})
+{%- endmacro %}
+
+{# how much a part is of a whole, in percent with 4 decimals: a ratio to read, not money; null where the whole is 0 #}
+{% macro percent_of(part, whole) -%}
+    cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(18, 4))
+{%- endmacro %}

@@ -1,0 +1,50 @@
+with
+
+charged as (
+
+    select distinct
+        account,
+        auth_method
+    from {{ ref('int_billing_events__deduplicated') }}
+
+),
+
+allocation as (
+
+    select * from {{ ref('fal_allocation') }}
+
+),
+
+matched as (
+
+    -- a line without an auth method holds for the whole account, unless a line for the auth method sets the same key
+    select
+        charged.account,
+        charged.auth_method,
+        allocation.tag_key,
+        allocation.tag_value,
+        row_number() over (
+            partition by charged.account, charged.auth_method, allocation.tag_key
+            order by allocation.auth_method asc nulls last, allocation.tag_value asc
+        ) as precedence
+    from charged
+    inner join allocation
+        on
+            charged.account = allocation.account
+            and (allocation.auth_method is null or charged.auth_method = allocation.auth_method)
+
+),
+
+tags as (
+
+    select
+        account,
+        auth_method,
+        {{ json_object_agg('tag_key', 'tag_value') }} as tags
+    from matched
+    where precedence = 1
+    group by account, auth_method
+
+)
+
+select * from tags

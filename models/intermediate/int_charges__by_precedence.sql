@@ -1,0 +1,81 @@
+{{ config(materialized='view') }}
+
+{%- set columns = dict(focus_columns(), **focus_custom_columns()).keys() | list -%}
+
+with
+
+from_events as (
+
+    select * from {{ ref('int_charges__from_billing_events') }}
+
+),
+
+from_reports as (
+
+    select * from {{ ref('int_charges__from_focus_reports') }}
+
+),
+
+day_sources as (
+
+    select * from {{ ref('int_charge_days__sources') }}
+
+),
+
+invoiced as (
+
+    -- an invoice is never thinned out: its credits, taxes and corrections count in any month
+    select
+        {%- for column in columns %}
+        {{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from from_reports
+    where x_ChargeSource = 'invoice'
+
+),
+
+metered as (
+
+    select
+        {%- for column in columns %}
+        from_events.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from from_events
+    inner join day_sources
+        on
+            from_events.x_Account = day_sources.account
+            and {{ utc_date('from_events.ChargePeriodStart') }} = day_sources.charge_date
+    where day_sources.charge_source = 'billing_events'
+
+),
+
+estimated as (
+
+    -- an estimate is asked for one day; what it says of another day is that day's own estimate to say
+    select
+        {%- for column in columns %}
+        from_reports.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from from_reports
+    inner join day_sources
+        on
+            from_reports.x_Account = day_sources.account
+            and {{ utc_date('from_reports.ChargePeriodStart') }} = day_sources.charge_date
+    where
+        from_reports.x_ChargeSource = 'estimate'
+        and from_reports.landed_date = day_sources.charge_date
+        and day_sources.charge_source = 'estimate'
+
+),
+
+charges as (
+
+    select * from invoiced
+    union all
+    select * from metered
+    union all
+    select * from estimated
+
+)
+
+select * from charges

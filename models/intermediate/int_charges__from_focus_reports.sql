@@ -1,0 +1,192 @@
+{#-
+    What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
+    in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
+-#}
+{%- set billed_by_unit -%}
+    ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null
+{%- endset -%}
+{%- set fills = {
+    'BillingAccountId': 'billing_account_id',
+    'BillingAccountName': 'billing_account_name',
+    'BillingAccountType': 'billing_account_type',
+    'BillingCurrency': "'USD'",
+    'BillingPeriodStart': 'billing_period_start',
+    'BillingPeriodEnd': utc_add('month', 1, 'coalesce(BillingPeriodStart, billing_period_start)'),
+    'ServiceProviderName': 'coalesce(ProviderName, ' ~ sql_text(var('fal_service_provider_name')) ~ ')',
+    'HostProviderName': sql_text(var('fal_host_provider_name')),
+    'ProviderName': 'coalesce(ServiceProviderName, ' ~ sql_text(var('fal_provider_name')) ~ ')',
+    'PublisherName': "coalesce(model_developer, 'fal')",
+    'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
+    'ServiceCategory': "'AI and Machine Learning'",
+    'ServiceSubcategory': "case when ServiceCategory is null or ServiceCategory = 'AI and Machine Learning' then 'Generative AI' end",
+    'ServiceName': "'fal Model APIs'",
+    'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
+    'ChargeDescription': "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
+    'SkuPriceId': "case when " ~ billed_by_unit ~ " and ListUnitPrice is not null and ContractedUnitPrice is not null then SkuId || '|' || " ~ plain_decimal('ListUnitPrice') ~ " end",
+    'EffectiveCost': 'BilledCost',
+    'ListCost': 'coalesce(' ~ money('ListUnitPrice * PricingQuantity') ~ ", case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end)",
+    'ContractedCost': 'coalesce(' ~ money('ContractedUnitPrice * PricingQuantity') ~ ", case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end)",
+    'PricingCurrency': "coalesce(BillingCurrency, 'USD')",
+    'PricingCurrencyEffectiveCost': 'coalesce(EffectiveCost, BilledCost)',
+    'PricingCurrencyListUnitPrice': 'ListUnitPrice',
+    'PricingCurrencyContractedUnitPrice': 'ContractedUnitPrice',
+} -%}
+
+with
+
+invoices as (
+
+    select * from {{ ref('stg_fal__focus_invoices') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_accounts__known') }}
+
+),
+
+endpoints as (
+
+    select * from {{ ref('fal_endpoints') }}
+
+),
+
+invoice_rows as (
+
+    -- an invoice keeps its billing period; where it names none, it is the month before the one it was issued in
+    select
+        'invoice' as charge_source,
+        'Final' as charge_status,
+        billing_month as landed_for,
+        record_number,
+        account,
+        cast(null as date) as landed_date,
+        billing_month,
+        {{ utc_add('month', -1, 'billing_month') }} as billing_period_start,
+        {%- for column in focus_columns() %}
+        {{ column }},
+        {%- endfor %}
+        provider_columns
+    from invoices
+
+),
+
+estimate_rows as (
+
+    -- the billing period of an estimate is the month of the charge, whatever the file says
+    select
+        'estimate' as charge_source,
+        'Estimated' as charge_status,
+        landed_date as landed_for,
+        record_number,
+        account,
+        landed_date,
+        cast(null as date) as billing_month,
+        {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
+        {%- for column, kind in focus_columns().items() %}
+        {% if column in ['BillingPeriodStart', 'BillingPeriodEnd'] -%} cast(null as {{ focus_type(kind) }}) as {% endif -%}
+        {{ column }},
+        {%- endfor %}
+        provider_columns
+    from estimates
+
+),
+
+all_rows as (
+
+    select * from invoice_rows
+    union all
+    select * from estimate_rows
+
+),
+
+with_names as (
+
+    select
+        all_rows.*,
+        accounts.billing_account_id,
+        accounts.billing_account_name,
+        accounts.billing_account_type,
+        endpoints.display_name,
+        endpoints.model_developer
+    from all_rows
+    inner join accounts on all_rows.account = accounts.account
+    left join endpoints on coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
+
+),
+
+filled as (
+
+    select
+        charge_source,
+        charge_status,
+        account,
+        landed_for,
+        landed_date,
+        billing_month,
+        record_number,
+        provider_columns,
+        {%- for column, kind in focus_columns().items() %}
+        {% if column == 'PricingCategory' -%}
+        case
+            -- the names that FOCUS gave these before 1.0
+            when PricingCategory = 'On-Demand' then 'Standard'
+            when PricingCategory = 'Commitment-Based' then 'Committed'
+            when {{ billed_by_unit }} then coalesce(PricingCategory, 'Standard')
+            else PricingCategory
+        end
+        {%- elif column in fills -%} cast(coalesce({{ column }}, {{ fills[column] }}) as {{ focus_type(kind) }})
+        {%- else -%} {{ column }}
+        {%- endif %} as {{ column }},
+        {%- endfor %}
+        nullif('[' || concat_ws(
+            ',',
+            case
+                when PricingCategory in ('On-Demand', 'Commitment-Based') or (PricingCategory is null and {{ billed_by_unit }})
+                    then '"PricingCategory"'
+            end,
+            {%- for column, fill in fills.items() %}
+            case when {{ column }} is null and {{ fill }} is not null then '"{{ column }}"' end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) || ']', '[]') as repairs
+    from with_names
+
+),
+
+focus as (
+
+    select
+        ---------- FOCUS columns
+        {%- for column in focus_columns() %}
+        {{ column }},
+        {%- endfor %}
+
+        ---------- fal_focus
+        account as x_Account,
+        md5(concat_ws('|', charge_source, account, cast(landed_for as {{ dbt.type_string() }}), cast(record_number as {{ dbt.type_string() }})))
+            as x_ChargeId,
+        charge_source as x_ChargeSource,
+        charge_status as x_ChargeStatus,
+        provider_columns as x_ProviderColumns,
+        repairs as x_Repairs,
+        {{ empty_focus_columns(focus_columns().keys() | list + [
+            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProviderColumns', 'x_Repairs',
+        ]) }},
+
+        ---------- where it was landed
+        landed_date,
+        billing_month
+
+    from filled
+
+)
+
+select * from focus

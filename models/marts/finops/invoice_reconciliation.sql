@@ -1,0 +1,131 @@
+with
+
+from_events as (
+
+    select * from {{ ref('int_charges__from_billing_events') }}
+
+),
+
+from_reports as (
+
+    select * from {{ ref('int_charges__from_focus_reports') }}
+
+),
+
+day_sources as (
+
+    select * from {{ ref('int_charge_days__sources') }}
+
+),
+
+closed_months as (
+
+    select * from {{ ref('int_charge_months__closed') }}
+
+),
+
+amounts as (
+
+    -- every charge of every feed, those too that the marts leave to another feed
+    select
+        x_Account as account,
+        {{ month_of('ChargePeriodStart') }} as charge_month,
+        'billing_events' as feed,
+        'usage' as kind,
+        EffectiveCost as effective_cost,
+        BilledCost as billed_cost,
+        cast(null as {{ dbt.type_string() }}) as invoice_id
+    from from_events
+    union all
+    select
+        x_Account as account,
+        {{ month_of('ChargePeriodStart') }} as charge_month,
+        x_ChargeSource as feed,
+        case when ChargeClass = 'Correction' then 'correction' else lower(ChargeCategory) end as kind,
+        EffectiveCost as effective_cost,
+        BilledCost as billed_cost,
+        InvoiceId as invoice_id
+    from from_reports
+
+),
+
+by_month as (
+
+    select
+        account,
+        charge_month,
+        sum(case when feed = 'invoice' and kind = 'usage' then effective_cost end) as invoiced_usage_usd,
+        sum(case when feed = 'billing_events' then effective_cost end) as event_usage_usd,
+        sum(case when feed = 'estimate' then effective_cost end) as estimated_usage_usd,
+        sum(case when feed = 'invoice' and kind = 'credit' then billed_cost end) as credits_usd,
+        sum(case when feed = 'invoice' and kind = 'tax' then billed_cost end) as taxes_usd,
+        sum(case when feed = 'invoice' and kind = 'correction' then billed_cost end) as corrections_usd,
+        sum(case when feed = 'invoice' and kind not in ('usage', 'credit', 'tax', 'correction') then billed_cost end)
+            as other_charges_usd,
+        sum(case when feed = 'invoice' then billed_cost end) as invoiced_total_usd,
+        {{ text_list_agg('invoice_id') }} as invoice_ids
+    from amounts
+    group by account, charge_month
+
+),
+
+days_by_month as (
+
+    select
+        account,
+        charge_month,
+        sum(case when charge_source = 'invoice' then 1 else 0 end) as days_from_invoice,
+        sum(case when charge_source = 'billing_events' then 1 else 0 end) as days_from_events,
+        sum(case when charge_source = 'estimate' then 1 else 0 end) as days_from_estimate
+    from day_sources
+    group by account, charge_month
+
+),
+
+reconciled as (
+
+    select
+        ---------- ids
+        by_month.account,
+        by_month.charge_month,
+        case
+            when closed_months.account is not null then 'closed'
+            when by_month.invoiced_usage_usd is not null then 'partly invoiced'
+            else 'open'
+        end as status,
+        by_month.invoice_ids,
+
+        ---------- usage, three times over (USD)
+        {{ money('by_month.invoiced_usage_usd') }} as invoiced_usage_usd,
+        {{ money('by_month.event_usage_usd') }} as event_usage_usd,
+        {{ money('by_month.estimated_usage_usd') }} as estimated_usage_usd,
+
+        ---------- the invoice beside them
+        {{ money('by_month.invoiced_usage_usd - by_month.event_usage_usd') }} as invoice_minus_events_usd,
+        {{ percent_of('by_month.invoiced_usage_usd - by_month.event_usage_usd', 'by_month.event_usage_usd') }}
+            as invoice_minus_events_percent,
+        {{ money('by_month.invoiced_usage_usd - by_month.estimated_usage_usd') }} as invoice_minus_estimates_usd,
+        {{ percent_of('by_month.invoiced_usage_usd - by_month.estimated_usage_usd', 'by_month.estimated_usage_usd') }}
+            as invoice_minus_estimates_percent,
+
+        ---------- what else was invoiced for the month (USD)
+        {{ money('coalesce(by_month.credits_usd, 0)') }} as credits_usd,
+        {{ money('coalesce(by_month.taxes_usd, 0)') }} as taxes_usd,
+        {{ money('coalesce(by_month.corrections_usd, 0)') }} as corrections_usd,
+        {{ money('coalesce(by_month.other_charges_usd, 0)') }} as other_charges_usd,
+        {{ money('coalesce(by_month.invoiced_total_usd, 0)') }} as invoiced_total_usd,
+
+        ---------- days with events or estimates, by the feed that counts
+        cast(coalesce(days_by_month.days_from_invoice, 0) as bigint) as days_from_invoice,
+        cast(coalesce(days_by_month.days_from_events, 0) as bigint) as days_from_events,
+        cast(coalesce(days_by_month.days_from_estimate, 0) as bigint) as days_from_estimate
+
+    from by_month
+    left join closed_months
+        on by_month.account = closed_months.account and by_month.charge_month = closed_months.charge_month
+    left join days_by_month
+        on by_month.account = days_by_month.account and by_month.charge_month = days_by_month.charge_month
+
+)
+
+select * from reconciled

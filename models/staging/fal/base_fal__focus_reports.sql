@@ -1,0 +1,35 @@
+{{ config(materialized='view') }}
+
+with
+
+landed as (
+
+    select * from ({{ read_landed_focus_reports() }})
+
+),
+
+by_name as (
+
+    -- every field still as the text that was landed; an empty field is no value
+    select
+        account,
+        source,
+        landed_partition,
+        load_id,
+        landed_file,
+        record_number,
+        {%- for column in focus_columns() %}
+        {{ record_field(column) }} as {{ column }},
+        {%- endfor %}
+        {{ remaining_record_fields(focus_columns().keys() | list) }} as provider_columns,
+        case
+            when {{ array_length('field_values') }} < {{ array_length('field_names') }} then 'too few fields'
+            when {{ array_length('field_values') }} > {{ array_length('field_names') }} then 'too many fields'
+            when {{ has_repeats('field_names') }} then 'the header names a column twice'
+        end as misfit,
+        {{ array_as_json('field_values') }} as raw_record
+    from landed
+
+)
+
+select * from by_name

@@ -1,0 +1,81 @@
+with
+
+landed as (
+
+    select * from {{ ref('base_fal__billing_events') }}
+
+),
+
+judged as (
+
+    select
+        *,
+        -- why it can't be charged, null when it can
+        case
+            when not is_readable then 'the page is not a JSON document with a list of billing_events'
+            when coalesce(request_id, '') = '' then 'request_id is missing'
+            when coalesce(endpoint_id, '') = '' then 'endpoint_id is missing'
+            when {{ adapter.quote('timestamp') }} is null then 'timestamp is missing'
+            when {{ try_utc_timestamp(adapter.quote('timestamp')) }} is null then 'timestamp is not an ISO 8601 time'
+            when cost_estimate_nano_usd is null then 'cost_estimate_nano_usd is missing'
+            {%- for field in [
+                'cost_estimate_nano_usd', 'output_units', 'unit_price', 'percent_discount', 'cost_subtotal',
+            ] %}
+            when not {{ is_number(field) }} then '{{ field }} is not a number'
+            {%- endfor %}
+            when {{ try_decimal('cost_estimate_nano_usd', 9) }} is null then 'cost_estimate_nano_usd is too large'
+            when {{ has_surplus_decimals('cost_estimate_nano_usd', 9) }}
+                then 'cost_estimate_nano_usd has more than 9 decimals'
+        end as quarantine_reason,
+
+        -- why its units and price can't be used as they are, null when they can: its cost still counts
+        case
+            {%- for field, scale in {'output_units': 9, 'unit_price': 18, 'percent_discount': 9}.items() %}
+            when {{ field }} is not null and {{ try_decimal(field, scale) }} is null then '{{ field }} is too large'
+            when {{ has_surplus_decimals(field, scale) }} then '{{ field }} has more than {{ scale }} decimals'
+            {%- endfor %}
+            when abs(try_cast(output_units as double) * try_cast(unit_price as double)) >= 1e7
+                then 'output_units times unit_price is 10 million USD or more'
+        end as meter_misfit
+    from landed
+
+),
+
+typed as (
+
+    select
+        ---------- ids
+        account,
+        request_id,
+        endpoint_id,
+        nullif(auth_method, '') as auth_method,
+
+        ---------- quantities and money
+        case when meter_misfit is null then {{ try_decimal('output_units', 9) }} end as output_units,
+        case when meter_misfit is null then {{ try_decimal('unit_price', 18) }} end as unit_price_usd,
+        case when meter_misfit is null then {{ try_decimal('percent_discount', 9) }} end as percent_discount,
+        {{ try_decimal('cost_estimate_nano_usd', 9) }} as cost_nano_usd,
+        {{ try_decimal('cost_subtotal', 18) }} as cost_subtotal_usd,
+
+        ---------- a meter that does not fit: why, and its units and price as landed
+        meter_misfit,
+        case when meter_misfit is not null then concat_ws(' x ', output_units, unit_price) end as misfit_meter,
+
+        ---------- times (UTC)
+        {{ try_utc_timestamp(adapter.quote('timestamp')) }} as billed_at,
+
+        ---------- where it was landed
+        landed_date,
+        load_id,
+        landed_file,
+        event_number,
+
+        ---------- quarantine
+        quarantine_reason,
+        case when quarantine_reason is not null then raw_event end as raw_event
+
+    from judged
+
+)
+
+select * from typed

@@ -1,0 +1,74 @@
+{#- decimals of each kind of number in FOCUS -#}
+{%- set scales = {'money': 18, 'quantity': 9} -%}
+
+with
+
+landed as (
+
+    select * from {{ ref('base_fal__focus_reports') }}
+
+),
+
+judged as (
+
+    select
+        *,
+        -- why it can't be used, null when it can; what FOCUS wants and we can fill in is no reason
+        case
+            when misfit is not null then misfit
+            {%- for column in ['BilledCost', 'ChargeCategory', 'ChargePeriodStart', 'ChargePeriodEnd'] %}
+            when {{ column }} is null then '{{ column }} is missing'
+            {%- endfor %}
+            {%- for column, kind in focus_columns().items() if kind in scales %}
+            when {{ column }} is not null and {{ try_decimal(column, scales[kind]) }} is null
+                then '{{ column }} is not a number, or too large'
+            when {{ has_surplus_decimals(column, scales[kind]) }}
+                then '{{ column }} has more than {{ scales[kind] }} decimals'
+            {%- endfor %}
+            {%- for column, kind in focus_columns().items() if kind == 'time' %}
+            when {{ column }} is not null and {{ try_utc_timestamp(column) }} is null
+                then '{{ column }} is not an ISO 8601 time'
+            {%- endfor %}
+            when {{ try_utc_timestamp('ChargePeriodEnd') }} <= {{ try_utc_timestamp('ChargePeriodStart') }}
+                then 'ChargePeriodEnd is not after ChargePeriodStart'
+            -- a product this large does not fit the decimals of a cost
+            {%- for price in ['ListUnitPrice', 'ContractedUnitPrice'] %}
+            when abs(try_cast(PricingQuantity as double) * try_cast({{ price }} as double)) >= 1e10
+                then 'PricingQuantity times {{ price }} is 10 billion or more'
+            {%- endfor %}
+        end as quarantine_reason
+    from landed
+
+),
+
+typed as (
+
+    select
+        ---------- where it was landed
+        account,
+        source,
+        landed_partition,
+        load_id,
+        landed_file,
+        record_number,
+
+        ---------- FOCUS columns
+        {%- for column, kind in focus_columns().items() %}
+        {% if kind in scales -%} {{ try_decimal(column, scales[kind]) }}
+        {%- elif kind == 'time' -%} {{ try_utc_timestamp(column) }}
+        {%- else -%} {{ column }}
+        {%- endif %} as {{ column }},
+        {%- endfor %}
+
+        ---------- what the provider adds to FOCUS, as a JSON object
+        provider_columns,
+
+        ---------- quarantine
+        quarantine_reason,
+        case when quarantine_reason is not null then raw_record end as raw_record
+
+    from judged
+
+)
+
+select * from typed

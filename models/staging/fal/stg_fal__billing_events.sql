@@ -1,0 +1,45 @@
+{{ config(materialized='view') }}
+
+with
+
+events as (
+
+    select * from {{ ref('base_fal__typed_billing_events') }}
+
+),
+
+usable as (
+
+    select
+        ---------- ids
+        account,
+        request_id,
+        endpoint_id,
+        auth_method,
+
+        ---------- quantities and money
+        output_units,
+        unit_price_usd,
+        percent_discount,
+        cost_nano_usd,
+        cost_subtotal_usd,
+
+        ---------- a meter that does not fit: why, and its units and price as landed
+        meter_misfit,
+        misfit_meter,
+
+        ---------- times (UTC)
+        billed_at,
+
+        ---------- where it was landed
+        landed_date,
+        load_id,
+        landed_file,
+        event_number
+
+    from events
+    where quarantine_reason is null
+
+)
+
+select * from usable

@@ -1,0 +1,34 @@
+{{ config(materialized='view') }}
+
+with
+
+records as (
+
+    select * from {{ ref('base_fal__typed_focus_reports') }}
+
+),
+
+usable as (
+
+    select
+        ---------- where it was landed
+        account,
+        cast(landed_partition || '-01' as date) as billing_month,
+        load_id,
+        landed_file,
+        record_number,
+
+        ---------- FOCUS columns
+        {%- for column in focus_columns() %}
+        {{ column }},
+        {%- endfor %}
+
+        ---------- what the provider adds to FOCUS, as a JSON object
+        provider_columns
+
+    from records
+    where source = 'invoice' and quarantine_reason is null
+
+)
+
+select * from usable

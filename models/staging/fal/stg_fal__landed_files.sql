@@ -1,0 +1,34 @@
+with
+
+manifests as (
+
+    select * from ({{ read_landed_manifests() }})
+
+),
+
+typed as (
+
+    select
+        ---------- ids
+        feed,
+        account,
+        source,
+        landed_partition,
+        load_id,
+        page_file as landed_file,
+
+        ---------- numbers
+        page_rows as landed_rows,
+
+        ---------- times (UTC)
+        {{ try_utc_timestamp('fetched_at') }} as fetched_at,
+
+        ---------- flags
+        is_complete,
+        load_id = max(load_id) over (partition by feed, account, source, landed_partition) as is_latest
+
+    from manifests
+
+)
+
+select * from typed
