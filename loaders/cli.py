@@ -1,0 +1,585 @@
+"""The command line: what each command takes, and what it says. `--help` of each is its manual."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loaders import billing_events, clock, focus_reports, settings, sync
+from loaders.api import FalApi
+from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
+from loaders.landing import LandingZone, Manifest, loads_of
+from loaders.parallel import Outcome, land_all
+from loaders.progress import count, described, reporting, say
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+PROGRAM = "python -m loaders"
+
+SETTINGS_HELP = """\b
+Settings from the environment:
+  FAL_KEY             an admin key of the account (required; there is no flag, since flags show in process lists)
+  FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of the flags above
+  FAL_TIMEOUT         seconds a connection may stay silent (60)
+  FAL_RETRY_MAX_WAIT  longest pause between two tries, in seconds (60)
+
+\b
+Exit codes:
+  0    all that was asked for is there
+  1    something failed; one line each on standard error says what, and what landed stays
+  2    the command was misused
+  130  interrupted"""
+
+Command = Callable[..., Any]
+
+
+# ------------------------------------------------------------------------------------------------ values
+
+
+@dataclass(frozen=True)
+class When:
+    """A day or a time as it was given, and the instant it stands for."""
+
+    text: str
+    instant: datetime
+
+    @property
+    def day(self) -> date | None:
+        """The UTC day, or None when a time of day was given."""
+        return self.instant.date() if len(self.text) == 10 else None
+
+
+class WhenType(click.ParamType):
+    """YYYY-MM-DD, or an ISO 8601 date-time; without an offset it is UTC."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> When:
+        """The value, or a usage error."""
+        if isinstance(value, When):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no day: write it as YYYY-MM-DD.", param, ctx)
+        if len(value) < 10 or value[4] != "-" or value[7:8] != "-":
+            self.fail(f"{value!r} is no day: write it as YYYY-MM-DD.", param, ctx)
+        return When(value, instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+class MonthType(click.ParamType):
+    """YYYY-MM"""
+
+    name = "month"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value, or a usage error."""
+        try:
+            if len(value) == 7 and clock.month_text(clock.month_start(value, 1)):
+                return value
+        except ValueError:
+            pass
+        return self.fail(f"{value!r} is no month: write it as YYYY-MM.", param, ctx)
+
+
+WHEN = WhenType()
+MONTH = MonthType()
+
+
+# ------------------------------------------------------------------------------------------------ options
+
+account_option = click.option(
+    "--account",
+    envvar="FAL_ACCOUNT",
+    default=settings.DEFAULT_ACCOUNT,
+    show_default=True,
+    show_envvar=True,
+    help="Your name for the account; its data land under it.",
+)
+landing_dir_option = click.option(
+    "--landing-dir",
+    envvar="FAL_LANDING_DIR",
+    default=settings.DEFAULT_LANDING_DIR,
+    show_default=True,
+    show_envvar=True,
+    metavar="FOLDER",
+    help="Where to land; made if it is not there.",
+)
+
+
+def common_options(command: Command) -> Command:
+    """The options of every command that talks to fal."""
+    options = (
+        account_option,
+        click.option(
+            "--api-url",
+            envvar="FAL_API_URL",
+            default=settings.DEFAULT_API_URL,
+            show_default=True,
+            show_envvar=True,
+            metavar="URL",
+            help="Base URL of the API.",
+        ),
+        landing_dir_option,
+        click.option(
+            "--concurrency",
+            type=click.IntRange(1, 64),
+            default=settings.DEFAULT_CONCURRENCY,
+            show_default=True,
+            help="How many loads are fetched at once.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class Manual(click.Command):
+    """A command whose help shows everything at full width."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        more.setdefault("context_settings", {"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **more)
+
+
+@click.group(
+    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
+    epilog=f"Each command has its own --help. {PROGRAM} sync is the one to run every day.\n\n{SETTINGS_HELP}",
+)
+def cli() -> None:
+    """Land what the fal.ai billing endpoints answer, byte for byte.
+
+    \b
+    A load is one whole fetch of a UTC day or a billing month. It becomes visible in one step, never changes, and
+    the latest load of each day or month counts; `prune` removes the others.
+    """
+
+
+# ------------------------------------------------------------------------------------------------ commands
+
+
+@cli.command("billing-events", cls=Manual, epilog=SETTINGS_HELP)
+@click.option("--start", type=WHEN, help="First UTC day to land.")
+@click.option("--end", type=WHEN, help="The day after the last one: the end is exclusive.")
+@click.option(
+    "--page-size",
+    type=click.IntRange(min=1),
+    default=billing_events.DEFAULT_PAGE_SIZE,
+    show_default=True,
+    help="Events asked for per request; fal may send fewer.",
+)
+@click.option(
+    "--endpoint-id", "endpoint_ids", multiple=True, help="Ad hoc: only this endpoint. Repeatable, at most 50."
+)
+@click.option(
+    "--request-id", "request_ids", multiple=True, help="Ad hoc: only this request. Repeatable, at most 50."
+)
+@click.option(
+    "--expand",
+    "expansions",
+    multiple=True,
+    help="Ad hoc: ask for these fields, such as auth_method. Repeatable.",
+)
+@common_options
+def billing_events_command(
+    start: When | None,
+    end: When | None,
+    page_size: int,
+    endpoint_ids: tuple[str, ...],
+    request_ids: tuple[str, ...],
+    expansions: tuple[str, ...],
+    account: str,
+    api_url: str,
+    landing_dir: str,
+    concurrency: int,
+) -> int:
+    """Land the billing events of every UTC day from --start until before --end.
+
+    With --endpoint-id, --request-id or --expand it is an ad hoc pull: the events go to standard output, one JSON
+    object a line, newest first, each number as fal wrote it, and nothing is landed, since a filtered day is no
+    day. --start and --end may then be times, too, or be left out (fal takes the last 24 hours).
+
+    \b
+    Examples:
+      python -m loaders billing-events --start 2026-01-01 --end 2026-02-01
+      python -m loaders billing-events --start 2026-01-05 --end 2026-01-06 --endpoint-id fal-ai/flux/dev
+      python -m loaders billing-events --request-id 75f39a1c-562b-44e7-91b2-a2fd0affed6f
+    """
+    if endpoint_ids or request_ids or expansions:
+        filters = {
+            "endpoint_id": endpoint_ids,
+            "request_id": request_ids,
+            "expand": expansions or ("auth_method",),
+        }
+        with fal_api(api_url, 1) as api:
+            print_events(api, start, end, page_size, filters)
+        return 0
+    days = whole_days(start, end)
+    with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
+        jobs = [partial(billing_events.land_day, api, zone, account, day, page_size) for day in days]
+        return concluded(run(api, jobs, concurrency), zone)
+
+
+@cli.command("focus-report", cls=Manual, epilog=SETTINGS_HELP)
+@click.option(
+    "--source",
+    type=click.Choice(["invoice", "estimate"]),
+    required=True,
+    help="What was billed, or live usage.",
+)
+@click.option("--billing-month", type=MONTH, help="invoice: the month it was issued in. Default: this month.")
+@click.option(
+    "--charge-month", type=MONTH, help="invoice: the month of the charges, one before the billing month."
+)
+@click.option("--start", type=WHEN, help="estimate: first UTC day.")
+@click.option("--end", type=WHEN, help="estimate: the day after the last one: the end is exclusive.")
+@click.option(
+    "--timezone", help="estimate: time zone of the buckets; another than UTC is ad hoc.  [default: UTC]"
+)
+@click.option(
+    "--timeframe",
+    type=click.Choice(focus_reports.TIMEFRAMES),
+    help="estimate: length of the buckets; week and month are ad hoc.  [default: day]",
+)
+@click.option(
+    "--bound-to-timeframe/--no-bound-to-timeframe",
+    "bound",
+    default=None,
+    help="estimate: whether start and end move out to whole buckets. Default: as fal does, which moves them.",
+)
+@click.option("--adhoc", is_flag=True, help="Print the CSV to standard output and land nothing.")
+@common_options
+def focus_report_command(
+    source: str,
+    billing_month: str | None,
+    charge_month: str | None,
+    start: When | None,
+    end: When | None,
+    timezone: str | None,
+    timeframe: str | None,
+    bound: bool | None,
+    adhoc: bool,
+    account: str,
+    api_url: str,
+    landing_dir: str,
+    concurrency: int,
+) -> int:
+    """Land a FOCUS report: the invoice of a billing month, or estimates, one UTC day at a time.
+
+    The landing zone knows UTC days and billing months. --charge-month M lands the invoice of the month after M.
+    With --adhoc, a --timezone other than UTC, or a --timeframe of week or month, every parameter is passed on as
+    given, the CSV goes to standard output, and nothing is landed.
+
+    \b
+    Examples:
+      python -m loaders focus-report --source invoice --billing-month 2026-02
+      python -m loaders focus-report --source invoice --charge-month 2026-01
+      python -m loaders focus-report --source estimate --start 2026-02-01 --end 2026-02-08 --timeframe hour
+      python -m loaders focus-report --source estimate --start 2026-01-01 --end 2026-02-01 --timeframe month
+    """
+    if billing_month and charge_month:
+        raise click.UsageError("--billing-month and --charge-month mean the same invoice: give one of them.")
+    if adhoc or timezone not in (None, "UTC") or timeframe not in (None, *focus_reports.LANDED_TIMEFRAMES):
+        given = {
+            "source": source,
+            "billing_month": billing_month,
+            "charge_month": charge_month,
+            "start": start and start.text,
+            "end": end and end.text,
+            "timezone": timezone,
+            "timeframe": timeframe,
+            "bound_to_timeframe": None if bound is None else str(bound).lower(),
+        }
+        with fal_api(api_url, 1) as api:
+            print_report(api, {name: value for name, value in given.items() if value is not None})
+        return 0
+    if source == "invoice":
+        refuse_with(
+            "invoice", start=start, end=end, timezone=timezone, timeframe=timeframe, bound_to_timeframe=bound
+        )
+        month = billing_month_of(billing_month, charge_month)
+        with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
+            return concluded(
+                run(api, [partial(focus_reports.land_invoice, api, zone, account, month)], 1), zone
+            )
+    refuse_with("estimate", billing_month=billing_month, charge_month=charge_month)
+    days = whole_days(start, end)
+    with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
+        jobs = [
+            partial(focus_reports.land_estimate, api, zone, account, day, timeframe or "day", bound)
+            for day in days
+        ]
+        return concluded(run(api, jobs, concurrency), zone)
+
+
+@cli.command("sync", cls=Manual, epilog=SETTINGS_HELP)
+@click.option(
+    "--since", type=WHEN, help="First UTC day to look at. Default: the first landed one, else as below."
+)
+@common_options
+def sync_command(since: When | None, account: str, api_url: str, landing_dir: str, concurrency: int) -> int:
+    """Land what is missing or may have changed. Run it every day.
+
+    \b
+    Days (UTC), up to the current one:
+      missing    never landed
+      open       not over when it was fetched last
+      unsettled  fetched last earlier than three days after it ended: events arrive late
+    Invoices: the billing months since that are missing, and the last two again.
+
+    Without --since it begins at the first day ever landed, and in an empty landing zone on the first day of the
+    month before last. An account without FOCUS reports is told once and is no failure.
+
+    \b
+    Examples:
+      python -m loaders sync
+      python -m loaders sync --since 2025-06-01
+    """
+    today = clock.utc_now().date()
+    with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
+        landed_days = zone.landed_values("billing_events", account)
+        first = whole_day("--since", since) if since else sync.default_since(landed_days, today)
+        if first > today:
+            raise click.UsageError(f"--since {first} lies in the future: today is {today} (UTC).")
+        plan = planned(zone, account, first, today)
+        click.echo(f"{account} since {first}: {plan}")
+        page_size = billing_events.DEFAULT_PAGE_SIZE
+        jobs = [partial(billing_events.land_day, api, zone, account, day, page_size) for day in plan.days]
+        outcome = run(api, jobs, concurrency)
+        sync_invoices(api, zone, account, plan.invoices, outcome)
+        return concluded(outcome, zone)
+
+
+@cli.command("prune", cls=Manual)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Loads to keep of each day or month.",
+)
+@click.option("--account", default=None, help="Only this account. Default: all.")
+@landing_dir_option
+def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
+    """Remove superseded loads. The latest of each day or month always stays; it needs no key.
+
+    \b
+    Examples:
+      python -m loaders prune
+      python -m loaders prune --keep 3 --account acme
+
+    \b
+    Exit codes: 0 done, 1 something could not be removed, 2 the command was misused.
+    """
+    if account is not None:
+        settings.checked_account(account)
+    zone = LandingZone(settings.checked_landing_dir(landing_dir))
+    if not zone.folder.is_dir():
+        raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
+    removed = partitions = 0
+    with zone.writing():
+        for partition in zone.partitions(account):
+            superseded = loads_of(partition)[:-keep]
+            for load in superseded:
+                zone.remove(load)
+            removed += len(superseded)
+            partitions += bool(superseded)
+    click.echo(
+        f"removed {count(removed, 'superseded load')} of {count(partitions, 'day or month')}, kept {keep} of each"
+    )
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------ steps
+
+
+@contextmanager
+def fal_api(api_url: str, concurrency: int) -> Iterator[FalApi]:
+    """The API with the settings of this run."""
+    with FalApi(settings.connection(api_url), concurrency) as api:
+        yield api
+
+
+@contextmanager
+def landing_zone(landing_dir: str, account: str) -> Iterator[LandingZone]:
+    """The landing zone, ready to be written to."""
+    settings.checked_account(account)
+    with LandingZone(settings.checked_landing_dir(landing_dir)).writing() as zone:
+        yield zone
+
+
+def whole_days(start: When | None, end: When | None) -> list[date]:
+    """The UTC days of a window to land. A usage error when it is none, or not over whole days."""
+    if start is None or end is None:
+        raise click.UsageError(
+            "--start and --end are needed: the first UTC day, and the day after the last one."
+        )
+    first, last = whole_day("--start", start), whole_day("--end", end)
+    today = clock.utc_now().date()
+    if first >= last:
+        raise click.UsageError(f"--end {last} is not after --start {first}: the end is exclusive.")
+    if last > today + timedelta(days=1):
+        raise click.UsageError(
+            f"--end {last} lies in the future: the last day to land is today, {today} (UTC)."
+        )
+    return clock.days_between(first, last)
+
+
+def whole_day(option: str, when: When) -> date:
+    """The day that was given. A usage error when it is a time of day."""
+    if when.day is None:
+        raise click.UsageError(
+            f"{option} {when.text}: what is landed are whole UTC days: write it as YYYY-MM-DD."
+        )
+    return when.day
+
+
+def billing_month_of(billing_month: str | None, charge_month: str | None) -> str:
+    """The billing month asked for; that of a charge month is the one after it. Default: this month."""
+    if charge_month:
+        return clock.month_text(clock.month_start(charge_month, 1))
+    return billing_month or clock.month_text(clock.utc_now().date())
+
+
+def refuse_with(source: str, **options: object) -> None:
+    """A usage error when an option of the other source was given."""
+    for name, value in options.items():
+        if value is not None:
+            raise click.UsageError(f"--{name.replace('_', '-')} does not go with --source {source}.")
+
+
+def planned(zone: LandingZone, account: str, since: date, today: date) -> sync.Plan:
+    """What a sync has to fetch, from what has landed."""
+    days = clock.days_between(since, today + timedelta(days=1))
+    latest = {day: zone.latest(billing_events.partition_of(account, day)) for day in days}
+    invoices = zone.landed_values("focus_reports", account, "invoice")
+    return sync.Plan(sync.plan_days(latest), sync.plan_invoices(since, today, invoices))
+
+
+def sync_invoices(
+    api: FalApi, zone: LandingZone, account: str, months: Sequence[str], outcome: Outcome
+) -> None:
+    """Fetch invoices one after the other; that an account has none is said once and is no failure."""
+    none_yet: list[str] = []
+    for month in months:
+        try:
+            manifest = focus_reports.land_invoice(api, zone, account, month)
+        except UnauthorizedError as error:
+            say(f"{account} has no FOCUS reports: {error}")
+            return
+        except NotFoundError:
+            none_yet.append(month)
+        except LoaderError as error:
+            outcome.failed.append(error)
+        else:
+            outcome.landed.append(manifest)
+            say(f"landed {described(manifest)}")
+    if none_yet and none_yet == list(months):
+        say(f"{account} has no FOCUS reports, or no invoice yet: none for {', '.join(none_yet)}")
+    elif none_yet:
+        say(f"no invoice yet: {', '.join(none_yet)}")
+
+
+def run(api: FalApi, jobs: Sequence[Callable[[], Manifest]], concurrency: int) -> Outcome:
+    """Land everything, with progress."""
+    with reporting(len(jobs)) as reporter:
+        return land_all(api, jobs, concurrency, reporter)
+
+
+def concluded(outcome: Outcome, zone: LandingZone) -> int:
+    """Say what landed and what failed; the exit code."""
+    click.echo(f"{summary(outcome.landed)} in {zone.folder}")
+    for line in sorted(str(error) for error in outcome.failed):
+        say(f"error: {line}")
+    return FAILED if outcome.failed else 0
+
+
+def summary(landed: Sequence[Manifest]) -> str:
+    """`landed 12 days with 24,000 events, 2 invoices with 310 rows`"""
+    events = [manifest.rows for manifest in landed if manifest.feed == "billing_events"]
+    invoices = [manifest.rows for manifest in landed if manifest.source == "invoice"]
+    estimates = [manifest.rows for manifest in landed if manifest.source == "estimate"]
+    parts = [
+        f"{count(len(rows), noun)} with {count(sum(rows), row)}"
+        for rows, noun, row in (
+            (events, "day", "event"),
+            (invoices, "invoice", "row"),
+            (estimates, "day", "estimate row"),
+        )
+        if rows
+    ]
+    return f"landed {', '.join(parts) or 'nothing'}"
+
+
+def print_events(
+    api: FalApi, start: When | None, end: When | None, page_size: int, filters: dict[str, tuple[str, ...]]
+) -> None:
+    """An ad hoc pull: one event a line on standard output."""
+    for name in ("endpoint_id", "request_id"):
+        if len(filters[name]) > billing_events.MOST_IDS:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"{option} can be given {billing_events.MOST_IDS} times, not {len(filters[name])}."
+            )
+    say("ad hoc pull: events go to standard output, nothing is landed")
+    params = {"limit": page_size} | {name: list(values) for name, values in filters.items() if values}
+    events = 0
+    for window in adhoc_windows(start, end):
+        for page in billing_events.pages(api, {**window, **params}):
+            for event in billing_events.verbatim_events(page.body):
+                click.echo(event.encode())
+            events += page.rows
+    say(count(events, "event"))
+
+
+def adhoc_windows(start: When | None, end: When | None) -> list[dict[str, str]]:
+    """The parameters start and end of each request: as fal's default where one is missing, else in pieces."""
+    if start is None or end is None:
+        return [
+            {name: clock.micros_text(when.instant) for name, when in (("start", start), ("end", end)) if when}
+        ]
+    if start.instant >= end.instant:
+        raise click.UsageError(f"--end {end.text} is not after --start {start.text}: the end is exclusive.")
+    return [
+        {"start": clock.micros_text(low), "end": clock.micros_text(high)}
+        for low, high in billing_events.windows(start.instant, end.instant)
+    ]
+
+
+def print_report(api: FalApi, params: dict[str, str]) -> None:
+    """An ad hoc report: the CSV on standard output, byte for byte."""
+    say("ad hoc report: the CSV goes to standard output, nothing is landed")
+    report = focus_reports.fetch(api, params)
+    click.echo(report.body, nl=False)
+    say(count(report.rows, "row"))
+
+
+# ------------------------------------------------------------------------------------------------ entry
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code. What a user can cause is one line on standard error."""
+    given = list(sys.argv[1:] if args is None else args)
+    try:
+        return cli.main(given or ["--help"], prog_name=PROGRAM, standalone_mode=False) or 0
+    except click.exceptions.Abort:
+        say("error: interrupted; what has landed stays, run it again to go on")
+        return INTERRUPTED
+    except click.ClickException as error:
+        say(f"error: {' '.join(error.format_message().split())}")
+        return MISUSED
+    except LoaderError as error:
+        say(f"error: {error}")
+        return FAILED
+    except BrokenPipeError:
+        # who reads our output has enough, as `head` does: no reason to complain, nor to fail while flushing
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+        return FAILED

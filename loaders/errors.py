@@ -1,0 +1,37 @@
+"""What can go wrong: every message is one line that says what happened and what to do."""
+
+
+class LoaderError(Exception):
+    """Root of all errors a user can cause or meet; the command line prints the message and exits with 1."""
+
+
+class SettingsError(LoaderError):
+    """A setting is missing or cannot be used."""
+
+
+class LandingError(LoaderError):
+    """The landing folder cannot be read or written; no other day would fare better."""
+
+
+class ApiError(LoaderError):
+    """A request did not bring what was asked for."""
+
+
+class RejectedError(ApiError):
+    """fal understood the request and refuses it: 400, or another 4xx that a retry would not change."""
+
+
+class UnauthorizedError(RejectedError):
+    """401 or 403: the key is wrong, or may not read this."""
+
+
+class NotFoundError(RejectedError):
+    """404: there is no such thing (yet)."""
+
+
+class UnreachableError(ApiError):
+    """No connection to the API could be made, however often it was tried."""
+
+
+class GaveUpError(ApiError):
+    """The request failed in a way that could pass, and kept failing."""

@@ -1,0 +1,88 @@
+"""FOCUS reports: what is accepted as a CSV, a landed invoice month, a landed day of estimates."""
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import date
+
+from loaders import clock
+from loaders.api import FalApi, MalformedBodyError, Params
+from loaders.landing import LandingZone, Manifest, Partition
+
+PATH = "/account/focus"
+FILE = "report.csv.gz"
+TIMEFRAMES = ("minute", "hour", "day", "week", "month")
+LANDED_TIMEFRAMES = ("minute", "hour", "day")  # a week or a month does not fit into a UTC day
+
+csv.field_size_limit(2**31 - 1)  # the default cuts off at 128 KiB, less than a Tags column may hold
+
+
+@dataclass(frozen=True)
+class Report:
+    """A CSV as it came, and how many records it has below its header."""
+
+    body: bytes
+    rows: int
+
+
+def invoice_of(account: str, billing_month: str) -> Partition:
+    """The partition of the invoice issued in a month."""
+    return Partition("focus_reports", account, billing_month, "invoice")
+
+
+def estimate_of(account: str, day: date) -> Partition:
+    """The partition of one UTC day of estimates."""
+    return Partition("focus_reports", account, day.isoformat(), "estimate")
+
+
+def land_invoice(api: FalApi, zone: LandingZone, account: str, billing_month: str) -> Manifest:
+    """Fetch the invoice issued in a month and land it. NotFoundError when there is none (yet)."""
+    request = {"source": "invoice", "billing_month": billing_month}
+    return _land(api, zone, invoice_of(account, billing_month), request)
+
+
+def land_estimate(
+    api: FalApi, zone: LandingZone, account: str, day: date, timeframe: str, bound: bool | None
+) -> Manifest:
+    """Fetch the live usage of one UTC day, in buckets of a timeframe no longer than it, and land it."""
+    partition = estimate_of(account, day)
+    start, end = partition.window
+    request = {
+        "source": "estimate",
+        "start": clock.seconds_text(start),
+        "end": clock.seconds_text(end),
+        "timezone": "UTC",
+        "timeframe": timeframe,
+    }
+    if bound is not None:
+        request["bound_to_timeframe"] = str(bound).lower()
+    return _land(api, zone, partition, request)
+
+
+def fetch(api: FalApi, params: Params) -> Report:
+    """The report for any parameters."""
+    return api.get(PATH, params, parse_report)
+
+
+def parse_report(body: bytes) -> Report:
+    """Check that a body is a CSV with a header, in UTF-8. MalformedBodyError says why it is not."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MalformedBodyError("it is not UTF-8") from None
+    try:
+        records = [record for record in csv.reader(io.StringIO(text, newline="")) if record]
+    except csv.Error as error:
+        raise MalformedBodyError(f"it is no CSV: {error}") from None
+    if not records or not records[0][0].strip():
+        raise MalformedBodyError("it has no header line")
+    if records[0][0].lstrip()[:1] in "<{[":
+        raise MalformedBodyError("it is no CSV: its first line begins like HTML or JSON")
+    return Report(body, len(records) - 1)
+
+
+def _land(api: FalApi, zone: LandingZone, partition: Partition, request: dict[str, str]) -> Manifest:
+    with zone.start_load(partition, request) as load:
+        report = fetch(api, request)
+        load.add(FILE, report.body, report.rows)
+        return load.publish()

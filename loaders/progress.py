@@ -1,0 +1,59 @@
+"""Progress on standard error: a bar on a terminal, plain lines when not."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from loaders.landing import Manifest
+
+
+class Reporter:
+    """Tells what landed, one line a load or one step of the bar."""
+
+    def __init__(self, bar: Progress | None, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("landing", total=total) if bar else None
+        self._lock = threading.Lock()
+
+    def landed(self, manifest: Manifest) -> None:
+        """A load was published."""
+        if self._bar is None or self._task is None:
+            say(f"landed {described(manifest)}")
+        else:
+            self._bar.update(self._task, advance=1, description=f"{manifest.feed} {manifest.partition}")
+
+
+@contextmanager
+def reporting(total: int) -> Iterator[Reporter]:
+    """A reporter for a number of loads to come."""
+    console = Console(stderr=True)
+    if not console.is_terminal or total == 0:
+        yield Reporter(None, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        yield Reporter(bar, total)
+
+
+def described(manifest: Manifest) -> str:
+    """`billing_events acme 2026-01-05: 2,000 events, 1 page`"""
+    what = " ".join(
+        part for part in (manifest.feed, manifest.source, manifest.account, manifest.partition) if part
+    )
+    if manifest.feed == "focus_reports":
+        return f"{what}: {count(manifest.rows, 'row')}"
+    return f"{what}: {count(manifest.rows, 'event')}, {count(len(manifest.pages), 'page')}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 page`, `2,000 pages`"""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def say(line: str) -> None:
+    """One line on standard error."""
+    print(line, file=sys.stderr, flush=True)

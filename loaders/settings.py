@@ -1,0 +1,84 @@
+"""Settings: from a flag or else the environment; the key from the environment alone."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loaders.errors import SettingsError
+
+DEFAULT_API_URL = "https://api.fal.ai/v1"
+DEFAULT_ACCOUNT = "default"
+DEFAULT_LANDING_DIR = "landing"
+DEFAULT_CONCURRENCY = 4
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_RETRY_MAX_WAIT = 60.0
+
+# An account becomes the name of a folder: no separators, nothing hidden.
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach the API. timeout: seconds a connection may stay silent; retry_max_wait: longest pause."""
+
+    api_url: str
+    key: str = field(repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+    retry_max_wait: float = DEFAULT_RETRY_MAX_WAIT
+
+
+def connection(api_url: str) -> Connection:
+    """The connection settings, with the key and the rarely needed ones from the environment."""
+    return Connection(
+        api_url=_checked_url(api_url),
+        key=_key(),
+        timeout=_seconds("FAL_TIMEOUT", DEFAULT_TIMEOUT),
+        retry_max_wait=_seconds("FAL_RETRY_MAX_WAIT", DEFAULT_RETRY_MAX_WAIT),
+    )
+
+
+def checked_account(account: str) -> str:
+    """The account alias, if it can be a folder name. SettingsError otherwise."""
+    if not ACCOUNT.fullmatch(account):
+        raise SettingsError(
+            f"account {account!r} cannot name a folder: use letters, digits, '_', '-' and '.', "
+            "begin with a letter or digit, at most 63 of them"
+        )
+    return account
+
+
+def checked_landing_dir(landing_dir: str) -> Path:
+    """The landing folder; it need not exist yet."""
+    if not landing_dir:
+        raise SettingsError("FAL_LANDING_DIR is empty: name the folder to land in, or unset it")
+    return Path(landing_dir)
+
+
+def _checked_url(api_url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url):
+        raise SettingsError(
+            f"FAL_API_URL must look like {DEFAULT_API_URL}, without user, password or parameters"
+        )
+    return api_url.rstrip("/")
+
+
+def _key() -> str:
+    key = os.environ.get("FAL_KEY", "").strip()
+    if not key:
+        raise SettingsError("FAL_KEY is not set: put an admin key of your fal account into the environment")
+    # Said here, since what an HTTP library says about an illegal header quotes it.
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise SettingsError(
+            "FAL_KEY has a space, a line break or a character beyond ASCII inside: no fal key has"
+        )
+    return key
+
+
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise SettingsError(f"{name} must be a number of seconds, not {text!r}")
+    return float(text)

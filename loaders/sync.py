@@ -1,0 +1,68 @@
+"""The daily job: which days and invoices to fetch, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from loaders import clock
+from loaders.landing import Latest
+
+SETTLED_AFTER = timedelta(days=3)  # events arrive late: a day is fetched again until it has settled
+INVOICES_AGAIN = 2  # the newest invoices are fetched again, they may have been issued anew
+
+Reason = Literal["missing", "open", "unsettled"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync will fetch: days with the reason, and billing months, each oldest first."""
+
+    days: Mapping[date, Reason]
+    invoices: Sequence[str]
+
+    def __str__(self) -> str:
+        reasons = list(self.days.values())
+        counts = ", ".join(
+            f"{reasons.count(reason)} {reason}"
+            for reason in ("missing", "open", "unsettled")
+            if reason in reasons
+        )
+        days = "1 day" if len(reasons) == 1 else f"{len(reasons)} days"
+        return f"{days}: {counts or 'all settled'}; invoices: {', '.join(self.invoices) or 'none'}"
+
+
+def default_since(landed_days: Sequence[str], today: date) -> date:
+    """The first day to look at: the first that ever landed, else the first of the month before last."""
+    if landed_days:
+        return date.fromisoformat(landed_days[0])
+    return clock.month_start(clock.month_of(today, -2))
+
+
+def plan_days(latest: Mapping[date, Latest | None]) -> dict[date, Reason]:
+    """Of these days, those to fetch, and why."""
+    return {day: reason for day, load in sorted(latest.items()) if (reason := _reason(day, load))}
+
+
+def plan_invoices(since: date, today: date, landed: Sequence[str]) -> list[str]:
+    """The billing months to ask for: since then those that are missing, and the last two whether landed or not."""
+    months = []
+    month = clock.month_of(since, 1)
+    while month <= clock.month_text(today):
+        months.append(month)
+        month = clock.month_of(clock.month_start(month), 1)
+    again = months[-INVOICES_AGAIN:]
+    return [month for month in months if month in again or month not in landed]
+
+
+def _reason(day: date, load: Latest | None) -> Reason | None:
+    if load is None:
+        return "missing"
+    if not load.complete:
+        return "open"
+    return "unsettled" if load.fetched_at < settled_at(day) else None
+
+
+def settled_at(day: date) -> datetime:
+    """When no more events of a day are expected."""
+    return clock.midnight(day) + timedelta(days=1) + SETTLED_AFTER
