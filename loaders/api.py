@@ -140,13 +140,13 @@ class FalApi:
         if status == 404:
             raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))
         if 300 <= status < 400:
-            host = urlsplit(reply.headers.get("Location", "")).netloc or "elsewhere"
+            host = reply.next_request.url.host if reply.next_request else "elsewhere"
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
             raise RejectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
         raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next try: what the server asked for, else 1, 2, 4 ... and a bit; never too long."""
+        """Seconds until the next try: what the server asked for, else 1, 2, 4 ... and a bit; capped."""
         longest = self._connection.retry_max_wait
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, PassingError) and error.retry_after is not None:
@@ -154,7 +154,7 @@ class FalApi:
         return wait_exponential_jitter(initial=1, max=longest, jitter=1)(state)
 
     def _safe(self, message: str) -> str:
-        """The message on one line, without control characters, and without the key, should anyone quote it."""
+        """The message on one line, no control characters, and no key, should anyone have quoted it."""
         line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", message.replace(self._connection.key, "[key]"))
         return line if len(line) <= 600 else line[:600] + "..."
 

@@ -1,22 +1,19 @@
 """The command line: what each command takes, and what it says. `--help` of each is its manual."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import click
 
-from loaders import billing_events, clock, focus_reports, settings, sync
+from loaders import adhoc, billing_events, clock, focus_reports, settings, sync
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import LandingZone, Manifest, loads_of
-from loaders.parallel import Outcome, land_all
+from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option
+from loaders.parallel import HOPELESS, Outcome, land_all
 from loaders.progress import count, described, reporting, say
 
 FAILED = 1
@@ -26,7 +23,7 @@ PROGRAM = "python -m loaders"
 
 SETTINGS_HELP = """\b
 Settings from the environment:
-  FAL_KEY             an admin key of the account (required; there is no flag, since flags show in process lists)
+  FAL_KEY             an admin key of the account; required, and no flag, since flags show in process lists
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of the flags above
   FAL_TIMEOUT         seconds a connection may stay silent (60)
   FAL_RETRY_MAX_WAIT  longest pause between two tries, in seconds (60)
@@ -38,117 +35,6 @@ Exit codes:
   2    the command was misused
   130  interrupted"""
 
-Command = Callable[..., Any]
-
-
-# ------------------------------------------------------------------------------------------------ values
-
-
-@dataclass(frozen=True)
-class When:
-    """A day or a time as it was given, and the instant it stands for."""
-
-    text: str
-    instant: datetime
-
-    @property
-    def day(self) -> date | None:
-        """The UTC day, or None when a time of day was given."""
-        return self.instant.date() if len(self.text) == 10 else None
-
-
-class WhenType(click.ParamType):
-    """YYYY-MM-DD, or an ISO 8601 date-time; without an offset it is UTC."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> When:
-        """The value, or a usage error."""
-        if isinstance(value, When):
-            return value
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no day: write it as YYYY-MM-DD.", param, ctx)
-        if len(value) < 10 or value[4] != "-" or value[7:8] != "-":
-            self.fail(f"{value!r} is no day: write it as YYYY-MM-DD.", param, ctx)
-        return When(value, instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
-
-
-class MonthType(click.ParamType):
-    """YYYY-MM"""
-
-    name = "month"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The value, or a usage error."""
-        try:
-            if len(value) == 7 and clock.month_text(clock.month_start(value, 1)):
-                return value
-        except ValueError:
-            pass
-        return self.fail(f"{value!r} is no month: write it as YYYY-MM.", param, ctx)
-
-
-WHEN = WhenType()
-MONTH = MonthType()
-
-
-# ------------------------------------------------------------------------------------------------ options
-
-account_option = click.option(
-    "--account",
-    envvar="FAL_ACCOUNT",
-    default=settings.DEFAULT_ACCOUNT,
-    show_default=True,
-    show_envvar=True,
-    help="Your name for the account; its data land under it.",
-)
-landing_dir_option = click.option(
-    "--landing-dir",
-    envvar="FAL_LANDING_DIR",
-    default=settings.DEFAULT_LANDING_DIR,
-    show_default=True,
-    show_envvar=True,
-    metavar="FOLDER",
-    help="Where to land; made if it is not there.",
-)
-
-
-def common_options(command: Command) -> Command:
-    """The options of every command that talks to fal."""
-    options = (
-        account_option,
-        click.option(
-            "--api-url",
-            envvar="FAL_API_URL",
-            default=settings.DEFAULT_API_URL,
-            show_default=True,
-            show_envvar=True,
-            metavar="URL",
-            help="Base URL of the API.",
-        ),
-        landing_dir_option,
-        click.option(
-            "--concurrency",
-            type=click.IntRange(1, 64),
-            default=settings.DEFAULT_CONCURRENCY,
-            show_default=True,
-            help="How many loads are fetched at once.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-class Manual(click.Command):
-    """A command whose help shows everything at full width."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        more.setdefault("context_settings", {"max_content_width": 110, "help_option_names": ["-h", "--help"]})
-        super().__init__(*args, **more)
-
 
 @click.group(
     context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
@@ -158,15 +44,15 @@ def cli() -> None:
     """Land what the fal.ai billing endpoints answer, byte for byte.
 
     \b
-    A load is one whole fetch of a UTC day or a billing month. It becomes visible in one step, never changes, and
-    the latest load of each day or month counts; `prune` removes the others.
+    A load is one whole fetch of a UTC day or a billing month. It becomes visible in one step, never changes,
+    and the latest load of each day or month counts; `prune` removes the others.
     """
 
 
 # ------------------------------------------------------------------------------------------------ commands
 
 
-@cli.command("billing-events", cls=Manual, epilog=SETTINGS_HELP)
+@cli.command("billing-events", epilog=SETTINGS_HELP)
 @click.option("--start", type=WHEN, help="First UTC day to land.")
 @click.option("--end", type=WHEN, help="The day after the last one: the end is exclusive.")
 @click.option(
@@ -203,9 +89,9 @@ def billing_events_command(
 ) -> int:
     """Land the billing events of every UTC day from --start until before --end.
 
-    With --endpoint-id, --request-id or --expand it is an ad hoc pull: the events go to standard output, one JSON
-    object a line, newest first, each number as fal wrote it, and nothing is landed, since a filtered day is no
-    day. --start and --end may then be times, too, or be left out (fal takes the last 24 hours).
+    With --endpoint-id, --request-id or --expand it is an ad hoc pull: the events go to standard output, one
+    JSON object a line, newest first, each number as fal wrote it, and nothing is landed, since a filtered day
+    is no day. --start and --end may then be times, too, or be left out (fal takes the last 24 hours).
 
     \b
     Examples:
@@ -220,7 +106,7 @@ def billing_events_command(
             "expand": expansions or ("auth_method",),
         }
         with fal_api(api_url, 1) as api:
-            print_events(api, start, end, page_size, filters)
+            adhoc.print_events(api, start, end, page_size, filters)
         return 0
     days = whole_days(start, end)
     with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
@@ -228,7 +114,7 @@ def billing_events_command(
         return concluded(run(api, jobs, concurrency), zone)
 
 
-@cli.command("focus-report", cls=Manual, epilog=SETTINGS_HELP)
+@cli.command("focus-report", epilog=SETTINGS_HELP)
 @click.option(
     "--source",
     type=click.Choice(["invoice", "estimate"]),
@@ -255,7 +141,7 @@ def billing_events_command(
     default=None,
     help="estimate: whether start and end move out to whole buckets. Default: as fal does, which moves them.",
 )
-@click.option("--adhoc", is_flag=True, help="Print the CSV to standard output and land nothing.")
+@click.option("--adhoc", "is_adhoc", is_flag=True, help="Print the CSV to standard output and land nothing.")
 @common_options
 def focus_report_command(
     source: str,
@@ -266,7 +152,7 @@ def focus_report_command(
     timezone: str | None,
     timeframe: str | None,
     bound: bool | None,
-    adhoc: bool,
+    is_adhoc: bool,
     account: str,
     api_url: str,
     landing_dir: str,
@@ -274,9 +160,9 @@ def focus_report_command(
 ) -> int:
     """Land a FOCUS report: the invoice of a billing month, or estimates, one UTC day at a time.
 
-    The landing zone knows UTC days and billing months. --charge-month M lands the invoice of the month after M.
-    With --adhoc, a --timezone other than UTC, or a --timeframe of week or month, every parameter is passed on as
-    given, the CSV goes to standard output, and nothing is landed.
+    The landing zone knows UTC days and billing months. --charge-month M lands the invoice of the month after
+    M. With --adhoc, a --timezone other than UTC, or a --timeframe of week or month, every parameter is passed
+    on as given, the CSV goes to standard output, and nothing is landed.
 
     \b
     Examples:
@@ -287,7 +173,7 @@ def focus_report_command(
     """
     if billing_month and charge_month:
         raise click.UsageError("--billing-month and --charge-month mean the same invoice: give one of them.")
-    if adhoc or timezone not in (None, "UTC") or timeframe not in (None, *focus_reports.LANDED_TIMEFRAMES):
+    if is_adhoc or timezone not in (None, "UTC") or timeframe not in (None, *focus_reports.LANDED_TIMEFRAMES):
         given = {
             "source": source,
             "billing_month": billing_month,
@@ -299,7 +185,7 @@ def focus_report_command(
             "bound_to_timeframe": None if bound is None else str(bound).lower(),
         }
         with fal_api(api_url, 1) as api:
-            print_report(api, {name: value for name, value in given.items() if value is not None})
+            adhoc.print_report(api, {name: value for name, value in given.items() if value is not None})
         return 0
     if source == "invoice":
         refuse_with(
@@ -320,10 +206,8 @@ def focus_report_command(
         return concluded(run(api, jobs, concurrency), zone)
 
 
-@cli.command("sync", cls=Manual, epilog=SETTINGS_HELP)
-@click.option(
-    "--since", type=WHEN, help="First UTC day to look at. Default: the first landed one, else as below."
-)
+@cli.command("sync", epilog=SETTINGS_HELP)
+@click.option("--since", type=WHEN, help="First UTC day to look at.  [default: see above]")
 @common_options
 def sync_command(since: When | None, account: str, api_url: str, landing_dir: str, concurrency: int) -> int:
     """Land what is missing or may have changed. Run it every day.
@@ -335,8 +219,8 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
       unsettled  fetched last earlier than three days after it ended: events arrive late
     Invoices: the billing months since that are missing, and the last two again.
 
-    Without --since it begins at the first day ever landed, and in an empty landing zone on the first day of the
-    month before last. An account without FOCUS reports is told once and is no failure.
+    Without --since it begins at the first day ever landed, and in an empty landing zone on the first day of
+    the month before last. An account without FOCUS reports is told once and is no failure.
 
     \b
     Examples:
@@ -358,7 +242,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
         return concluded(outcome, zone)
 
 
-@cli.command("prune", cls=Manual)
+@cli.command("prune")
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
@@ -384,17 +268,12 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     zone = LandingZone(settings.checked_landing_dir(landing_dir))
     if not zone.folder.is_dir():
         raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
-    removed = partitions = 0
     with zone.writing():
-        for partition in zone.partitions(account):
-            superseded = loads_of(partition)[:-keep]
-            for load in superseded:
-                zone.remove(load)
-            removed += len(superseded)
-            partitions += bool(superseded)
-    click.echo(
-        f"removed {count(removed, 'superseded load')} of {count(partitions, 'day or month')}, kept {keep} of each"
-    )
+        superseded = [load for partition in zone.partitions(account) for load in loads_of(partition)[:-keep]]
+        for load in superseded:
+            zone.remove(load)
+    touched = count(len({load.parent for load in superseded}), "partition")
+    click.echo(f"removed {count(len(superseded), 'superseded load')} of {touched}, kept {keep} of each")
     return 0
 
 
@@ -477,6 +356,8 @@ def sync_invoices(
             return
         except NotFoundError:
             none_yet.append(month)
+        except HOPELESS:
+            raise
         except LoaderError as error:
             outcome.failed.append(error)
         else:
@@ -496,7 +377,8 @@ def run(api: FalApi, jobs: Sequence[Callable[[], Manifest]], concurrency: int) -
 
 def concluded(outcome: Outcome, zone: LandingZone) -> int:
     """Say what landed and what failed; the exit code."""
-    click.echo(f"{summary(outcome.landed)} in {zone.folder}")
+    if outcome.landed or not outcome.failed:
+        click.echo(f"{summary(outcome.landed)} in {zone.folder}")
     for line in sorted(str(error) for error in outcome.failed):
         say(f"error: {line}")
     return FAILED if outcome.failed else 0
@@ -519,49 +401,6 @@ def summary(landed: Sequence[Manifest]) -> str:
     return f"landed {', '.join(parts) or 'nothing'}"
 
 
-def print_events(
-    api: FalApi, start: When | None, end: When | None, page_size: int, filters: dict[str, tuple[str, ...]]
-) -> None:
-    """An ad hoc pull: one event a line on standard output."""
-    for name in ("endpoint_id", "request_id"):
-        if len(filters[name]) > billing_events.MOST_IDS:
-            option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(
-                f"{option} can be given {billing_events.MOST_IDS} times, not {len(filters[name])}."
-            )
-    say("ad hoc pull: events go to standard output, nothing is landed")
-    params = {"limit": page_size} | {name: list(values) for name, values in filters.items() if values}
-    events = 0
-    for window in adhoc_windows(start, end):
-        for page in billing_events.pages(api, {**window, **params}):
-            for event in billing_events.verbatim_events(page.body):
-                click.echo(event.encode())
-            events += page.rows
-    say(count(events, "event"))
-
-
-def adhoc_windows(start: When | None, end: When | None) -> list[dict[str, str]]:
-    """The parameters start and end of each request: as fal's default where one is missing, else in pieces."""
-    if start is None or end is None:
-        return [
-            {name: clock.micros_text(when.instant) for name, when in (("start", start), ("end", end)) if when}
-        ]
-    if start.instant >= end.instant:
-        raise click.UsageError(f"--end {end.text} is not after --start {start.text}: the end is exclusive.")
-    return [
-        {"start": clock.micros_text(low), "end": clock.micros_text(high)}
-        for low, high in billing_events.windows(start.instant, end.instant)
-    ]
-
-
-def print_report(api: FalApi, params: dict[str, str]) -> None:
-    """An ad hoc report: the CSV on standard output, byte for byte."""
-    say("ad hoc report: the CSV goes to standard output, nothing is landed")
-    report = focus_reports.fetch(api, params)
-    click.echo(report.body, nl=False)
-    say(count(report.rows, "row"))
-
-
 # ------------------------------------------------------------------------------------------------ entry
 
 
@@ -578,8 +417,4 @@ def main(args: Sequence[str] | None = None) -> int:
         return MISUSED
     except LoaderError as error:
         say(f"error: {error}")
-        return FAILED
-    except BrokenPipeError:
-        # who reads our output has enough, as `head` does: no reason to complain, nor to fail while flushing
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
         return FAILED

@@ -1,7 +1,7 @@
 """The landing zone: partitions, loads, manifests. Append-only; the latest load of a partition wins.
 
-A load is one whole fetch of one partition. It is written in a hidden work folder on the same file system, manifest
-last, and published by one rename to a name that did not exist. What is published never changes.
+A load is one whole fetch of one partition. It is written in a hidden work folder on the same file system,
+manifest last, and published by one rename to a name that did not exist. What is published never changes.
 """
 
 import fcntl
@@ -28,6 +28,7 @@ Source = Literal["invoice", "estimate"]
 WORK = ".work"
 MANIFEST = "manifest.json"
 LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}")
+VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}")
 STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -112,18 +113,24 @@ class LandingZone:
         work = self.folder / WORK
         with _told_in_one_line(self.folder):
             work.mkdir(parents=True, exist_ok=True)
-            remove_stale_work(work)
-            name = f"{os.getpid()}-{secrets.token_hex(4)}"
-            # The lock comes before the folder, so that no folder of a living process is ever without one.
-            lock = (work / f"{name}.lock").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._work = work / name
-            self._work.mkdir()
+            own = work / f"{os.getpid()}-{secrets.token_hex(4)}"
+            with alone_in(work):
+                remove_stale_work(work)
+                lock = lock_of(own).open("w")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                own.mkdir()
+        self._work = own
         try:
             yield self
         finally:
-            remove_folder(self._work)
-            (work / f"{name}.lock").unlink(missing_ok=True)
+            self._work = None
+            # Under another name first: a thread that is still at work after Ctrl-C then fails to publish,
+            # rather than publish what is half deleted.
+            gone = own.with_name(f"{own.name}.gone")
+            with suppress(OSError):
+                own.rename(gone)
+            remove_folder(gone)
+            lock_of(own).unlink(missing_ok=True)
             lock.close()
 
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
@@ -135,7 +142,7 @@ class LandingZone:
         return Load(self.folder, partition, request, work, clock.utc_now())
 
     def latest(self, partition: Partition) -> Latest | None:
-        """The latest load of a partition, or None when it never landed. LandingError when it can't be read."""
+        """The latest load of a partition, or None when it never landed. LandingError if it can't be read."""
         with _told_in_one_line(self.folder):
             loads = loads_of(self.folder / partition.folder)
             return _read_latest(loads[-1] / MANIFEST) if loads else None
@@ -144,7 +151,8 @@ class LandingZone:
         """The days or months of an account that have a load, in order."""
         parent = (self.folder / Partition(feed, account, "", source).folder).parent
         with _told_in_one_line(self.folder):
-            return sorted(folder.name.partition("=")[2] for folder in _folders(parent) if loads_of(folder))
+            named = [folder for folder in _folders(parent) if VALUE.fullmatch(folder.name)]
+            return sorted(folder.name.partition("=")[2] for folder in named if loads_of(folder))
 
     def partitions(self, account: str | None = None) -> Iterator[Path]:
         """Every partition folder, of one account or of all."""
@@ -238,11 +246,26 @@ def remove_stale_work(work: Path) -> None:
     for lock_file in work.glob("*.lock"):
         with suppress(BlockingIOError, FileNotFoundError), lock_file.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_folder(lock_file.with_suffix(""))
             lock_file.unlink(missing_ok=True)
     for folder in _folders(work):
-        if not folder.with_name(f"{folder.name}.lock").exists():
+        if not lock_of(folder).exists():
             remove_folder(folder)
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock file of a work folder, beside it."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+@contextmanager
+def alone_in(work: Path) -> Iterator[None]:
+    """No other process makes or removes work folders meanwhile."""
+    number = os.open(work, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
 
 
 def remove_folder(folder: Path) -> None:
@@ -299,5 +322,6 @@ def _told_in_one_line(landing_dir: Path) -> Iterator[None]:
     except OSError as error:
         what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         raise LandingError(
-            f"cannot use the landing folder {landing_dir}: {what}; check FAL_LANDING_DIR, its rights and space"
+            f"cannot use the landing folder {landing_dir}: {what}; "
+            "check FAL_LANDING_DIR, its rights and the space left"
         ) from None

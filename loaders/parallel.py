@@ -26,8 +26,8 @@ def land_all(
 ) -> Outcome:
     """Run the jobs, a few at a time. One that fails does not stop the others, unless they would fail too.
 
-    Raises what made it stop: LandingError, UnauthorizedError, UnreachableError, or KeyboardInterrupt. No load is
-    ever half published, whenever it stops.
+    Raises what made it stop: LandingError, UnauthorizedError, UnreachableError, or KeyboardInterrupt. No load
+    is ever half published, whenever it stops.
     """
     outcome = Outcome()
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="load")

@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from loaders.errors import SettingsError
 
 DEFAULT_API_URL = "https://api.fal.ai/v1"
@@ -56,7 +58,11 @@ def checked_landing_dir(landing_dir: str) -> Path:
 
 
 def _checked_url(api_url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url):
+    try:
+        usable = re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url) and httpx.URL(api_url).host
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
         raise SettingsError(
             f"FAL_API_URL must look like {DEFAULT_API_URL}, without user, password or parameters"
         )

@@ -45,7 +45,7 @@ def plan_days(latest: Mapping[date, Latest | None]) -> dict[date, Reason]:
 
 
 def plan_invoices(since: date, today: date, landed: Sequence[str]) -> list[str]:
-    """The billing months to ask for: since then those that are missing, and the last two whether landed or not."""
+    """The billing months to ask for: since then those that are missing, and the last two in any case."""
     months = []
     month = clock.month_of(since, 1)
     while month <= clock.month_text(today):
