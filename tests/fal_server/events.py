@@ -87,12 +87,13 @@ class Event:
     def json(self, *, label: bool = False, structured: bool = False) -> str:
         """The event as one JSON object; the authentication fields only when they were asked for."""
         subtotal = self.subtotal
+        discount = minus(subtotal, self.cost)
         text = (
             f'{{"request_id":{json.dumps(self.request_id)},"endpoint_id":{json.dumps(self.endpoint_id)},'
             f'"timestamp":"{self.timestamp}","output_units":{self.output_units or "null"},'
             f'"unit_price":{self.unit_price or "null"},"percent_discount":{self.percent_discount or "null"},'
             f'"cost_estimate_nano_usd":{self.cost_nano_usd},"cost_subtotal":{plain(subtotal)},'
-            f'"cost_discount":{plain(minus(subtotal, self.cost))},"cost_total":{plain(self.cost)}{self.more_json}'
+            f'"cost_discount":{plain(discount)},"cost_total":{plain(self.cost)}{self.more_json}'
         )
         if label:
             text += f',"auth_method":{json.dumps(self.auth_method, ensure_ascii=False)}'
@@ -176,7 +177,7 @@ def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event
 
 
 def order(event: Event) -> tuple[datetime, str, str, str]:
-    """The order events are kept in (fal answers in the reverse of it): by time, then by whatever tells them apart."""
+    """The order events are kept in, and fal lists in reverse: by time, then by what tells them apart."""
     return event.at, event.request_id, event.unit_price or "", event.output_units or ""
 
 

@@ -1,5 +1,6 @@
 """Faults the local fal can be told to make, one per request, in the order they were given."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ Kind = Literal["answer", "cut", "reset", "stall", "malformed"]
 class Fault:
     """What happens to the next `times` requests that `when` says yes to (all, by default).
 
-    kind "answer" gives status, headers and body instead of the true answer; "malformed" ends the true body half way,
-    with a Content-Length that fits; "cut" promises the whole body and closes after half of it; "reset" resets the
-    connection; "stall" says nothing for `seconds` and then closes. The class methods are the usual ones.
+    kind "answer" gives status, headers and body instead of the true answer; "malformed" ends the true body half
+    way, with a Content-Length that fits; "cut" promises the whole body and closes after half of it; "reset"
+    resets the connection; "stall" says nothing for `seconds`, then closes. The class methods are the usual ones.
     """
 
     kind: Kind
@@ -40,7 +41,8 @@ class Fault:
     @classmethod
     def error(cls, status: int, type_: str, message: str, **more: object) -> "Fault":
         """An error as fal writes it."""
-        body = f'{{"error":{{"type":"{type_}","message":"{message}","docs_url":null,"request_id":"req-0"}}}}'.encode()
+        error = {"type": type_, "message": message, "docs_url": None, "request_id": "req-0"}
+        body = json.dumps({"error": error}).encode()
         headers = {"Content-Type": "application/json"}
         return cls("answer", status=status, body=body, headers=headers, **more)  # type: ignore[arg-type]
 

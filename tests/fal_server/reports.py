@@ -1,4 +1,4 @@
-"""FOCUS CSVs of the local fal: invoices (usage, credit, tax, correction) and estimates, exact to the last digit.
+"""FOCUS CSVs of the local fal: invoices (usage, credit, tax, correction) and estimates, exact to the digit.
 
 No document fixes fal's column list; these are the columns of a FOCUS 1.0 export plus a custom one.
 """
@@ -65,9 +65,9 @@ TIMEFRAMES = ("minute", "hour", "day", "week", "month")
 class Invoice:
     """How the invoice of a month is made.
 
-    days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over how many
-    InvoiceIds the days are spread. credit and correction are USD, given as positive numbers; tax_rate 0.2 is 20 %
-    of everything else. Zero leaves the row out.
+    days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over how
+    many InvoiceIds the days are spread. credit and correction are USD, given as positive numbers; tax_rate 0.2
+    is 20 % of everything else. Zero leaves the row out.
     """
 
     days: tuple[date, date] | None = None
@@ -158,7 +158,7 @@ def invoice_csv(world: "World", account: str, billing_month: str) -> bytes:
 def estimate_csv(
     world: "World", account: str, start: datetime, end: datetime, timeframe: str, timezone: str, bound: bool
 ) -> bytes:
-    """Live usage as CSV, one row per bucket, endpoint, price and discount; no tax, no credit, no InvoiceId."""
+    """Live usage as CSV, one row per bucket, endpoint, price and discount; Usage alone, no InvoiceId."""
     zone = ZoneInfo(timezone)
     if bound:
         start, end = bucket(start, timeframe, zone)[0], _up(end, timeframe, zone)
@@ -178,7 +178,7 @@ def estimate_csv(
 
 
 def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The minute, hour, day, week (from Monday) or month of a time zone that a moment lies in, as UTC times."""
+    """The minute, hour, day, week (from Monday) or month of a time zone around a moment, as UTC times."""
     local = moment.astimezone(zone).replace(second=0, microsecond=0)
     if timeframe == "minute":
         low, high = local, local + timedelta(minutes=1)

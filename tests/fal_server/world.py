@@ -12,12 +12,13 @@ from tests.fal_server.events import Event, Oddities, draw_day, nano_to_usd, orde
 class World:
     """Everything the local fal knows. Two worlds with the same arguments hold the same events, byte for byte.
 
-    accounts: alias → admin key. first_day, days: the UTC days that have events. oddities: True for all, False for
-    none, or an `Oddities`. now: the server's clock (default: the end of the last day); what lies after it does not
-    exist yet. non_enterprise: aliases whose key gets 403 on /account/focus.
+    accounts: alias → admin key. first_day, days: the UTC days that have events. oddities: True for all, False
+    for none, or an `Oddities`. now: the server's clock (default: the end of the last day); what lies after it
+    does not exist yet. non_enterprise: aliases whose key gets 403 on /account/focus.
 
     `invoice_months` overrides, per billing month, how the invoice is made (an `Invoice`) or that there is none
     (None); otherwise every charge month that is over has a whole one. `csv_style` changes how CSVs are written.
+    All of it may be changed while a server answers from it.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class World:
         return nano_to_usd(sum(event.cost_nano_usd for event in self.events(account, since, until)))
 
     def window(self, account: str, start: datetime, end: datetime) -> list[Event]:
-        """The events with start <= at < end that exist by now, newest first: what a billing-events call lists."""
+        """The events with start <= at < end that exist by now, newest first: what a call lists."""
         listed: list[Event] = []
         day = min(end.date(), self.last_day)
         while day >= max(start.date(), self.first_day):
