@@ -1,0 +1,64 @@
+-- Every event and CSV record that the loader counted is in staging or in quarantine. A page that can't be read is one row
+-- of quarantine, whatever it held: it is reported there.
+with
+
+files as (
+
+    select
+        *,
+        coalesce(source, 'billing_events') as feed_name
+    from {{ ref('stg_fal__landed_files') }}
+    where is_latest
+
+),
+
+staged as (
+
+    select
+        'billing_events' as feed_name,
+        account,
+        cast(landed_date as {{ dbt.type_string() }}) as landed_partition,
+        load_id,
+        landed_file,
+        count(*) as staged_rows,
+        max(case when quarantine_reason like 'the page is not a JSON document%' then 1 else 0 end) = 1 as is_unreadable
+    from {{ ref('base_fal__typed_billing_events') }}
+    group by account, landed_date, load_id, landed_file
+    union all
+    select
+        source as feed_name,
+        account,
+        landed_partition,
+        load_id,
+        landed_file,
+        count(*) as staged_rows,
+        false as is_unreadable
+    from {{ ref('base_fal__typed_focus_reports') }}
+    group by source, account, landed_partition, load_id, landed_file
+
+),
+
+compared as (
+
+    select
+        coalesce(files.feed_name, staged.feed_name) as feed_name,
+        coalesce(files.account, staged.account) as account,
+        coalesce(files.landed_partition, staged.landed_partition) as landed_partition,
+        coalesce(files.load_id, staged.load_id) as load_id,
+        coalesce(files.landed_file, staged.landed_file) as landed_file,
+        coalesce(files.landed_rows, 0) as landed_rows,
+        coalesce(staged.staged_rows, 0) as staged_rows,
+        coalesce(staged.is_unreadable, false) as is_unreadable
+    from files
+    full outer join staged
+        on
+            files.feed_name = staged.feed_name
+            and files.account = staged.account
+            and files.landed_partition = staged.landed_partition
+            and files.load_id = staged.load_id
+            and files.landed_file = staged.landed_file
+
+)
+
+select * from compared
+where landed_rows <> staged_rows and not is_unreadable

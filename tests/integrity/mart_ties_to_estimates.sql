@@ -1,0 +1,43 @@
+-- To the last digit: on a day that the estimate speaks for, the mart has what it says, and on any other day nothing of it.
+with
+
+csv as (
+
+    select
+        estimates.account,
+        estimates.landed_date as charge_date,
+        sum(estimates.BilledCost) as billed_cost
+    from {{ ref('stg_fal__focus_estimates') }} as estimates
+    inner join {{ ref('int_charge_days__sources') }} as days
+        on estimates.account = days.account and estimates.landed_date = days.charge_date
+    where
+        days.charge_source = 'estimate'
+        and {{ utc_date('estimates.ChargePeriodStart') }} = estimates.landed_date
+    group by estimates.account, estimates.landed_date
+
+),
+
+mart as (
+
+    select
+        x_Account as account,
+        {{ utc_date('ChargePeriodStart') }} as charge_date,
+        sum(BilledCost) as billed_cost
+    from {{ ref('cost_and_usage') }}
+    where x_ChargeSource = 'estimate'
+    group by x_Account, {{ utc_date('ChargePeriodStart') }}
+
+)
+
+select
+    csv.account,
+    csv.charge_date,
+    csv.billed_cost,
+    mart.billed_cost as mart_billed_cost
+from csv
+full outer join mart
+    on csv.account = mart.account and csv.charge_date = mart.charge_date
+where
+    csv.account is null
+    or mart.account is null
+    or csv.billed_cost <> mart.billed_cost

@@ -1,0 +1,41 @@
+-- To the nano-dollar: on a day that events speak for, the mart has what they cost, and on any other day nothing of them.
+with
+
+events as (
+
+    select
+        events.account,
+        events.charge_date,
+        sum(events.cost_nano_usd) as cost_nano_usd
+    from {{ ref('int_billing_events__deduplicated') }} as events
+    inner join {{ ref('int_charge_days__sources') }} as days
+        on events.account = days.account and events.charge_date = days.charge_date
+    where days.charge_source = 'billing_events'
+    group by events.account, events.charge_date
+
+),
+
+mart as (
+
+    select
+        x_Account as account,
+        {{ utc_date('ChargePeriodStart') }} as charge_date,
+        sum(EffectiveCost) as effective_cost
+    from {{ ref('cost_and_usage') }}
+    where x_ChargeSource = 'billing_events'
+    group by x_Account, {{ utc_date('ChargePeriodStart') }}
+
+)
+
+select
+    events.account,
+    events.charge_date,
+    events.cost_nano_usd,
+    mart.effective_cost
+from events
+full outer join mart
+    on events.account = mart.account and events.charge_date = mart.charge_date
+where
+    events.account is null
+    or mart.account is null
+    or events.cost_nano_usd <> mart.effective_cost * 1000000000

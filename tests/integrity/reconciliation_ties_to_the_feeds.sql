@@ -1,0 +1,71 @@
+-- To the last digit: the months of the reconciliation add up, per account, to what each feed holds.
+with
+
+reconciled as (
+
+    select
+        account,
+        coalesce(sum(event_usage_usd), 0) as event_usage_usd,
+        sum(invoiced_total_usd) as invoiced_total_usd,
+        coalesce(sum(estimated_usage_usd), 0) as estimated_usage_usd
+    from {{ ref('invoice_reconciliation') }}
+    group by account
+
+),
+
+feeds as (
+
+    select
+        account,
+        cast(sum(cost_nano_usd) as decimal(38, 9)) as cost_nano_usd,
+        cast(0 as decimal(38, 18)) as invoiced_usd,
+        cast(0 as decimal(38, 18)) as estimated_usd
+    from {{ ref('int_billing_events__deduplicated') }}
+    group by account
+    union all
+    select
+        account,
+        cast(0 as decimal(38, 9)) as cost_nano_usd,
+        cast(sum(BilledCost) as decimal(38, 18)) as invoiced_usd,
+        cast(0 as decimal(38, 18)) as estimated_usd
+    from {{ ref('stg_fal__focus_invoices') }}
+    group by account
+    union all
+    select
+        account,
+        cast(0 as decimal(38, 9)) as cost_nano_usd,
+        cast(0 as decimal(38, 18)) as invoiced_usd,
+        cast(sum(coalesce(EffectiveCost, BilledCost)) as decimal(38, 18)) as estimated_usd
+    from {{ ref('stg_fal__focus_estimates') }}
+    group by account
+
+),
+
+fed as (
+
+    select
+        account,
+        sum(cost_nano_usd) as cost_nano_usd,
+        sum(invoiced_usd) as invoiced_usd,
+        sum(estimated_usd) as estimated_usd
+    from feeds
+    group by account
+
+)
+
+select
+    coalesce(fed.account, reconciled.account) as account,
+    fed.cost_nano_usd,
+    reconciled.event_usage_usd,
+    fed.invoiced_usd,
+    reconciled.invoiced_total_usd,
+    fed.estimated_usd,
+    reconciled.estimated_usage_usd
+from fed
+full outer join reconciled on fed.account = reconciled.account
+where
+    fed.account is null
+    or reconciled.account is null
+    or fed.cost_nano_usd <> reconciled.event_usage_usd * 1000000000
+    or fed.invoiced_usd <> reconciled.invoiced_total_usd
+    or fed.estimated_usd <> reconciled.estimated_usage_usd

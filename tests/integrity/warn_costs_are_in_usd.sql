@@ -1,0 +1,9 @@
+-- Rows in another currency. finops models add up amounts of an account and expect USD.
+{{ config(severity='warn') }}
+
+select
+    x_ChargeId,
+    BillingCurrency,
+    BilledCost
+from {{ ref('cost_and_usage') }}
+where BillingCurrency <> 'USD'

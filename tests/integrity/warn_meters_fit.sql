@@ -1,0 +1,13 @@
+-- Events whose units or price have more digits than FOCUS quantities and prices hold here. They are charged by their cost.
+{{ config(severity='warn') }}
+
+select
+    account,
+    landed_date,
+    landed_file,
+    event_number,
+    request_id,
+    meter_misfit,
+    misfit_meter
+from {{ ref('stg_fal__billing_events') }}
+where meter_misfit is not null
