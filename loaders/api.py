@@ -135,7 +135,7 @@ class FalApi:
         if status == 429 or status >= 500:
             raise PassingError(said, _retry_after(reply))
         if status in (401, 403):
-            what_to_do = "check FAL_KEY: it must be an admin key of this account"
+            what_to_do = "check FAL_KEY: it must be an admin key of an account that has this"
             raise UnauthorizedError(self._safe(f"{request}: {said}; {what_to_do}"))
         if status == 404:
             raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))

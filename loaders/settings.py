@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -58,15 +59,20 @@ def checked_landing_dir(landing_dir: str) -> Path:
 
 
 def _checked_url(api_url: str) -> str:
-    try:
-        usable = re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url) and httpx.URL(api_url).host
-    except httpx.InvalidURL:
-        usable = False
-    if not usable:
+    if not _usable_url(api_url):
         raise SettingsError(
             f"FAL_API_URL must look like {DEFAULT_API_URL}, without user, password or parameters"
         )
     return api_url.rstrip("/")
+
+
+def _usable_url(api_url: str) -> bool:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url):
+        return False
+    try:
+        return bool(httpx.URL(api_url).host) and urlsplit(api_url).port != 0
+    except (httpx.InvalidURL, ValueError):  # a name that cannot be one, a port that is too high
+        return False
 
 
 def _key() -> str:

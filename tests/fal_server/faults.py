@@ -18,9 +18,10 @@ Kind = Literal["answer", "cut", "reset", "stall", "malformed"]
 class Fault:
     """What happens to the next `times` requests that `when` says yes to (all, by default).
 
-    kind "answer" gives status, headers and body instead of the true answer; "malformed" ends the true body half
-    way, with a Content-Length that fits; "cut" promises the whole body and closes after half of it; "reset"
-    resets the connection; "stall" says nothing for `seconds`, then closes. The class methods are the usual ones.
+    kind "answer" gives status, headers and body instead of the true answer; "malformed" ends the true body
+    half way, with a Content-Length that fits; "cut" promises the whole body and closes after half of it;
+    "reset" resets the connection; "stall" says nothing for `seconds`, then closes. The class methods are the
+    usual ones.
     """
 
     kind: Kind

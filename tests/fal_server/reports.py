@@ -65,9 +65,9 @@ TIMEFRAMES = ("minute", "hour", "day", "week", "month")
 class Invoice:
     """How the invoice of a month is made.
 
-    days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over how
-    many InvoiceIds the days are spread. credit and correction are USD, given as positive numbers; tax_rate 0.2
-    is 20 % of everything else. Zero leaves the row out.
+    days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over
+    how many InvoiceIds the days are spread. credit and correction are USD, given as positive numbers;
+    tax_rate 0.2 is 20 % of everything else. Zero leaves the row out.
     """
 
     days: tuple[date, date] | None = None

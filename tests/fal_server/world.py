@@ -16,8 +16,9 @@ class World:
     for none, or an `Oddities`. now: the server's clock (default: the end of the last day); what lies after it
     does not exist yet. non_enterprise: aliases whose key gets 403 on /account/focus.
 
-    `invoice_months` overrides, per billing month, how the invoice is made (an `Invoice`) or that there is none
-    (None); otherwise every charge month that is over has a whole one. `csv_style` changes how CSVs are written.
+    `invoice_months` overrides, per billing month, how the invoice is made (an `Invoice`) or that there is
+    none (None); otherwise every charge month that is over has a whole one. `csv_style` changes how CSVs are
+    written.
     All of it may be changed while a server answers from it.
     """
 

@@ -1,0 +1,14 @@
+"""What all tests share: nothing of the caller's own fal settings gets in."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test must not read, nor write to, the landing zone and account of who runs it."""
+    for name in list(os.environ):
+        if name.startswith("FAL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,0 +1,57 @@
+"""`python -m tests.fal_server.sample`: make sample/ anew, with the loaders, from the local fal server.
+
+Two accounts: acme, an enterprise with invoices (September 2026 is closed, October is open, and of its last day there is
+only an estimate), and studio, which has billing events alone. All of it is made up.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+from tests.fal_server import FalServer, World
+
+FOLDER = Path("sample")
+FIRST_DAY = date(2026, 9, 1)
+LAST_DAY = date(2026, 10, 13)
+STUDIO_FIRST_DAY = date(2026, 10, 1)
+
+
+def main() -> int:
+    """Replace what was landed in sample/; the exit code is that of the first loader that fails."""
+    world = World(
+        seed=2026,
+        accounts={"acme": "key-acme", "studio": "key-studio"},
+        first_day=FIRST_DAY,
+        days=(LAST_DAY - FIRST_DAY).days + 1,
+        events_per_day=40,
+        non_enterprise=["studio"],
+    )
+    for feed in ("billing_events", "focus_reports"):
+        shutil.rmtree(FOLDER / feed, ignore_errors=True)
+    events = ("billing-events", "--end", str(LAST_DAY))
+    estimate = ("focus-report", "--source", "estimate", "--end", str(LAST_DAY + timedelta(days=1)))
+    with FalServer(world) as server:
+        for account, arguments in (
+            ("acme", (*events, "--start", str(FIRST_DAY))),
+            ("acme", ("focus-report", "--source", "invoice", "--charge-month", "2026-09")),
+            ("acme", (*estimate, "--start", str(LAST_DAY))),
+            ("studio", (*events, "--start", str(STUDIO_FIRST_DAY))),
+        ):
+            settings = {
+                "FAL_API_URL": server.url,
+                "FAL_KEY": world.accounts[account],
+                "FAL_ACCOUNT": account,
+                "FAL_LANDING_DIR": str(FOLDER),
+            }
+            command = [sys.executable, "-m", "loaders", *arguments]
+            code = subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
+            if code:
+                return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""A small world behind a local fal, and the command line pointed at it."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loaders import clock
+from loaders.cli import main
+from tests.fal_server import FalServer, World
+
+KEY = "key-acme:not-to-be-seen-anywhere"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def errors(self) -> list[str]:
+        """The error lines."""
+        return [line for line in self.err.splitlines() if line.startswith("error: ")]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A load on disk."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Its manifest."""
+        return json.loads((self.folder / "manifest.json").read_text())
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The bodies of its pages, in order."""
+        return [gzip.decompress((self.folder / page["file"]).read_bytes()) for page in self.manifest["pages"]]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events of its pages."""
+        return [event for body in self.bodies for event in json.loads(body)["billing_events"]]
+
+
+Run = Callable[..., Result]
+Loads = Callable[[str], list[Landed]]
+
+
+@pytest.fixture
+def world() -> World:
+    """Twelve days of 60 events with every oddity, seen at noon of the last one."""
+    return World(
+        accounts={"acme": KEY},
+        first_day=date(2026, 1, 25),
+        days=12,
+        events_per_day=60,
+        now=datetime(2026, 2, 5, 12, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[FalServer]:
+    """That world over HTTP."""
+    with FalServer(world) as server:
+        yield server
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """The landing folder of the test; not there yet."""
+    return tmp_path / "landing"
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> Callable[[datetime], None]:
+    """Say what time it is, for the loaders and the server."""
+
+    def set_to(moment: datetime) -> None:
+        world.now = moment
+        monkeypatch.setattr(clock, "utc_now", lambda: moment)
+
+    return set_to
+
+
+@pytest.fixture
+def run(
+    server: FalServer,
+    landing: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    set_clock: Callable[[datetime], None],
+    world: World,
+) -> Run:
+    """Run a command of the loaders, with all settings in place and pauses between tries next to none."""
+    monkeypatch.setenv("FAL_KEY", KEY)
+    monkeypatch.setenv("FAL_API_URL", server.url)
+    monkeypatch.setenv("FAL_ACCOUNT", "acme")
+    monkeypatch.setenv("FAL_LANDING_DIR", str(landing))
+    monkeypatch.setenv("FAL_RETRY_MAX_WAIT", "0.01")
+    monkeypatch.setenv("FAL_TIMEOUT", "5")
+    set_clock(world.now)
+
+    def run(*args: object) -> Result:
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def loads(landing: Path) -> Loads:
+    """The loads of a partition, given as a folder or glob below the landing folder, oldest first."""
+    return lambda partition: [Landed(folder) for folder in sorted(landing.glob(f"{partition}/load=*"))]
+
+
+def day_of(day: str, account: str = "acme") -> str:
+    """The partition of a day of billing events."""
+    return f"billing_events/account={account}/date={day}"
+
+
+def tree(folder: Path) -> set[str]:
+    """Every file and folder below a folder, the work folder of runs aside."""
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
+    return {path for path in found if not path.startswith(".work")}

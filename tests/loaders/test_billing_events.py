@@ -1,0 +1,250 @@
+"""Landing billing events, end to end against the local fal."""
+
+import hashlib
+import json
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loaders.api import MalformedBodyError
+from loaders.billing_events import parse_page, verbatim_events, windows
+from tests.fal_server import FalServer, World
+from tests.loaders.conftest import KEY, Loads, Run, day_of
+
+
+def test_each_utc_day_becomes_one_partition_and_the_end_is_exclusive(run: Run, loads: Loads) -> None:
+    result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-29")
+    assert result.code == 0
+    landed = loads(day_of("*"))
+    assert [load.manifest["partition"] for load in landed] == ["2026-01-26", "2026-01-27", "2026-01-28"]
+    assert all(load.manifest["rows"] == 60 for load in landed)
+    assert "landed 3 days with 180 events in " in result.out
+    assert "landed billing_events acme 2026-01-27: 60 events, 1 page" in result.err.splitlines()
+
+
+def test_a_page_lands_byte_for_byte(run: Run, loads: Loads, server: FalServer) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    answer = httpx.get(
+        f"{server.url}/models/billing-events",
+        params={"start": "2026-01-26", "end": "2026-01-27", "expand": "auth_method"},
+        headers={"Authorization": f"Key {KEY}"},
+    )
+    (load,) = loads(day_of("2026-01-26"))
+    assert load.bodies == [answer.content]
+
+
+def test_the_manifest_says_what_was_asked_and_what_came(run: Run, loads: Loads) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 50)
+    (load,) = loads(day_of("2026-01-26"))
+    text = (load.folder / "manifest.json").read_text()
+    assert text.endswith("}\n") and text.count("\n") == 1
+    manifest = load.manifest
+    assert list(manifest) == [
+        "feed", "account", "source", "partition", "load_id", "request", "window_start", "window_end",
+        "fetched_at", "complete", "rows", "pages",
+    ]  # fmt: skip
+    assert manifest["load_id"] == load.folder.name.removeprefix("load=")
+    assert manifest | {"load_id": "", "pages": []} == {
+        "feed": "billing_events",
+        "account": "acme",
+        "source": None,
+        "partition": "2026-01-26",
+        "load_id": "",
+        "request": {
+            "start": "2026-01-26T00:00:00Z",
+            "end": "2026-01-27T00:00:00Z",
+            "limit": 50,
+            "expand": "auth_method",
+        },
+        "window_start": "2026-01-26T00:00:00Z",
+        "window_end": "2026-01-27T00:00:00Z",
+        "fetched_at": "2026-02-05T12:00:00.000000Z",
+        "complete": True,
+        "rows": 63,
+        "pages": [],
+    }
+    assert [page["file"] for page in manifest["pages"]] == ["page-00001.json.gz", "page-00002.json.gz"]
+    assert [page["rows"] for page in manifest["pages"]] == [50, 13]
+    assert [page["bytes"] for page in manifest["pages"]] == [len(body) for body in load.bodies]
+    assert [page["sha256"] for page in manifest["pages"]] == [
+        hashlib.sha256(body).hexdigest() for body in load.bodies
+    ]
+
+
+def test_rows_that_shift_between_pages_are_repeated_and_none_is_lost(
+    run: Run, loads: Loads, world: World
+) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10)
+    (load,) = loads(day_of("2026-01-26"))
+    lines = [line for body in load.bodies for line in verbatim_events(body)]
+    assert len(lines) == load.manifest["rows"] > 60
+    events = world.day_events("acme", date(2026, 1, 26))
+    assert set(lines) == {event.json(label=True) for event in events}
+    cost = sum(json.loads(line)["cost_estimate_nano_usd"] for line in set(lines))
+    assert Decimal(cost).scaleb(-9) == world.total_cost("acme", date(2026, 1, 26), date(2026, 1, 27))
+
+
+def test_a_page_shorter_than_asked_for_is_not_the_last(
+    world: World, run: Run, loads: Loads, server: FalServer
+) -> None:
+    server.page_cap = 25
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    (load,) = loads(day_of("2026-01-26"))
+    assert [page["rows"] for page in load.manifest["pages"]] == [25, 25, 16]
+    assert load.manifest["request"]["limit"] == 10_000
+
+
+def test_an_empty_day_lands_one_page_with_no_events(run: Run, loads: Loads, world: World) -> None:
+    day = world.empty_day
+    assert day is not None
+    result = run("billing-events", "--start", day, "--end", day + timedelta(days=1))
+    (load,) = loads(day_of(str(day)))
+    assert load.manifest["rows"] == 0
+    assert [page["rows"] for page in load.manifest["pages"]] == [0]
+    assert "0 events, 1 page" in result.err
+
+
+def test_the_first_and_the_last_instant_of_a_day_belong_to_it(run: Run, loads: Loads) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-28")
+    for day in ("2026-01-26", "2026-01-27"):
+        (load,) = loads(day_of(day))
+        timestamps = {event["timestamp"] for event in load.events}
+        assert all(timestamp.startswith(day) for timestamp in timestamps)
+        assert f"{day}T23:59:59.999Z" in timestamps
+        assert timestamps & {f"{day}T00:00:00.000Z", f"{day}T00:00:00Z"}
+
+
+def test_the_open_day_is_not_complete_until_it_is_over(run: Run, loads: Loads, set_clock: object) -> None:
+    run("billing-events", "--start", "2026-02-05", "--end", "2026-02-06")
+    (load,) = loads(day_of("2026-02-05"))
+    assert load.manifest["complete"] is False
+    assert 0 < load.manifest["rows"] < 60
+    set_clock(datetime(2026, 2, 6, tzinfo=UTC))  # type: ignore[operator]
+    run("billing-events", "--start", "2026-02-05", "--end", "2026-02-06")
+    assert [load.manifest["complete"] for load in loads(day_of("2026-02-05"))] == [False, True]
+
+
+def test_a_day_landed_again_is_a_new_load_and_the_old_one_stays(run: Run, loads: Loads, world: World) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    (before,) = loads(day_of("2026-01-26"))
+    bodies = before.bodies
+    world.amend("acme", date(2026, 1, 26), events=7)
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    old, new = loads(day_of("2026-01-26"))
+    assert old.folder == before.folder and old.bodies == bodies
+    assert new.manifest["rows"] == 7
+
+
+def test_an_account_lands_under_its_own_name(run: Run, loads: Loads) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--account", "other.team-1")
+    (load,) = loads(day_of("2026-01-26", "other.team-1"))
+    assert load.manifest["account"] == "other.team-1"
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_several_days_at_once_land_the_same_as_one_by_one(
+    run: Run, loads: Loads, world: World, concurrency: int
+) -> None:
+    result = run(
+        "billing-events", "--start", "2026-01-25", "--end", "2026-02-06", "--concurrency", concurrency
+    )
+    assert result.code == 0
+    assert sum(load.manifest["rows"] for load in loads(day_of("*"))) == len(world.events("acme"))
+
+
+def test_days_that_are_fetched_at_once_overlap(run: Run, server: FalServer) -> None:
+    overlapping = _Overlap(server)
+    run("billing-events", "--start", "2026-01-25", "--end", "2026-02-02", "--concurrency", 4)
+    assert 2 <= overlapping.most <= 4
+
+
+def test_nothing_but_loads_is_left_after_a_run(run: Run, landing: Path) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-28")
+    assert list((landing / ".work").iterdir()) == []
+    assert {path.name for path in landing.iterdir()} == {".work", "billing_events"}
+
+
+# ---------------------------------------------------------------- the envelope
+
+
+def page(**more: object) -> bytes:
+    return json.dumps({"billing_events": [], "has_more": False, "next_cursor": None} | more).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not whole JSON"),
+        (page()[:-5], "not whole JSON"),
+        (b'{"billing_events":[NaN],"has_more":false}', "not whole JSON"),
+        (page().decode().encode("utf-16"), "not whole JSON"),
+        (b"[]", "no list of billing_events"),
+        (page(billing_events={}), "no list of billing_events"),
+        (page(has_more=None), "neither true nor false"),
+        (page(has_more="no"), "neither true nor false"),
+        (page(has_more=True), "no next_cursor"),
+        (page(has_more=True, next_cursor=""), "no next_cursor"),
+        (page(has_more=True, next_cursor=7), "no next_cursor"),
+    ],
+)
+def test_an_envelope_that_makes_no_sense_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(MalformedBodyError, match=reason):
+        parse_page(body)
+
+
+def test_new_fields_in_the_envelope_are_welcome() -> None:
+    assert parse_page(page(billing_events=[{}], news={"a": 1})).rows == 1
+
+
+def test_a_cursor_after_the_last_page_is_not_followed() -> None:
+    assert parse_page(page(next_cursor="more")).next_cursor is None
+
+
+def test_events_are_printed_as_they_were_written() -> None:
+    events = ['{"a": 3.33e-05, "b": 0.1234567890123456789}', '{"c": 123456789012345678901, "d": "x]},{\\n"}']
+    before, after = '{"x": [1, {"billing_events": 0}] , "billing_events" : [', '], "has_more": false}'
+    body = f" {before} {events[0]} ,\n{events[1]} {after}"
+    assert list(verbatim_events(body.encode())) == events
+
+
+def test_an_event_written_over_several_lines_is_printed_on_one() -> None:
+    body = '{"billing_events": [{\n  "a": 1.0,\r\n  "b": "two\\nlines"\n}], "has_more": false}'
+    assert list(verbatim_events(body.encode())) == ['{ "a": 1.0, "b": "two\\nlines" }']
+
+
+def test_an_empty_page_prints_nothing() -> None:
+    assert list(verbatim_events(page())) == []
+    assert list(verbatim_events(b'{"billing_events":[ ]}')) == []
+
+
+def test_a_long_window_is_cut_into_pieces_that_touch() -> None:
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 5, 6, tzinfo=UTC)
+    pieces = windows(start, end)
+    assert pieces[0][1] == end and pieces[-1][0] == start
+    assert all(high - low <= timedelta(days=90) for low, high in pieces)
+    assert all(newer[0] == older[1] for newer, older in pairwise(pieces))
+
+
+class _Overlap:
+    """Counts how many requests a server answers at the same time, at most."""
+
+    def __init__(self, server: FalServer) -> None:
+        self.most = self._now = 0
+        lock, answer = threading.Lock(), server.answer
+
+        def slowly(request: object) -> object:
+            with lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+            time.sleep(0.02)
+            with lock:
+                self._now -= 1
+            return answer(request)  # type: ignore[arg-type]
+
+        server.answer = slowly  # type: ignore[method-assign,assignment]

@@ -1,0 +1,252 @@
+"""The command line: help that is a manual, one line for each mistake, a key that is nowhere to be seen."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fal_server import FalServer, Fault, World
+from tests.loaders.conftest import KEY, Loads, Run, day_of
+
+ROOT = Path(__file__).parents[2]
+EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+COMMANDS = ("billing-events", "focus-report", "sync", "prune")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_is_its_manual(run: Run, command: str) -> None:
+    result = run(command, "--help")
+    assert result.code == 0 and result.err == ""
+    for part in (
+        "Examples:",
+        f"python -m loaders {command}",
+        "Exit codes:",
+        "FAL_LANDING_DIR",
+        "default: landing",
+    ):
+        assert part in result.out
+    if command != "prune":
+        for part in (
+            "FAL_KEY",
+            "FAL_API_URL; default: https://api.fal.ai/v1",
+            "FAL_ACCOUNT; default: default",
+        ):
+            assert " ".join(part.split()) in " ".join(result.out.split())
+
+
+def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
+    result = run()
+    assert result.code == 0
+    assert all(command in result.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("billing-events", "--start", "2026-13-01", "--end", "2026-01-02"), "'2026-13-01' is no day"),
+        (("billing-events", "--start", "01/02/2026", "--end", "2026-01-02"), "'01/02/2026' is no day"),
+        (("billing-events", "--start", "20260101", "--end", "2026-01-02"), "'20260101' is no day"),
+        (("billing-events", "--start", "0001-01-01T00:00+09:00", "--end", "2026-01-02"), "is no day"),
+        (("billing-events", "--start", "2026-02-30", "--end", "2026-01-02"), "'2026-02-30' is no day"),
+        (("billing-events", "--start", "2026-01-02", "--end", "2026-01-02"), "is not after --start"),
+        (("billing-events", "--start", "2026-01-03", "--end", "2026-01-02"), "is not after --start"),
+        (("billing-events", "--start", "2026-01-03"), "--start and --end are needed"),
+        (("billing-events",), "--start and --end are needed"),
+        (("billing-events", "--start", "2026-01-01T06:00", "--end", "2026-01-02"), "whole UTC days"),
+        (("billing-events", "--start", "2026-02-01", "--end", "2026-02-07"), "the last day to land is today"),
+        (("billing-events", "--start", "2026-01-03", "--end", "2026-01-01", "--expand", "x"), "is not after"),
+        ((*EVENTS, "--page-size", "0"), "--page-size"),
+        ((*EVENTS, "--concurrency", "0"), "--concurrency"),
+        ((*EVENTS, "--key", "x"), "No such option '--key'"),
+        (("focus-report",), "--source"),
+        (("focus-report", "--source", "bill"), "'bill' is not one of"),
+        (("focus-report", "--source", "invoice", "--billing-month", "2026-2"), "'2026-2' is no month"),
+        (("focus-report", "--source", "invoice", "--billing-month", "2026-13"), "'2026-13' is no month"),
+        (
+            (
+                "focus-report",
+                "--source",
+                "invoice",
+                "--billing-month",
+                "2026-02",
+                "--charge-month",
+                "2026-01",
+            ),
+            "give one of them",
+        ),
+        (("focus-report", "--source", "invoice", "--start", "2026-01-01"), "--start does not go with"),
+        (
+            ("focus-report", "--source", "estimate", "--billing-month", "2026-01"),
+            "--billing-month does not go",
+        ),
+        (("focus-report", "--source", "estimate"), "--start and --end are needed"),
+        (("sync", "--since", "yesterday"), "'yesterday' is no day"),
+        (("sync", "--since", "2026-01-01T06:00"), "whole UTC days"),
+        (("prune", "--keep", "none"), "--keep"),
+        (("snyc",), "snyc"),
+    ],
+)
+def test_misuse_is_one_clear_line_and_asks_fal_nothing(
+    run: Run, server: FalServer, landing: Path, args: tuple[str, ...], message: str
+) -> None:
+    result = run(*args)
+    assert result.code == 2
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: ") and message in line
+    assert result.out == ""
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"FAL_KEY": ""}, "FAL_KEY is not set"),
+        ({"FAL_KEY": "a b"}, "FAL_KEY has a space"),
+        ({"FAL_KEY": "schlüssel"}, "FAL_KEY has a space, a line break or a character beyond ASCII"),
+        ({"FAL_API_URL": "api.fal.ai"}, "FAL_API_URL must look like"),
+        ({"FAL_API_URL": "https://me:secret@api.fal.ai/v1"}, "FAL_API_URL must look like"),
+        ({"FAL_API_URL": "http://127.0.0.1:99999999/v1"}, "FAL_API_URL must look like"),
+        ({"FAL_ACCOUNT": "../acme"}, "account '../acme' cannot name a folder"),
+        ({"FAL_ACCOUNT": ".acme"}, "account '.acme' cannot name a folder"),
+        ({"FAL_ACCOUNT": "a/b"}, "account 'a/b' cannot name a folder"),
+        ({"FAL_ACCOUNT": "a" * 64}, "cannot name a folder"),
+        ({"FAL_ACCOUNT": "acme\n"}, "cannot name a folder"),
+        ({"FAL_TIMEOUT": "soon"}, "FAL_TIMEOUT must be a number of seconds, not 'soon'"),
+        ({"FAL_RETRY_MAX_WAIT": "-1"}, "FAL_RETRY_MAX_WAIT must be a number of seconds"),
+    ],
+)
+@pytest.mark.parametrize("command", [EVENTS, ("sync",)], ids=["billing-events", "sync"])
+def test_a_setting_that_cannot_be_used_is_one_clear_line(
+    run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...], settings: dict[str, str], message: str,
+) -> None:  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    result = run(*command)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: ") and message in line
+    assert "secret" not in line and "schl" not in line
+    assert server.requests == [] and not landing.exists()
+
+
+def test_flags_win_over_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAL_LANDING_DIR", str(tmp_path / "not-here"))
+    run(*EVENTS, "--landing-dir", tmp_path / "here", "--account", "bolt")
+    assert (tmp_path / "here/billing_events/account=bolt").is_dir()
+    assert not (tmp_path / "not-here").exists()
+
+
+def test_spaces_around_the_key_do_no_harm(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAL_KEY", f" {KEY}\n")
+    assert run(*EVENTS).code == 0
+
+
+def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landing: Path) -> None:
+    results = [
+        run("sync", "--since", "2026-01-25"),
+        run("prune"),
+        run(*EVENTS, "--endpoint-id", "fal-ai/veo3"),
+        run("focus-report", "--source", "estimate", *EVENTS[1:], "--adhoc"),
+    ]
+    for fault in (
+        Fault.error(400, "validation_error", f"Key {KEY} is not allowed to do this"),
+        Fault.error(401, "authorization_error", f"no such key: {KEY}"),
+        Fault.error(500, "server_error", f"crashed on {KEY}", times=6),
+        Fault.bad_gateway(times=6),
+        Fault.answer(302, b"", {"Location": f"http://elsewhere.example/?key={KEY}"}),
+    ):
+        server.faults.append(fault)
+        results.append(run(*EVENTS))
+        assert results[-1].code == 1
+    assert "no such key: [key]" in "".join(result.err for result in results)
+    assert all(KEY not in result.out + result.err for result in results)
+    files = [path for path in landing.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert all(KEY.encode() not in path.read_bytes() for path in files)
+
+
+# ---------------------------------------------------------------- as a process of its own
+
+
+def environment(server: FalServer, landing: Path) -> dict[str, str]:
+    """What a process needs to know."""
+    return os.environ | {
+        "FAL_API_URL": server.url,
+        "FAL_KEY": KEY,
+        "FAL_ACCOUNT": "acme",
+        "FAL_LANDING_DIR": str(landing),
+        "FAL_RETRY_MAX_WAIT": "0.01",
+    }
+
+
+def test_it_runs_as_a_module_with_plain_lines_when_there_is_no_terminal(
+    server: FalServer, landing: Path, loads: Loads
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "loaders", *EVENTS],
+        env=environment(server, landing), cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr == "landed billing_events acme 2026-01-26: 60 events, 1 page\n"
+    assert done.stdout == f"landed 1 day with 60 events in {landing}\n"
+    assert len(loads(day_of("*"))) == 1
+
+
+def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
+    server: FalServer, landing: Path, loads: Loads
+) -> None:
+    server.faults.append(
+        Fault.stall(20, times=100, when=lambda request: "2026-01-28" in str(request.one("start")))
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loaders", "billing-events", "--start", "2026-01-26", "--end", "2026-01-30"],
+        env=environment(server, landing), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while len(loads(day_of("*"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "error: interrupted; what has landed stays, run it again to go on"
+    assert "Traceback" not in err
+    assert sorted(load.manifest["partition"] for load in loads(day_of("*"))) == [
+        "2026-01-26", "2026-01-27", "2026-01-29",
+    ]  # fmt: skip
+
+
+def test_a_reader_that_has_enough_is_no_error(server: FalServer, landing: Path) -> None:
+    command = (
+        f"{sys.executable} -m loaders billing-events --start 2026-01-25 --end 2026-02-05 --expand auth_method"
+    )
+    done = subprocess.run(
+        f"{command} --page-size 10 | head -1", shell=True,
+        env=environment(server, landing), cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "tests.fal_server", "--days", "3", "--events-per-day", "20",
+            "--first-day", "2026-01-26", "--", sys.executable, "-m", "loaders", *EVENTS,
+        ],
+        env=os.environ | {"FAL_LANDING_DIR": str(landing)}, cwd=ROOT,
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, f"landed 1 day with 20 events in {landing}\n")
+
+
+def test_two_worlds_of_the_same_seed_are_the_same() -> None:
+    one, two = (World(seed=3, days=3, events_per_day=50) for _ in range(2))
+    assert one.events("acme") == two.events("acme")
+    assert World(seed=4, days=3, events_per_day=50).events("acme") != one.events("acme")

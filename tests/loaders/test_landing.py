@@ -1,0 +1,255 @@
+"""The landing zone: nothing half published, the latest load wins, nothing left behind."""
+
+import fcntl
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from loaders import clock
+from loaders.errors import LandingError
+from loaders.landing import LandingZone, Partition, loads_of, next_load_id
+from tests.loaders.conftest import Landed, Loads, Run, day_of, tree
+
+NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
+DAY = Partition("billing_events", "acme", "2026-01-26")
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noon."""
+    monkeypatch.setattr(clock, "utc_now", lambda: NOW)
+
+
+def land(folder: Path, body: bytes = b"{}", partition: Partition = DAY) -> Landed:
+    """One load of one page."""
+    with LandingZone(folder).writing() as zone, zone.start_load(partition, {}) as load:
+        load.add("page-00001.json.gz", body, 0)
+        manifest = load.publish()
+    return Landed(folder / partition.folder / f"load={manifest.load_id}")
+
+
+def test_partitions_lie_where_the_models_look(landing: Path) -> None:
+    folders = [
+        Partition("billing_events", "a", "2026-01-26").folder,
+        Partition("focus_reports", "a", "2026-01-26", "estimate").folder,
+        Partition("focus_reports", "a", "2026-02", "invoice").folder,
+    ]
+    assert [str(folder) for folder in folders] == [
+        "billing_events/account=a/date=2026-01-26",
+        "focus_reports/account=a/source=estimate/date=2026-01-26",
+        "focus_reports/account=a/source=invoice/billing_month=2026-02",
+    ]
+
+
+def test_the_load_id_is_the_time_of_the_fetch_and_a_random_part(landing: Path) -> None:
+    load = land(landing)
+    stamp, _, random = load.manifest["load_id"].partition("-")
+    assert stamp == "20260205T120000000000Z"
+    assert len(random) == 6 and int(random, 16) >= 0
+
+
+def test_load_ids_sort_in_the_order_of_landing_even_when_the_clock_goes_back(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [NOW, NOW, NOW - timedelta(days=400), NOW + timedelta(seconds=1), NOW]
+    landed = []
+    for moment in moments:
+        monkeypatch.setattr(clock, "utc_now", lambda moment=moment: moment)
+        landed.append(land(landing).folder.name)
+    assert landed == sorted(landed)
+    stamps = [name[5:27] for name in landed]
+    assert stamps == [
+        "20260205T120000000000Z",
+        "20260205T120000000001Z",
+        "20260205T120000000002Z",
+        "20260205T120001000000Z",
+        "20260205T120001000001Z",
+    ]
+    assert [load.name for load in loads_of(landing / DAY.folder)] == landed
+
+
+def test_an_id_follows_a_folder_that_has_no_manifest_too(landing: Path) -> None:
+    (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir(parents=True)
+    assert next_load_id(landing / DAY.folder, NOW).startswith("20990101T000000000001Z-")
+
+
+def test_a_folder_without_a_manifest_is_no_load(landing: Path) -> None:
+    load = land(landing)
+    (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir()
+    (landing / DAY.folder / "load=notes").mkdir()
+    assert loads_of(landing / DAY.folder) == [load.folder]
+
+
+def test_nothing_is_visible_before_the_load_is_whole(landing: Path) -> None:
+    with LandingZone(landing).writing() as zone, zone.start_load(DAY, {}) as load:
+        load.add("page-00001.json.gz", b"{}", 0)
+        assert tree(landing) == set()
+        load.publish()
+    assert len(loads_of(landing / DAY.folder)) == 1
+
+
+@pytest.mark.parametrize("step", ["rename", "manifest"])
+def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
+    landing: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    first = land(landing)
+
+    class Crash(BaseException):
+        pass
+
+    def crash(*_: object) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        if step == "rename":
+            patch.setattr(Path, "rename", crash)
+        else:
+            patch.setattr("loaders.landing.sync_folder", crash)
+        with pytest.raises(Crash):
+            land(landing, b'{"new": 1}')
+    assert loads_of(landing / DAY.folder) == [first.folder]
+    second = land(landing, b'{"new": 1}')
+    assert loads_of(landing / DAY.folder) == [first.folder, second.folder]
+    assert list((landing / ".work").iterdir()) == []
+
+
+def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> None:
+    child = os.fork()
+    if child == 0:  # dies in the middle, as with kill -9: nothing is cleaned up
+        run = LandingZone(landing).writing()
+        run.__enter__().start_load(DAY, {}).add("page-00001.json.gz", b"{}", 0)
+        os._exit(9)
+    os.waitpid(child, 0)
+    assert len(list((landing / ".work").glob("*/*/page-00001.json.gz"))) == 1
+    land(landing)
+    assert list((landing / ".work").iterdir()) == []
+
+
+def test_work_of_a_living_process_is_left_alone(landing: Path) -> None:
+    with LandingZone(landing).writing() as zone, zone.start_load(DAY, {}) as load:
+        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
+        land(landing)
+        load.publish()
+    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b"{}"], [b'{"slow": 1}']]
+
+
+def test_a_lock_that_nobody_holds_is_no_obstacle(landing: Path) -> None:
+    work = landing / ".work"
+    (work / "1-dead" / "x").mkdir(parents=True)
+    (work / "1-dead.lock").touch()
+    (work / "2-lockless").mkdir()
+    with (work / "3-alive.lock").open("w") as lock:
+        (work / "3-alive").mkdir()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        land(landing)
+        assert {path.name for path in work.iterdir()} == {"3-alive", "3-alive.lock"}
+
+
+def test_a_run_that_was_given_up_cannot_publish_any_more(landing: Path) -> None:
+    zone = LandingZone(landing)
+    with zone.writing():
+        load = zone.start_load(DAY, {})
+        load.add("page-00001.json.gz", b"{}", 0)
+    with pytest.raises(LandingError):
+        load.publish()
+    assert loads_of(landing / DAY.folder) == []
+
+
+def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
+    files = [(land(landing).folder / "page-00001.json.gz").read_bytes() for _ in range(2)]
+    assert files[0] == files[1]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path) -> None:
+    landing.write_text("in the way")
+    result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert line.startswith(f"error: cannot use the landing folder {landing}: ")
+    assert "check FAL_LANDING_DIR" in line
+
+
+def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
+    run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("loaders.landing.os.fsync", full)
+    result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-29")
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "No space left on device" in line
+    assert tree(landing) == set()
+
+
+def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
+    run("billing-events", "--start", "2026-02-01", "--end", "2026-02-02")
+    (load,) = loads(day_of("2026-02-01"))
+    (load.folder / "manifest.json").write_text("{")
+    result = run("sync", "--since", "2026-02-01")
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "manifest.json is not a manifest: remove that load's folder and land it again" in line
+
+
+# ---------------------------------------------------------------- prune
+
+
+def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: Path) -> None:
+    other = Partition("focus_reports", "bolt", "2026-02", "invoice")
+    latest = [[land(landing, b"{}", partition) for _ in range(3)][-1] for partition in (DAY, other)]
+    result = run("prune")
+    assert (result.code, result.out) == (0, "removed 4 superseded loads of 2 partitions, kept 1 of each\n")
+    assert loads_of(landing / DAY.folder) == [latest[0].folder]
+    assert loads_of(landing / other.folder) == [latest[1].folder]
+    assert latest[0].bodies == [b"{}"]
+    assert list((landing / ".work").iterdir()) == []
+    assert run("prune").out == "removed 0 superseded loads of 0 partitions, kept 1 of each\n"
+
+
+def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
+    landed = [land(landing).folder for _ in range(4)]
+    run("prune", "--keep", 3)
+    assert loads_of(landing / DAY.folder) == landed[1:]
+
+
+def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
+    for account in ("acme", "bolt"):
+        for _ in range(2):
+            land(landing, b"{}", Partition("billing_events", account, "2026-01-26"))
+    run("prune", "--account", "bolt")
+    assert len(loads_of(landing / "billing_events/account=acme/date=2026-01-26")) == 2
+    assert len(loads_of(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
+
+
+def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
+    land(landing)
+    land(landing)
+    strange = landing / DAY.folder / "load=20200101T000000000000Z-abcdef"
+    strange.mkdir()
+    run("prune")
+    assert strange.is_dir()
+    assert len(loads_of(landing / DAY.folder)) == 1
+
+
+def test_prune_never_keeps_none(run: Run, landing: Path) -> None:
+    land(landing)
+    result = run("prune", "--keep", 0)
+    assert result.code == 2 and len(result.errors) == 1
+    assert len(loads_of(landing / DAY.folder)) == 1
+
+
+def test_prune_needs_no_key(run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(landing)
+    monkeypatch.delenv("FAL_KEY")
+    assert run("prune").code == 0
+
+
+def test_prune_without_a_landing_folder_is_one_clear_line(run: Run, landing: Path) -> None:
+    result = run("prune")
+    assert result.code == 1
+    assert result.err == f"error: there is no landing folder {landing}; check FAL_LANDING_DIR\n"
+    assert not landing.exists()

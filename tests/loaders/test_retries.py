@@ -1,0 +1,198 @@
+"""What passes is tried again, what does not pass is not; either way with one line at the end."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import httpx
+import pytest
+from tenacity import Future, RetryCallState, Retrying
+
+from loaders import clock
+from loaders.api import ATTEMPTS, FalApi, PassingError, _retry_after
+from loaders.errors import GaveUpError
+from loaders.settings import Connection
+from tests.fal_server import FalServer, Fault, World
+from tests.fal_server.faults import HTML
+from tests.loaders.conftest import KEY, Loads, Run, day_of
+
+EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+INVOICE = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+
+PASSING: dict[str, Callable[[int], Fault]] = {
+    "429 with Retry-After in seconds": lambda times: Fault.rate_limited("0", times=times),
+    "429 with Retry-After as a date": lambda times: Fault.rate_limited(
+        format_datetime(datetime(2026, 2, 5, 11, tzinfo=UTC), usegmt=True), times=times
+    ),
+    "429 without Retry-After": lambda times: Fault.rate_limited(None, times=times),
+    "500": lambda times: Fault.server_error(times=times),
+    "502 with HTML": lambda times: Fault.bad_gateway(times=times),
+    "200 with HTML": lambda times: Fault.bad_gateway(200, times=times),
+    "200 with HTML that calls itself JSON": lambda times: Fault.answer(
+        200, HTML, {"Content-Type": "application/json"}, times=times
+    ),
+    "body cut": lambda times: Fault.cut(times=times),
+    "connection reset": lambda times: Fault.reset(times=times),
+    "stall": lambda times: Fault.stall(2, times=times),
+    "empty body": lambda times: Fault.answer(200, times=times),
+    "gzip cut": lambda times: Fault.answer(
+        200, b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b", {"Content-Encoding": "gzip"}, times=times
+    ),
+    "gzip that is none": lambda times: Fault.answer(
+        200, b"BilledCost\n", {"Content-Encoding": "gzip"}, times=times
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+@pytest.mark.parametrize("command", [EVENTS, INVOICE], ids=["billing-events", "focus-report"])
+def test_a_fault_that_passes_leaves_no_trace_in_what_lands(
+    run: Run, server: FalServer, loads: Loads, world: World, monkeypatch: pytest.MonkeyPatch,
+    fault: str, command: tuple[str, ...],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("FAL_TIMEOUT", "0.3")
+    server.faults.append(PASSING[fault](2 if fault != "stall" else 1))
+    result = run(*command)
+    assert (result.code, result.errors) == (0, [])
+    (load,) = loads(day_of("*")) + loads("focus_reports/*/*/*")
+    if command == INVOICE:
+        assert load.bodies == [world.invoice_csv("acme", "2026-02")]
+    else:
+        assert load.manifest["rows"] == 60
+
+
+@pytest.mark.parametrize("fault", sorted(set(PASSING) - {"stall"}))
+def test_a_fault_that_stays_ends_with_one_line_and_nothing_published(
+    run: Run, server: FalServer, loads: Loads, fault: str
+) -> None:
+    server.faults.append(PASSING[fault](100))
+    result = run(*EVENTS)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert line.startswith(
+        "error: GET /models/billing-events (2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z): "
+    )
+    assert line.endswith(f"({ATTEMPTS} tries); nothing of it was landed, run it again later")
+    assert len(server.requests) == ATTEMPTS
+    assert loads(day_of("*")) == []
+
+
+def test_half_a_json_document_is_asked_for_again(run: Run, server: FalServer, loads: Loads) -> None:
+    server.faults.append(Fault.malformed(times=2))
+    assert run(*EVENTS).code == 0
+    assert len(server.requests) == 3
+    assert loads(day_of("*"))[0].manifest["rows"] == 60
+
+
+def test_a_fault_on_a_later_page_repeats_that_page_only(run: Run, server: FalServer, loads: Loads) -> None:
+    server.faults.append(Fault.server_error(when=lambda request: request.one("cursor") is not None))
+    assert run(*EVENTS, "--page-size", 40).code == 0
+    assert len(server.requests) == 3
+    assert [page["rows"] for page in loads(day_of("*"))[0].manifest["pages"]] == [40, 23]
+
+
+def test_pages_that_run_in_a_circle_end_with_one_line(run: Run, server: FalServer, loads: Loads) -> None:
+    body = b'{"billing_events": [], "has_more": true, "next_cursor": "round"}'
+    server.faults.append(Fault.answer(200, body, times=100))
+    result = run(*EVENTS)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "its next_cursor was there before" in line
+    assert loads(day_of("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "what_to_do"),
+    [
+        (400, "validation_error", "check what is asked for"),
+        (401, "authorization_error", "check FAL_KEY"),
+        (403, "authorization_error", "check FAL_KEY"),
+        (404, "not_found", "check FAL_API_URL"),
+    ],
+)
+def test_a_refusal_is_not_tried_again(
+    run: Run, server: FalServer, status: int, kind: str, what_to_do: str
+) -> None:
+    server.faults.append(Fault.error(status, kind, "No, and here is why", times=100))
+    result = run(*EVENTS)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert f"answered {status} ({kind}: No, and here is why); {what_to_do}" in line
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_is_not_followed_and_the_key_stays_here(run: Run, server: FalServer, world: World) -> None:
+    with FalServer(world) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        server.faults.append(Fault.answer(302, b"", {"Location": f"{elsewhere}/models/billing-events"}))
+        result = run(*EVENTS)
+        assert other.requests == []
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "redirected to localhost, and the key does not follow" in line
+
+
+def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer) -> None:
+    server.faults.append(Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000))
+    (line,) = run(*EVENTS).err.splitlines()
+    assert "one two [31m three xxx" in line and len(line) < 700
+
+
+# ---------------------------------------------------------------- pauses
+
+
+@pytest.fixture
+def api() -> FalApi:
+    """An API that would wait up to a minute."""
+    return FalApi(Connection("http://127.0.0.1:1/v1", KEY), 1)
+
+
+def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
+    """How long it would wait after an error."""
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = attempt
+    state.outcome = Future.construct(attempt, error, True)
+    return api._wait(state)
+
+
+def test_retry_after_is_obeyed_up_to_the_longest_pause(api: FalApi) -> None:
+    assert pause(api, PassingError("429", 17)) == 17
+    assert pause(api, PassingError("429", 0)) == 0
+    assert pause(api, PassingError("429", 86_400)) == 60
+
+
+def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
+    pauses = [pause(api, PassingError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
+    assert all(low <= seen <= low + 1 for low, seen in zip((1, 2, 4, 8), pauses, strict=False))
+    assert pauses[-1] == 60
+    assert len({pause(api, PassingError("500")) for _ in range(5)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("Thu, 05 Feb 2026 12:00:30 GMT", 30.0),
+        ("Thu, 05 Feb 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-1", None),
+        ("", None),
+    ],
+)
+def test_retry_after_may_be_seconds_or_a_date(
+    monkeypatch: pytest.MonkeyPatch, header: str, seconds: float | None
+) -> None:
+    monkeypatch.setattr(clock, "utc_now", lambda: datetime(2026, 2, 5, 12, tzinfo=UTC))
+    assert _retry_after(httpx.Response(429, headers={"Retry-After": header})) == seconds
+
+
+def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
+    server.faults.append(Fault.rate_limited("60", times=100))
+    with FalApi(Connection(server.url, KEY), 1) as api:
+        threading.Timer(0.1, api.stopping.set).start()
+        began = time.monotonic()
+        with pytest.raises(GaveUpError):
+            api.get("/models/billing-events", {}, bytes)
+    assert time.monotonic() - began < 5
