@@ -96,6 +96,14 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# all of them in order, for a select; relation: the name of what they are selected from, where it needs saying #}
+{% macro all_focus_columns(relation=none) -%}
+    {%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
+    {%- for column in columns %}
+        {{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {#
     FOCUS and custom columns that a feed never fills, typed, each `null as Column`.
     filled: the columns that the select names itself.

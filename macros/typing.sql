@@ -99,6 +99,11 @@
     strftime({{ instant }} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')
 {%- endmacro %}
 
+{# the month of an instant as text, like 2026-01 #}
+{% macro iso_month(instant) -%}
+    substr({{ iso_utc(instant) }}, 1, 7)
+{%- endmacro %}
+
 {# pairs of a group as the text of one JSON object, keys in byte order #}
 {% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
 

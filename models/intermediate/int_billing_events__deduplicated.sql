@@ -8,9 +8,9 @@ events as (
 
 ranked as (
 
-    -- Paging is by page number, so rows shift while one pages and an event can be landed twice; late ones can lie in two
-    -- partitions. One request on two meters is two events. Where repeats differ in the rest, their values decide, not
-    -- where they were landed: landing everything again must not change the bill.
+    -- Paging is by page number, so rows shift while one pages and an event can be landed twice; late ones can lie in
+    -- two partitions. One request on two meters is two events. Where repeats differ in the rest, their values decide,
+    -- not where they were landed: landing everything again must not change the bill.
     select
         *,
         row_number() over (

@@ -41,7 +41,7 @@ covered as (
     select distinct
         account,
         {{ month_of('period_start') }} as charge_month,
-        coalesce({{ month_of('billing_month') }} = {{ utc_date(utc_add('month', 1, utc_trunc('month', 'period_start'))) }}, false)
+        billing_month = {{ utc_date(utc_add('month', 1, utc_trunc('month', 'period_start'))) }}
             as is_of_the_month_after,
         case when is_longer_than_a_day and first_whole_day < last_day then first_whole_day else first_day end
             as covered_from,

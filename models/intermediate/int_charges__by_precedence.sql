@@ -1,7 +1,5 @@
 {{ config(materialized='view') }}
 
-{%- set columns = dict(focus_columns(), **focus_custom_columns()).keys() | list -%}
-
 with
 
 from_events as (
@@ -26,9 +24,7 @@ invoiced as (
 
     -- an invoice is never thinned out: its credits, taxes and corrections count in any month
     select
-        {%- for column in columns %}
-        {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ all_focus_columns() }}
     from from_reports
     where x_ChargeSource = 'invoice'
 
@@ -37,9 +33,7 @@ invoiced as (
 metered as (
 
     select
-        {%- for column in columns %}
-        from_events.{{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ all_focus_columns('from_events') }}
     from from_events
     inner join day_sources
         on
@@ -53,9 +47,7 @@ estimated as (
 
     -- an estimate is asked for one day; what it says of another day is that day's own estimate to say
     select
-        {%- for column in columns %}
-        from_reports.{{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ all_focus_columns('from_reports') }}
     from from_reports
     inner join day_sources
         on

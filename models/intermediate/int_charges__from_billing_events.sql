@@ -29,6 +29,15 @@ tags as (
 
 ),
 
+metered as (
+
+    select
+        *,
+        unit_price_usd is not null and output_units is not null as is_metered
+    from events
+
+),
+
 priced as (
 
     -- An event without units or price is charged by its cost: the quantity is USD, the price 1. Its discount shows only
@@ -40,23 +49,19 @@ priced as (
         auth_method,
         cost_usd,
         {{ utc_trunc(grain, 'billed_at') }} as charge_period_start,
-        unit_price_usd is not null and output_units is not null as is_metered,
+        is_metered,
         output_units is not null as has_units,
+        case when is_metered then unit_price_usd else {{ money(1) }} end as list_unit_price,
         case
-            when unit_price_usd is not null and output_units is not null then unit_price_usd
-            else {{ money(1) }}
-        end as list_unit_price,
-        case
-            when unit_price_usd is not null and output_units is not null then output_units
+            when is_metered then output_units
             else {{ quantity('coalesce(cost_subtotal_usd, cost_usd)') }}
         end as pricing_quantity,
         case
-            when unit_price_usd is null or output_units is null then
-                case when cost_subtotal_usd is null then 0 else coalesce(percent_discount, 0) end
-            else coalesce(percent_discount, 0)
+            when is_metered or cost_subtotal_usd is not null then coalesce(percent_discount, 0)
+            else 0
         end as percent_discount,
-        case when output_units is not null then output_units else {{ quantity(1) }} end as consumed_quantity
-    from events
+        coalesce(output_units, {{ quantity(1) }}) as consumed_quantity
+    from metered
 
 ),
 
@@ -158,7 +163,7 @@ focus as (
         endpoint_id as SkuId,
         pricing_unit as SkuMeter,
         endpoint_id || '|' || list_unit_price_text as SkuPriceId,
-        tags as Tags,
+        tags as {{ adapter.quote('Tags') }},
 
         ---------- how much
         'Standard' as PricingCategory,

@@ -2,9 +2,8 @@
     What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
     in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
 -#}
-{%- set billed_by_unit -%}
-    ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null
-{%- endset -%}
+{%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
+{%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
 {%- set fills = {
     'BillingAccountId': 'billing_account_id',
     'BillingAccountName': 'billing_account_name',
@@ -18,14 +17,18 @@
     'PublisherName': "coalesce(model_developer, 'fal')",
     'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
     'ServiceCategory': "'AI and Machine Learning'",
-    'ServiceSubcategory': "case when ServiceCategory is null or ServiceCategory = 'AI and Machine Learning' then 'Generative AI' end",
+    'ServiceSubcategory':
+        "case when coalesce(ServiceCategory, '') in ('', 'AI and Machine Learning') then 'Generative AI' end",
     'ServiceName': "'fal Model APIs'",
     'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
-    'ChargeDescription': "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
-    'SkuPriceId': "case when " ~ billed_by_unit ~ " and ListUnitPrice is not null and ContractedUnitPrice is not null then SkuId || '|' || " ~ plain_decimal('ListUnitPrice') ~ " end",
+    'ChargeDescription':
+        "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
+    'SkuPriceId':
+        'case when ' ~ billed_by_unit ~ ' and ListUnitPrice is not null and ContractedUnitPrice is not null'
+        ~ " then SkuId || '|' || " ~ plain_decimal('ListUnitPrice') ~ ' end',
     'EffectiveCost': 'BilledCost',
-    'ListCost': 'coalesce(' ~ money('ListUnitPrice * PricingQuantity') ~ ", case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end)",
-    'ContractedCost': 'coalesce(' ~ money('ContractedUnitPrice * PricingQuantity') ~ ", case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end)",
+    'ListCost': 'coalesce(' ~ money('ListUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
+    'ContractedCost': 'coalesce(' ~ money('ContractedUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
     'PricingCurrency': "coalesce(BillingCurrency, 'USD')",
     'PricingCurrencyEffectiveCost': 'coalesce(EffectiveCost, BilledCost)',
     'PricingCurrencyListUnitPrice': 'ListUnitPrice',
@@ -91,8 +94,8 @@ estimate_rows as (
         cast(null as date) as billing_month,
         {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
         {%- for column, kind in focus_columns().items() %}
-        {% if column in ['BillingPeriodStart', 'BillingPeriodEnd'] -%} cast(null as {{ focus_type(kind) }}) as {% endif -%}
-        {{ column }},
+        {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
+        {{ column if is_its_own else 'cast(null as ' ~ focus_type(kind) ~ ') as ' ~ column }},
         {%- endfor %}
         provider_columns
     from estimates
@@ -149,7 +152,9 @@ filled as (
         nullif('[' || concat_ws(
             ',',
             case
-                when PricingCategory in ('On-Demand', 'Commitment-Based') or (PricingCategory is null and {{ billed_by_unit }})
+                when
+                    PricingCategory in ('On-Demand', 'Commitment-Based')
+                    or (PricingCategory is null and {{ billed_by_unit }})
                     then '"PricingCategory"'
             end,
             {%- for column, fill in fills.items() %}
@@ -171,8 +176,13 @@ focus as (
 
         ---------- fal_focus
         account as x_Account,
-        md5(concat_ws('|', charge_source, account, cast(landed_for as {{ dbt.type_string() }}), cast(record_number as {{ dbt.type_string() }})))
-            as x_ChargeId,
+        md5(concat_ws(
+            '|',
+            charge_source,
+            account,
+            cast(landed_for as {{ dbt.type_string() }}),
+            cast(record_number as {{ dbt.type_string() }})
+        )) as x_ChargeId,
         charge_source as x_ChargeSource,
         charge_status as x_ChargeStatus,
         provider_columns as x_ProviderColumns,

@@ -1,5 +1,5 @@
--- On rows from events each cost is its price times the quantity, rounded once, and the price after discount is not above
--- the one before.
+-- On rows from events each cost is its price times the quantity, rounded once, and the price after discount is not
+-- above the one before.
 select
     x_ChargeId,
     ListUnitPrice,

@@ -1,5 +1,5 @@
--- Every event and CSV record that the loader counted is in staging or in quarantine. A page that can't be read is one row
--- of quarantine, whatever it held: it is reported there.
+-- Every event and CSV record that the loader counted is in staging or in quarantine. A page that can't be read is one
+-- row of quarantine, whatever it held: it is reported there.
 with
 
 files as (

@@ -1,4 +1,5 @@
--- To the last digit: on a day that the estimate speaks for, the mart has what it says, and on any other day nothing of it.
+-- To the last digit: on a day that the estimate speaks for, the mart has what it says, and on any other day nothing
+-- of it.
 with
 
 csv as (

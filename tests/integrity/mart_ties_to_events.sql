@@ -1,4 +1,5 @@
--- To the nano-dollar: on a day that events speak for, the mart has what they cost, and on any other day nothing of them.
+-- To the nano-dollar: on a day that events speak for, the mart has what they cost, and on any other day nothing of
+-- them.
 with
 
 events as (

@@ -1,5 +1,5 @@
--- One charge counts once: no usage from events or estimates in a month whose invoice has landed, nor on a day that starts
--- a shorter or lies within a longer row of usage on an invoice, and never from both on one day.
+-- One charge counts once: no usage from events or estimates in a month whose invoice has landed, nor on a day that
+-- starts a shorter or lies within a longer row of usage on an invoice, and never from both on one day.
 with
 
 usage as (
@@ -49,12 +49,13 @@ invoiced_too as (
     inner join invoiced
         on
             unbilled.account = invoiced.account
-            and (
-                (unbilled.charge_date = invoiced.charge_date
-                and invoiced.period_end <= {{ utc_add('day', 1, 'invoiced.period_start') }})
-                or (unbilled.day_start >= invoiced.period_start
-                and {{ utc_add('day', 1, 'unbilled.day_start') }} <= invoiced.period_end)
-            )
+            and case
+                when invoiced.period_end <= {{ utc_add('day', 1, 'invoiced.period_start') }}
+                    then unbilled.charge_date = invoiced.charge_date
+                else
+                    unbilled.day_start >= invoiced.period_start
+                    and {{ utc_add('day', 1, 'unbilled.day_start') }} <= invoiced.period_end
+            end
 
 ),
 

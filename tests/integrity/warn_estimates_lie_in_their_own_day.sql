@@ -1,4 +1,5 @@
--- Rows of an estimate that speak of another day than the one asked for. They are not counted: that day's own estimate says.
+-- Rows of an estimate that speak of another day than the one asked for. They are not counted: that day's own estimate
+-- says.
 {{ config(severity='warn') }}
 
 select

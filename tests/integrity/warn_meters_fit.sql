@@ -1,4 +1,5 @@
--- Events whose units or price have more digits than FOCUS quantities and prices hold here. They are charged by their cost.
+-- Events whose units or price have more digits than FOCUS quantities and prices hold here. They are charged by their
+-- cost.
 {{ config(severity='warn') }}
 
 select

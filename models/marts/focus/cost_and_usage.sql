@@ -1,5 +1,3 @@
-{%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
-
 with
 
 charges as (
@@ -11,9 +9,7 @@ charges as (
 cost_and_usage as (
 
     select
-        {%- for column, kind in columns.items() %}
-        cast({{ column }} as {{ focus_type(kind) }}) as {{ column }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ all_focus_columns() }}
     from charges
 
 )

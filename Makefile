@@ -1,0 +1,66 @@
+# make run    look at your fal bill as FOCUS 1.3 (sample data without FAL_KEY)
+# make test   everything that proves the project
+# make help   the rest
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# tests run on the sample, into a warehouse of their own, whatever the shell has set
+TEST_ENV := env -u FAL_KEY -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test check lint units end-to-end build-sample sample clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/one" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(INSTALLED) ## make .venv with the pinned dependencies
+
+run: $(INSTALLED) ## fetch (with FAL_KEY) or take the sample, build, and show the bill
+	@if [ -n "$$FAL_KEY" ]; then \
+		export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; \
+		$(BIN)/python -m loaders sync || exit 1; \
+	elif [ -z "$$FAL_LANDING_DIR" ]; then \
+		echo "FAL_KEY is not set: building from sample/, which are made-up SAMPLE DATA."; \
+	fi; \
+	$(BIN)/dbt --log-level warn build && $(BIN)/dbt --quiet run-operation show_bill
+
+demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
+	@rm -rf target/demo && mkdir -p target/demo
+	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb \
+		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
+
+test: lint units end-to-end build-sample ## everything that proves the project
+
+check: lint units build-sample ## what to run between edits: under two minutes
+
+lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p target
+	$(TEST_ENV) $(BIN)/sqlfluff lint --disable-progress-bar models tests
+
+units: $(INSTALLED) ## pytest without the builds
+	$(TEST_ENV) $(BIN)/pytest -q -m "not end_to_end"
+
+end-to-end: $(INSTALLED) ## pytest: from the local fal server to the marts
+	$(TEST_ENV) $(BIN)/pytest -q -m end_to_end
+
+build-sample: $(INSTALLED) ## dbt build of the sample, with all its tests
+	@mkdir -p target
+	$(TEST_ENV) $(BIN)/dbt build
+
+sample: $(INSTALLED) ## make sample/ anew from the local fal server
+	$(BIN)/python -m tests.fal_server.sample
+
+clean: ## remove what was built, not what was landed
+	rm -rf $(VENV) target logs warehouse/*.duckdb *.egg-info

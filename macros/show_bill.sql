@@ -1,0 +1,75 @@
+{# The bill at a glance, printed: cost by month and source, and by month and model. `dbt run-operation show_bill` #}
+{% macro show_bill() %}
+    {% set by_month %}
+        select
+            x_Account as "account",
+            {{ iso_month('ChargePeriodStart') }} as "month",
+            case
+                when x_ChargeSource = 'invoice' then 'invoice'
+                when x_ChargeSource = 'billing_events' then 'billing events'
+                else x_ChargeSource
+            end as "source",
+            max(x_ChargeStatus) as "status",
+            cast(sum(case when ChargeCategory = 'Usage' then EffectiveCost else 0 end) as decimal(18, 2)) as "usage USD",
+            cast(sum(case when ChargeCategory <> 'Usage' then EffectiveCost else 0 end) as decimal(18, 2))
+                as "credits, taxes ... USD",
+            cast(sum(BilledCost) as decimal(18, 2)) as "billed USD"
+        from {{ ref('cost_and_usage') }}
+        group by 1, 2, 3
+        order by 1, 2, 3
+    {% endset %}
+
+    {% set by_model %}
+        with
+
+        models as (
+
+            select
+                {{ iso_month('ChargePeriodStart') }} as charge_month,
+                coalesce(ResourceId, ChargeDescription) as model,
+                sum(EffectiveCost) as usage_usd
+            from {{ ref('cost_and_usage') }}
+            where ChargeCategory = 'Usage'
+            group by 1, 2
+
+        ),
+
+        ranked as (
+
+            select
+                *,
+                row_number() over (partition by charge_month order by usage_usd desc, model) as rank_in_month,
+                sum(usage_usd) over (partition by charge_month) as usage_of_month_usd
+            from models
+
+        )
+
+        select
+            charge_month as "month",
+            case when rank_in_month <= 10 then model else 'all others' end as "model",
+            cast(sum(usage_usd) as decimal(18, 2)) as "usage USD",
+            cast({{ percent_of('sum(usage_usd)', 'max(usage_of_month_usd)') }} as decimal(18, 1)) as "percent"
+        from ranked
+        group by 1, 2
+        order by charge_month, min(rank_in_month)
+    {% endset %}
+
+    {% set months = run_query(by_month) %}
+    {% do print('') %}
+    {% if months.rows | length == 0 %}
+        {% do print('No charges: nothing has landed in ' ~ landing_dir() ~ '/ yet.') %}
+    {% else %}
+        {% do print('COST BY MONTH AND SOURCE') %}
+        {% do months.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
+        {% do print('') %}
+        {% do print('USAGE BY MONTH AND MODEL') %}
+        {% do run_query(by_model).print_table(max_rows=none, max_columns=none, max_column_width=60) %}
+    {% endif %}
+    {% do print('') %}
+    {% if landing_dir() == 'sample' %}
+        {% do print('These are SAMPLE DATA, made up, from sample/. Set FAL_KEY and run again to see your own bill.') %}
+    {% else %}
+        {% do print('Built from ' ~ landing_dir() ~ '/') %}
+    {% endif %}
+    {% do print('The warehouse is ' ~ env_var('FAL_WAREHOUSE', 'warehouse/fal_focus.duckdb') ~ ': see focus.cost_and_usage and finops.invoice_reconciliation.') %}
+{% endmacro %}
