@@ -111,27 +111,26 @@ class FalApi:
     def _get_once(self, path: str, params: Params, accept: Callable[[bytes], T], request: str) -> T:
         try:
             with self._client.stream("GET", self._connection.api_url + path, params=dict(params)) as reply:
-                body = read_body(reply)
+                raw = b"".join(reply.iter_raw())
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             host = urlsplit(self._connection.api_url).netloc
             raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
         except (httpx.TransportError, httpx.StreamError) as error:
             raise PassingError(f"the connection failed: {_reason(error)}") from None
-        except MalformedBodyError as error:
-            raise PassingError(f"the body is not whole: {error}") from None
-        self._check_status(reply, body, request)
+        self._check_status(reply, raw, request)
         try:
+            body = decoded(reply, raw)
             if looks_like_html(reply, body):
                 raise MalformedBodyError("it is an HTML page")
             return accept(body)
         except MalformedBodyError as error:
             raise PassingError(f"answered {reply.status_code}, but the body is no good: {error}") from None
 
-    def _check_status(self, reply: httpx.Response, body: bytes, request: str) -> None:
+    def _check_status(self, reply: httpx.Response, raw: bytes, request: str) -> None:
         status = reply.status_code
         if status == 200:
             return
-        said = f"answered {status}{_told(body)}"
+        said = f"answered {status}{self._told(reply, raw)}"
         if status == 429 or status >= 500:
             raise PassingError(said, _retry_after(reply))
         if status in (401, 403):
@@ -144,6 +143,15 @@ class FalApi:
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
             raise RejectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
         raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))
+
+    def _told(self, reply: httpx.Response, raw: bytes) -> str:
+        """What fal says of an error, as ` (type: message)`, or nothing when it is not in fal's form."""
+        try:
+            error = json.loads(decoded(reply, raw))["error"]
+            told = self._safe(f"{error['type']}: {error['message']}")
+        except (MalformedBodyError, ValueError, KeyError, TypeError, RecursionError):
+            return ""
+        return f" ({told[:300]})"
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next try: what the server asked for, else 1, 2, 4 ... and a bit; capped."""
@@ -169,24 +177,26 @@ def described(path: str, params: Params) -> str:
     return f"GET {path}{window}"
 
 
-def read_body(reply: httpx.Response) -> bytes:
-    """The body with its content encoding undone. MalformedBodyError when a gzip body ends early.
+def decoded(reply: httpx.Response, raw: bytes) -> bytes:
+    """The body with its content encoding undone. MalformedBodyError when a gzip body is broken or ends early.
 
     httpx sees to it that as many bytes come as were promised, but takes half a gzip stream for a whole one.
     """
-    raw = b"".join(reply.iter_raw())
     encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return raw
     if encoding not in ("gzip", "x-gzip"):
         raise MalformedBodyError(f"it is encoded as {encoding!r}, and gzip was asked for")
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        body = inflate.decompress(raw) + inflate.flush()
-    except zlib.error:
-        raise MalformedBodyError("its gzip encoding is broken") from None
-    if not inflate.eof:
-        raise MalformedBodyError("it ends in the middle of its gzip encoding")
+    body = b""
+    while raw:  # a gzip stream may have several members
+        member = zlib.decompressobj(wbits=31)
+        try:
+            body += member.decompress(raw)
+        except zlib.error:
+            raise MalformedBodyError("its gzip encoding is broken") from None
+        if not member.eof:
+            raise MalformedBodyError("it ends in the middle of its gzip encoding")
+        raw = member.unused_data
     return body
 
 
@@ -197,16 +207,6 @@ def looks_like_html(reply: httpx.Response, body: bytes) -> bool:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _told(body: bytes) -> str:
-    """What fal says of an error, as ` (type: message)`, or nothing when it is not in fal's form."""
-    try:
-        error = json.loads(body)["error"]
-        kind, message = str(error["type"]), str(error["message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return f" ({kind}: {message[:200]})"
 
 
 def _retry_after(reply: httpx.Response) -> float | None:

@@ -26,7 +26,7 @@ Settings from the environment:
   FAL_KEY             an admin key of the account; required, and no flag, since flags show in process lists
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of the flags above
   FAL_TIMEOUT         seconds a connection may stay silent (60)
-  FAL_RETRY_MAX_WAIT  longest pause between two tries, in seconds (60)
+  FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60)
 
 \b
 Exit codes:

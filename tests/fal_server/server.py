@@ -255,8 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _misbehave(self, fault: Fault, request: Request) -> None:
         if fault.kind == "answer":
-            content_type = fault.headers.pop("Content-Type", "text/plain")
-            self._send(Answer(fault.status, fault.body, content_type, fault.headers))
+            self._send(Answer(fault.status, fault.body, "text/plain", fault.headers))
         elif fault.kind == "malformed":
             answer = self.server.fal.answer(request)
             self._send(Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type))

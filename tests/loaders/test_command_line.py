@@ -156,6 +156,7 @@ def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landin
     for fault in (
         Fault.error(400, "validation_error", f"Key {KEY} is not allowed to do this"),
         Fault.error(401, "authorization_error", f"no such key: {KEY}"),
+        *(Fault.error(400, "validation_error", "x" * cut + KEY) for cut in (270, 290, 590)),
         Fault.error(500, "server_error", f"crashed on {KEY}", times=6),
         Fault.bad_gateway(times=6),
         Fault.answer(302, b"", {"Location": f"http://elsewhere.example/?key={KEY}"}),
@@ -164,7 +165,7 @@ def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landin
         results.append(run(*EVENTS))
         assert results[-1].code == 1
     assert "no such key: [key]" in "".join(result.err for result in results)
-    assert all(KEY not in result.out + result.err for result in results)
+    assert all(KEY[:12] not in result.out + result.err for result in results)
     files = [path for path in landing.rglob("*") if path.is_file()]
     assert len(files) > 20
     assert all(KEY.encode() not in path.read_bytes() for path in files)

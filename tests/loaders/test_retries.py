@@ -1,5 +1,6 @@
 """What passes is tried again, what does not pass is not; either way with one line at the end."""
 
+import gzip
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from tenacity import Future, RetryCallState, Retrying
 
 from loaders import clock
-from loaders.api import ATTEMPTS, FalApi, PassingError, _retry_after
+from loaders.api import ATTEMPTS, FalApi, MalformedBodyError, PassingError, _retry_after, decoded
 from loaders.errors import GaveUpError
 from loaders.settings import Connection
 from tests.fal_server import FalServer, Fault, World
@@ -121,6 +122,20 @@ def test_a_refusal_is_not_tried_again(
     (line,) = result.err.splitlines()
     assert f"answered {status} ({kind}: No, and here is why); {what_to_do}" in line
     assert len(server.requests) == 1
+
+
+def test_a_refusal_that_cannot_be_read_is_a_refusal(run: Run, server: FalServer) -> None:
+    server.faults.append(Fault.answer(401, b"??", {"Content-Encoding": "br"}))
+    result = run(*EVENTS)
+    assert "answered 401; check FAL_KEY" in result.err
+    assert len(server.requests) == 1
+
+
+def test_a_body_in_several_gzip_members_is_read_to_its_end() -> None:
+    reply = httpx.Response(200, headers={"Content-Encoding": "gzip"})
+    assert decoded(reply, gzip.compress(b"BilledCost\n") + gzip.compress(b"1.5\n")) == b"BilledCost\n1.5\n"
+    with pytest.raises(MalformedBodyError):
+        decoded(reply, gzip.compress(b"BilledCost\n") + gzip.compress(b"1.5\n")[:-4])
 
 
 def test_a_redirect_is_not_followed_and_the_key_stays_here(run: Run, server: FalServer, world: World) -> None:
