@@ -196,8 +196,8 @@ focus as (
             account,
             {{ iso_utc('charge_period_start') }},
             endpoint_id,
-            pricing_unit,
-            consumed_unit,
+            case when is_metered then 'metered' else 'by cost' end,
+            case when has_units then 'units' else 'requests' end,
             list_unit_price_text,
             percent_discount_text,
             auth_method

@@ -1,0 +1,89 @@
+"""The whole way, as a user goes it: loaders and dbt as commands, the marts through SQL."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder is end to end."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.end_to_end)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command printed, both streams together, and its exit code."""
+
+    output: str
+    code: int
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A built warehouse, and what dbt said while it built."""
+
+    path: Path
+    output: str
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query answers, times in UTC."""
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(query).fetchall()
+
+    def value(self, query: str) -> Any:  # noqa: ANN401
+        """The one value that a query answers."""
+        ((value,),) = self.rows(query)
+        return value
+
+    def exact(self, query: str) -> Decimal:
+        """The one amount that a query answers; an empty sum is 0."""
+        return self.value(query) or Decimal(0)
+
+
+def run(command: list[str], **settings: object) -> Command:
+    """Run a command from the project's root with these settings in its environment, and no other FAL_ ones."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
+    environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return Command(done.stdout, done.returncode)
+
+
+def load(*arguments: object, **settings: object) -> Command:
+    """python -m loaders, and it must succeed."""
+    command = run([sys.executable, "-m", "loaders", *map(str, arguments)], **settings)
+    assert command.code == 0, command.output
+    return command
+
+
+@pytest.fixture(scope="session")
+def dbt_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Warehouse]:
+    """dbt build of a landing zone with all tests, into a warehouse beside it. Nothing may fail; warnings are allowed."""
+    target = tmp_path_factory.mktemp("dbt")
+
+    def build(landing: Path) -> Warehouse:
+        warehouse = landing.parent / f"{landing.name}.duckdb"
+        dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
+        command = run(
+            [*dbt, "build", "--target-path", str(target)],
+            FAL_LANDING_DIR=landing,
+            FAL_WAREHOUSE=warehouse,
+        )
+        assert command.code == 0, command.output
+        return Warehouse(warehouse, command.output)
+
+    return build

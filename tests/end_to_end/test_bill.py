@@ -1,0 +1,203 @@
+"""From the fal API to the marts: 40 days with every oddity, to the last digit."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Warehouse, load
+from tests.fal_server import FalServer, World
+
+FIRST_DAY = date(2026, 1, 5)
+DAYS = 40
+OPEN_MONTH = date(2026, 2, 1)
+ESTIMATED_DAY = date(2026, 2, 12)
+KEY = "secret-admin-key-0123456789"
+
+MARTS = (
+    "focus.cost_and_usage",
+    "focus.contract_commitment",
+    "finops.invoice_reconciliation",
+)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A world, what was landed of it, and the warehouse built from that."""
+
+    world: World
+    server: FalServer
+    landing: Path
+    warehouse: Warehouse
+    build: Callable[[Path], Warehouse]
+
+    def load(self, *arguments: object) -> str:
+        """python -m loaders for the account acme."""
+        settings = {"FAL_API_URL": self.server.url, "FAL_KEY": KEY, "FAL_ACCOUNT": "acme"}
+        return load(*arguments, FAL_LANDING_DIR=self.landing, **settings).output
+
+    def load_all(self) -> str:
+        """All days but the last, whose estimate stands in for its events, and January's invoice."""
+        end = FIRST_DAY + timedelta(days=DAYS - 1)
+        return (
+            self.load("billing-events", "--start", FIRST_DAY, "--end", end, "--page-size", 700)
+            + self.load("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+            + self.load(
+                "focus-report", "--source", "estimate", "--start", end - timedelta(days=1), "--end", end
+            )
+            + self.load("focus-report", "--source", "estimate", "--start", end, "--end", end + timedelta(days=1))
+        )
+
+
+@pytest.fixture(scope="module")
+def bill(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Iterator[Bill]:
+    """40 days × 2,000 events, January 2026 closed by its invoice, February open."""
+    landing = tmp_path_factory.mktemp("bill") / "landing"
+    world = World(
+        seed=11, accounts={"acme": KEY}, first_day=FIRST_DAY, days=DAYS, events_per_day=2000, oddities=True
+    )
+    with FalServer(world) as server:
+        empty = Bill(world, server, landing, Warehouse(landing, ""), dbt_build)
+        output = empty.load_all()
+        assert KEY not in output
+        yield Bill(world, server, landing, dbt_build(landing), dbt_build)
+
+
+def invoice(bill: Bill) -> list[dict[str, str]]:
+    """January's invoice, as the server writes it."""
+    text = bill.world.invoice_csv("acme", "2026-02").decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_event_is_staged_and_each_counts_once(bill: Bill) -> None:
+    landed = bill.warehouse.value("select sum(landed_rows) from staging.stg_fal__landed_files where feed = 'billing_events'")
+    staged = bill.warehouse.value("select count(*) from staging.stg_fal__billing_events")
+    distinct = bill.world.events("acme", until=ESTIMATED_DAY + timedelta(days=1))
+    deduplicated = bill.warehouse.value("select count(*) from intermediate.int_billing_events__deduplicated")
+    assert landed == staged
+    assert deduplicated == len(
+        {(e.request_id, e.endpoint_id, e.at, e.unit_price, e.output_units) for e in distinct}
+    )
+    assert staged > deduplicated, "no page repeated an event: the test proves nothing"
+
+
+def test_all_events_cost_what_the_server_says(bill: Bill) -> None:
+    total = bill.warehouse.exact("select sum(cost_nano_usd) from intermediate.int_billing_events__deduplicated")
+    assert total == bill.world.total_cost("acme", until=ESTIMATED_DAY + timedelta(days=1)) * 10**9
+
+
+def test_rows_from_events_cost_what_the_server_says(bill: Bill) -> None:
+    total = bill.warehouse.exact(
+        "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource = 'billing_events'"
+    )
+    assert total == bill.world.total_cost("acme", since=OPEN_MONTH, until=ESTIMATED_DAY + timedelta(days=1))
+    assert total > 0
+
+
+def test_a_closed_month_is_its_invoice_to_the_last_digit(bill: Bill) -> None:
+    expected: dict[tuple[str, str | None], Decimal] = defaultdict(Decimal)
+    for row in invoice(bill):
+        expected[row["ChargeCategory"], row["ChargeClass"] or None] += Decimal(row["BilledCost"])
+    found = {
+        (category, charge_class): billed
+        for category, charge_class, billed in bill.warehouse.rows(
+            "select ChargeCategory, ChargeClass, sum(BilledCost) from focus.cost_and_usage"
+            " where x_ChargeSource = 'invoice' group by all"
+        )
+    }
+    assert found == expected
+    assert set(found) == {("Usage", None), ("Usage", "Correction"), ("Credit", None), ("Tax", None)}
+    assert sum(found.values()) == bill.world.invoice_total("acme", "2026-02")
+
+
+def test_no_event_of_a_closed_month_is_in_the_mart(bill: Bill) -> None:
+    assert bill.warehouse.rows(
+        "select distinct x_ChargeSource, ChargeClass from focus.cost_and_usage"
+        " where ChargePeriodStart < '2026-02-01' order by all"
+    ) == [("invoice", "Correction"), ("invoice", None)]
+
+
+def test_a_day_without_events_comes_from_the_estimate(bill: Bill) -> None:
+    sources = bill.warehouse.rows(
+        "select cast(ChargePeriodStart as date), x_ChargeSource, sum(BilledCost) from focus.cost_and_usage"
+        " where ChargePeriodStart >= '2026-02-12' group by all order by all"
+    )
+    day, after = ESTIMATED_DAY, ESTIMATED_DAY + timedelta(days=1)
+    assert sources == [
+        (day, "billing_events", bill.world.total_cost("acme", since=day, until=after)),
+        (after, "estimate", bill.world.total_cost("acme", since=after)),
+    ]
+
+
+def test_the_reconciliation_shows_the_invoice_beside_the_events(bill: Bill) -> None:
+    ((status, invoiced, events, difference, credits, taxes, corrections, total),) = bill.warehouse.rows(
+        "select status, invoiced_usage_usd, event_usage_usd, invoice_minus_events_usd, credits_usd, taxes_usd,"
+        " corrections_usd, invoiced_total_usd from finops.invoice_reconciliation where charge_month = '2026-01-01'"
+    )
+    usage = [r for r in invoice(bill) if r["ChargeCategory"] == "Usage" and not r["ChargeClass"]]
+    by_category = {r["ChargeCategory"]: Decimal(r["BilledCost"]) for r in invoice(bill) if not r["ChargeClass"]}
+    assert status == "closed"
+    assert invoiced == sum(Decimal(r["EffectiveCost"]) for r in usage)
+    assert events == bill.world.total_cost("acme", until=OPEN_MONTH)
+    assert difference == invoiced - events
+    assert credits == by_category["Credit"]
+    assert taxes == by_category["Tax"]
+    assert corrections == 0, "the correction is of December"
+    ((december, correction),) = bill.warehouse.rows(
+        "select invoiced_total_usd, corrections_usd from finops.invoice_reconciliation"
+        " where charge_month = '2025-12-01'"
+    )
+    assert december == correction
+    assert total + december == bill.world.invoice_total("acme", "2026-02")
+
+
+def test_an_event_in_the_mart_can_be_traced_to_its_requests(bill: Bill) -> None:
+    rows = bill.warehouse.rows(
+        "select sum(x_RequestCount) > 0, count(distinct x_AuthMethod) > 3 from focus.cost_and_usage"
+        " where x_ChargeSource = 'billing_events'"
+    )
+    assert rows == [(True, True)]
+
+
+def test_the_key_is_in_no_file(bill: Bill) -> None:
+    files = [path for path in [*bill.landing.rglob("*"), bill.warehouse.path] if path.is_file()]
+    assert len(files) > DAYS
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in bill.warehouse.output
+
+
+def test_loading_everything_again_changes_no_number(bill: Bill, tmp_path: Path) -> None:
+    before = {mart: bill.warehouse.rows(f"from {mart} order by all") for mart in MARTS}
+    loads = len(list(bill.landing.rglob("load=*")))
+    bill.load_all()
+    assert len(list(bill.landing.rglob("load=*"))) == 2 * loads
+    again = bill.build(bill.landing)
+    assert {mart: again.rows(f"from {mart} order by all") for mart in MARTS} == before
+
+
+def test_a_day_landed_again_counts_with_its_new_content_alone(bill: Bill) -> None:
+    day, after = date(2026, 2, 3), date(2026, 2, 4)
+    partition = bill.landing / "billing_events" / "account=acme" / f"date={day}"
+    superseded = {path for path in partition.rglob("*") if path.is_file()}
+    old = bill.world.total_cost("acme", since=day, until=after)
+    bill.world.amend("acme", day, events=1234)
+    new = bill.world.total_cost("acme", since=day, until=after)
+    assert new != old
+    bill.load("billing-events", "--start", day, "--end", after)
+
+    of_the_day = (
+        "select sum(EffectiveCost) from focus.cost_and_usage where cast(ChargePeriodStart as date) = '2026-02-03'"
+    )
+    assert bill.build(bill.landing).exact(of_the_day) == new
+    assert superseded and all(path.exists() for path in superseded)
+
+    bill.load("prune")
+    assert not any(path.exists() for path in superseded)
+    assert len(list(partition.glob("load=*"))) == 1
+    assert bill.build(bill.landing).exact(of_the_day) == new
