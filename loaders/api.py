@@ -55,7 +55,7 @@ class PassingError(Exception):
 class FalApi:
     """The fal API behind one pool of connections; many threads may use it at once.
 
-    `stopping`, once set, ends all waiting: a request that fails is then not tried again.
+    `stopping`, once set, ends all waiting, and no further request is made.
     """
 
     def __init__(self, connection: Connection, concurrency: int) -> None:
@@ -109,6 +109,8 @@ class FalApi:
             raise GaveUpError(self._safe(message)) from None
 
     def _get_once(self, path: str, params: Params, accept: Callable[[bytes], T], request: str) -> T:
+        if self.stopping.is_set():
+            raise PassingError("the run is stopping")
         try:
             with self._client.stream("GET", self._connection.api_url + path, params=dict(params)) as reply:
                 raw = b"".join(reply.iter_raw())

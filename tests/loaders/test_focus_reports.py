@@ -136,6 +136,7 @@ def test_an_account_without_focus_reports_is_one_clear_line(run: Run, world: Wor
         (b'{"error": "oops"}', "like HTML or JSON"),
         (b"[1, 2]", "like HTML or JSON"),
         (b" <html>", "like HTML or JSON"),
+        (b'\xef\xbb\xbf{"error": "oops"}', "like HTML or JSON"),
     ],
 )
 def test_what_is_no_csv_is_refused(body: bytes, reason: str) -> None:
@@ -150,6 +151,7 @@ def test_what_is_no_csv_is_refused(body: bytes, reason: str) -> None:
         (b"A,B\n1,2", 1),
         (b"\xef\xbb\xbfA,B\r\n1,2\r\n\r\n\r\n", 1),
         (b'A,B\n"1\n\n2",3\n4,5\n', 2),
+        (b"A,B\r1,2\r", 1),
         (b"A,B\n" + b'"' + b"x" * 300_000 + b'",2\n', 1),
     ],
 )

@@ -211,3 +211,4 @@ def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
         with pytest.raises(GaveUpError):
             api.get("/models/billing-events", {}, bytes)
     assert time.monotonic() - began < 5
+    assert len(server.requests) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from loaders import sync
 from loaders.landing import Latest
-from tests.fal_server import FalServer, Fault, World
+from tests.fal_server import FalServer, Fault, Invoice, World
 from tests.loaders.conftest import Loads, Run, day_of
 
 SetClock = Callable[[datetime], None]
@@ -178,6 +178,16 @@ def test_a_day_that_fails_does_not_keep_the_others_from_landing(
     server.faults.clear()
     assert "5 days: 1 missing, 1 open, 3 unsettled" in run("sync").out
     assert len(loads(day_of("2026-01-28"))) == 1
+
+
+def test_what_would_fail_for_every_invoice_is_told_once(run: Run, world: World, landing: Path) -> None:
+    world.invoice_months["2026-01"] = Invoice()
+    landing.mkdir()
+    (landing / "focus_reports").write_text("in the way")
+    result = run("sync", "--since", "2025-12-20")
+    assert result.code == 1
+    (line,) = result.errors
+    assert "cannot use the landing folder" in line
 
 
 def test_a_bad_key_stops_the_sync_with_one_line(
