@@ -4,7 +4,13 @@
 #}
 
 {% macro landing_dir() -%}
-    {{ return(env_var('FAL_LANDING_DIR', 'sample').rstrip('/')) }}
+    {%- set folder = env_var('FAL_LANDING_DIR', 'sample').rstrip('/') -%}
+    {%- if modules.re.search('[*?\\[]', folder) -%}
+        {{ exceptions.raise_compiler_error(
+            'FAL_LANDING_DIR is ' ~ folder ~ ': a folder with * ? or [ in its name reads as a pattern; choose another'
+        ) }}
+    {%- endif -%}
+    {{ return(folder) }}
 {%- endmacro %}
 
 {# every partition of every feed, as a path pattern below the landing folder #}

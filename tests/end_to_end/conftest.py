@@ -54,7 +54,7 @@ class Warehouse:
 
 
 def run(command: list[str], **settings: object) -> Command:
-    """Run a command from the project's root with these settings in its environment, and no other FAL_ ones."""
+    """Run a command from the project's root, with these settings and no other FAL_ ones."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
     environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
     done = subprocess.run(
@@ -72,11 +72,11 @@ def load(*arguments: object, **settings: object) -> Command:
 
 @pytest.fixture(scope="session")
 def dbt_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Warehouse]:
-    """dbt build of a landing zone with all tests, into a warehouse beside it. Nothing may fail; warnings are allowed."""
+    """dbt build of a landing zone, all tests, into a warehouse beside it. It may warn, not fail."""
     target = tmp_path_factory.mktemp("dbt")
 
     def build(landing: Path) -> Warehouse:
-        warehouse = landing.parent / f"{landing.name}.duckdb"
+        warehouse = landing.parent / "warehouse.duckdb"
         dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
         command = run(
             [*dbt, "build", "--target-path", str(target)],

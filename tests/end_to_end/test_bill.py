@@ -51,7 +51,9 @@ class Bill:
             + self.load(
                 "focus-report", "--source", "estimate", "--start", end - timedelta(days=1), "--end", end
             )
-            + self.load("focus-report", "--source", "estimate", "--start", end, "--end", end + timedelta(days=1))
+            + self.load(
+                "focus-report", "--source", "estimate", "--start", end, "--end", end + timedelta(days=1)
+            )
         )
 
 
@@ -76,7 +78,9 @@ def invoice(bill: Bill) -> list[dict[str, str]]:
 
 
 def test_every_event_is_staged_and_each_counts_once(bill: Bill) -> None:
-    landed = bill.warehouse.value("select sum(landed_rows) from staging.stg_fal__landed_files where feed = 'billing_events'")
+    landed = bill.warehouse.value(
+        "select sum(landed_rows) from staging.stg_fal__landed_files where feed = 'billing_events'"
+    )
     staged = bill.warehouse.value("select count(*) from staging.stg_fal__billing_events")
     distinct = bill.world.events("acme", until=ESTIMATED_DAY + timedelta(days=1))
     deduplicated = bill.warehouse.value("select count(*) from intermediate.int_billing_events__deduplicated")
@@ -88,7 +92,9 @@ def test_every_event_is_staged_and_each_counts_once(bill: Bill) -> None:
 
 
 def test_all_events_cost_what_the_server_says(bill: Bill) -> None:
-    total = bill.warehouse.exact("select sum(cost_nano_usd) from intermediate.int_billing_events__deduplicated")
+    total = bill.warehouse.exact(
+        "select sum(cost_nano_usd) from intermediate.int_billing_events__deduplicated"
+    )
     assert total == bill.world.total_cost("acme", until=ESTIMATED_DAY + timedelta(days=1)) * 10**9
 
 
@@ -137,11 +143,14 @@ def test_a_day_without_events_comes_from_the_estimate(bill: Bill) -> None:
 
 def test_the_reconciliation_shows_the_invoice_beside_the_events(bill: Bill) -> None:
     ((status, invoiced, events, difference, credits, taxes, corrections, total),) = bill.warehouse.rows(
-        "select status, invoiced_usage_usd, event_usage_usd, invoice_minus_events_usd, credits_usd, taxes_usd,"
-        " corrections_usd, invoiced_total_usd from finops.invoice_reconciliation where charge_month = '2026-01-01'"
+        "select status, invoiced_usage_usd, event_usage_usd, invoice_minus_events_usd, credits_usd,"
+        " taxes_usd, corrections_usd, invoiced_total_usd from finops.invoice_reconciliation"
+        " where charge_month = '2026-01-01'"
     )
     usage = [r for r in invoice(bill) if r["ChargeCategory"] == "Usage" and not r["ChargeClass"]]
-    by_category = {r["ChargeCategory"]: Decimal(r["BilledCost"]) for r in invoice(bill) if not r["ChargeClass"]}
+    by_category = {
+        r["ChargeCategory"]: Decimal(r["BilledCost"]) for r in invoice(bill) if not r["ChargeClass"]
+    }
     assert status == "closed"
     assert invoiced == sum(Decimal(r["EffectiveCost"]) for r in usage)
     assert events == bill.world.total_cost("acme", until=OPEN_MONTH)
@@ -192,7 +201,8 @@ def test_a_day_landed_again_counts_with_its_new_content_alone(bill: Bill) -> Non
     bill.load("billing-events", "--start", day, "--end", after)
 
     of_the_day = (
-        "select sum(EffectiveCost) from focus.cost_and_usage where cast(ChargePeriodStart as date) = '2026-02-03'"
+        "select sum(EffectiveCost) from focus.cost_and_usage"
+        " where cast(ChargePeriodStart as date) = '2026-02-03'"
     )
     assert bill.build(bill.landing).exact(of_the_day) == new
     assert superseded and all(path.exists() for path in superseded)

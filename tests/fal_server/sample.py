@@ -1,7 +1,7 @@
 """`python -m tests.fal_server.sample`: make sample/ anew, with the loaders, from the local fal server.
 
-Two accounts: acme, an enterprise with invoices (September 2026 is closed, October is open, and of its last day there is
-only an estimate), and studio, which has billing events alone. All of it is made up.
+Two accounts: acme, an enterprise with invoices (September 2026 is closed, October is open, and of its last
+day there is only an estimate), and studio, which has billing events alone. All of it is made up.
 """
 
 import os

@@ -1,0 +1,83 @@
+"""Loads written by hand, for what no well-behaved server sends. Uses nothing of the loaders."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def _write(folder: Path, manifest: dict[str, Any], files: dict[str, tuple[bytes, int]]) -> Path:
+    folder.mkdir(parents=True)
+    pages = []
+    for name, (body, rows) in files.items():
+        (folder / name).write_bytes(gzip.compress(body))
+        pages.append({"file": name, "rows": rows, "bytes": len(body), "sha256": ""})
+    whole = {
+        "complete": True,
+        "fetched_at": "2026-03-01T00:00:00Z",
+        "rows": sum(rows for _, rows in files.values()),
+        "pages": pages,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest | whole) + "\n")
+    return folder
+
+
+def write_events(
+    landing: Path, account: str, day: str, pages: Sequence[tuple[bytes, int]], load_id: str = "1"
+) -> Path:
+    """Land pages, each a body and how many events the loader counted in it, as one load of a day."""
+    folder = landing / "billing_events" / f"account={account}" / f"date={day}" / f"load={load_id}"
+    manifest = {
+        "feed": "billing_events",
+        "account": account,
+        "source": None,
+        "partition": day,
+        "load_id": load_id,
+    }
+    return _write(folder, manifest, {f"page-{n:05}.json.gz": page for n, page in enumerate(pages, start=1)})
+
+
+def write_report(
+    landing: Path, account: str, source: str, partition: str, body: bytes, rows: int, load_id: str = "1"
+) -> Path:
+    """Land a CSV as one load of a billing month (source invoice) or of a day (source estimate)."""
+    key = "billing_month" if source == "invoice" else "date"
+    folder = landing / "focus_reports" / f"account={account}" / f"source={source}"
+    manifest = {
+        "feed": "focus_reports",
+        "account": account,
+        "source": source,
+        "partition": partition,
+        "load_id": load_id,
+    }
+    return _write(
+        folder / f"{key}={partition}" / f"load={load_id}", manifest, {"report.csv.gz": (body, rows)}
+    )
+
+
+def event(request_id: str | None = "r1", **fields: str | None) -> str:
+    """An event as JSON text; numbers are given as the text that goes out, so nothing rounds them."""
+    numbers = {
+        "output_units": "2",
+        "unit_price": "0.001",
+        "percent_discount": "10",
+        "cost_estimate_nano_usd": "1800000",
+        "timestamp": '"2026-01-05T09:30:00Z"',
+        "endpoint_id": '"fal-ai/flux/dev"',
+    } | {name: value for name, value in fields.items() if value is not None}
+    return (
+        "{"
+        + ", ".join(
+            f'"{name}": {value}' for name, value in {"request_id": json.dumps(request_id), **numbers}.items()
+        )
+        + "}"
+    )
+
+
+def page(*events: str) -> tuple[bytes, int]:
+    """A page of these events, and how many they are."""
+    return (
+        f'{{"billing_events": [{", ".join(events)}], "next_cursor": null, "has_more": false}}'.encode(),
+        len(events),
+    )

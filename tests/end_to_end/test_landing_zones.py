@@ -1,0 +1,288 @@
+"""Landing zones as they can be: empty, half unreadable, with superseded loads, with CSVs that differ."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Warehouse, load
+from tests.end_to_end.landing_zone import event, page, write_events, write_report
+from tests.fal_server import FalServer, World
+from tests.fal_server.reports import CsvStyle
+
+Build = Callable[[Path], Warehouse]
+
+COST_AND_USAGE = """
+    AllocatedMethodDetails AllocatedMethodId AllocatedResourceId AllocatedResourceName AllocatedTags
+    AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType BillingCurrency
+    BillingPeriodEnd BillingPeriodStart CapacityReservationId CapacityReservationStatus ChargeCategory
+    ChargeClass ChargeDescription ChargeFrequency ChargePeriodEnd ChargePeriodStart
+    CommitmentDiscountCategory CommitmentDiscountId CommitmentDiscountName CommitmentDiscountQuantity
+    CommitmentDiscountStatus CommitmentDiscountType CommitmentDiscountUnit ConsumedQuantity ConsumedUnit
+    ContractApplied ContractedCost ContractedUnitPrice EffectiveCost HostProviderName InvoiceId
+    InvoiceIssuerName ListCost ListUnitPrice PricingCategory PricingCurrency
+    PricingCurrencyContractedUnitPrice PricingCurrencyEffectiveCost PricingCurrencyListUnitPrice
+    PricingQuantity PricingUnit ProviderName PublisherName RegionId RegionName ResourceId ResourceName
+    ResourceType ServiceCategory ServiceName ServiceProviderName ServiceSubcategory SkuId SkuMeter
+    SkuPriceDetails SkuPriceId SubAccountId SubAccountName SubAccountType Tags
+""".split()
+
+CONTRACT_COMMITMENT = """
+    BillingCurrency ContractCommitmentCategory ContractCommitmentCost ContractCommitmentDescription
+    ContractCommitmentId ContractCommitmentPeriodEnd ContractCommitmentPeriodStart
+    ContractCommitmentQuantity ContractCommitmentType ContractCommitmentUnit ContractId ContractPeriodEnd
+    ContractPeriodStart
+""".split()
+
+
+def focus_type(column: str) -> str:
+    """The type that a FOCUS column has in the warehouse, by what its name says it holds."""
+    if re.search(r"Period(Start|End)$", column):
+        return "TIMESTAMP WITH TIME ZONE"
+    if column.endswith("Quantity"):
+        return "DECIMAL(38,9)"
+    if column.endswith(("Cost", "UnitPrice")):
+        return "DECIMAL(38,18)"
+    return "VARCHAR"
+
+
+def test_an_empty_landing_zone_builds_empty_typed_marts(tmp_path: Path, dbt_build: Build) -> None:
+    warehouse = dbt_build(tmp_path / "nothing-has-landed-here")
+    assert "WARN=0 ERROR=0 SKIP=0" in warehouse.output
+    for mart, columns in (("cost_and_usage", COST_AND_USAGE), ("contract_commitment", CONTRACT_COMMITMENT)):
+        described = warehouse.rows(f"select column_name, column_type from (describe focus.{mart})")
+        assert [tuple(row) for row in described[: len(columns)]] == [(c, focus_type(c)) for c in columns]
+        assert all(column.startswith("x_") for column, _ in described[len(columns) :])
+        assert warehouse.value(f"select count(*) from focus.{mart}") == 0
+    assert warehouse.value("select count(*) from finops.invoice_reconciliation") == 0
+    schemas = warehouse.rows("select distinct table_schema from information_schema.tables order by all")
+    assert [schema for (schema,) in schemas] == ["finops", "focus", "intermediate", "seeds", "staging"]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
+    """Good and bad side by side in one landing zone."""
+    landing = tmp_path_factory.mktemp("odd") / "it's a landing zone"
+    write_events(
+        landing,
+        "acme",
+        "2026-01-05",
+        [
+            page(
+                event("good"),
+                event(None),
+                event("no time", timestamp='"soon"'),
+                event("a word", output_units='"two"'),
+                "null",
+                '"not an event"',
+                event(
+                    "digits",
+                    output_units="1",
+                    unit_price="0.123456789012345678",
+                    cost_estimate_nano_usd="123456789.012345678",
+                ),
+                event("seconds", output_units="5.041666666666667", cost_estimate_nano_usd="1"),
+                event("late", timestamp='"2026-01-04T23:59:59.999Z"'),
+            ),
+            (b'{"billing_events": [{"request_id": "cut', 3),
+            (b"<html><body>502 Bad Gateway</body></html>", 0),
+            (b'{"error": {"type": "server_error"}}', 0),
+            page(),
+        ],
+    )
+    # a load that a later one supersedes, and a folder that is no load: it has no manifest
+    write_events(
+        landing, "acme", "2026-01-06", [page(event("old", timestamp='"2026-01-06T00:00:00Z"'))], "20260107T0"
+    )
+    write_events(
+        landing, "acme", "2026-01-06", [page(event("new", timestamp='"2026-01-06T00:00:00Z"'))], "20260108T0"
+    )
+    crashed = write_events(landing, "acme", "2026-01-06", [page(event("crashed"))], "20260109T0")
+    (crashed / "manifest.json").unlink()
+    write_events(landing, "acme", "2026-01-07", [page()])
+    header = "BilledCost,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,InvoiceId"
+    write_report(
+        landing,
+        "studio",
+        "invoice",
+        "2026-02",
+        "\n".join(
+            [
+                header,
+                "1.5,Usage,2026-01-01,2026-01-02,INV-1",
+                "2.5,Usage",
+                "2.5,Usage,2026-01-01,2026-01-02,INV-1,surplus",
+                "free,Usage,2026-01-01,2026-01-02,INV-1",
+                ",Usage,2026-01-01,2026-01-02,INV-1",
+                "",
+            ]
+        ).encode(),
+        5,
+    )
+    write_report(
+        landing,
+        "studio",
+        "invoice",
+        "2026-03",
+        (header + ",BilledCost\n1,Usage,2026-02-01,2026-02-02,INV-2,1\n").encode(),
+        1,
+    )
+    write_report(
+        landing,
+        "studio",
+        "estimate",
+        "2026-03-01",
+        (header + "\n1,Usage,2026-03-02,2026-03-03,\n").encode(),
+        1,
+    )
+    return dbt_build(landing)
+
+
+def test_what_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(odd: Warehouse) -> None:
+    reasons = odd.rows(
+        "select landed_file, event_number, quarantine_reason, raw_event"
+        " from staging.stg_fal__billing_events_quarantine order by all"
+    )
+    unreadable = "the page is not a JSON document with a list of billing_events"
+    assert [row[:3] for row in reasons] == [
+        ("page-00001.json.gz", 2, "request_id is missing"),
+        ("page-00001.json.gz", 3, "timestamp is not an ISO 8601 time"),
+        ("page-00001.json.gz", 4, "output_units is not a number"),
+        ("page-00001.json.gz", 5, "request_id is missing"),
+        ("page-00001.json.gz", 6, "request_id is missing"),
+        ("page-00002.json.gz", 1, unreadable),
+        ("page-00003.json.gz", 1, unreadable),
+        ("page-00004.json.gz", 1, unreadable),
+    ]
+    assert '"soon"' in reasons[1][3] and '"no time"' in reasons[1][3]
+    assert "server_error" in reasons[-1][3]
+    assert odd.rows(
+        "select record_number, quarantine_reason, raw_record from staging.stg_fal__focus_invoices_quarantine"
+        " where billing_month = '2026-02-01' order by all"
+    ) == [
+        (2, "too few fields", '["2.5","Usage"]'),
+        (3, "too many fields", '["2.5","Usage","2026-01-01","2026-01-02","INV-1","surplus"]'),
+        (4, "BilledCost is not a number, or too large", '["free","Usage","2026-01-01","2026-01-02","INV-1"]'),
+        (5, "BilledCost is missing", '["","Usage","2026-01-01","2026-01-02","INV-1"]'),
+    ]
+    assert (
+        odd.value(
+            "select quarantine_reason from staging.stg_fal__focus_invoices_quarantine"
+            " where billing_month = '2026-03-01'"
+        )
+        == "the header names a column twice"
+    )
+
+
+def test_a_build_warns_of_what_it_set_aside_with_the_count(odd: Warehouse) -> None:
+    warned = {name: int(count) for count, name in re.findall(r"WARN (\d+) (\w+)", odd.output)}
+    assert warned["is_empty_stg_fal__billing_events_quarantine_"] == 8
+    assert warned["is_empty_stg_fal__focus_invoices_quarantine_"] == 5
+    assert warned["warn_events_lie_in_their_own_day"] == 1
+    assert warned["warn_meters_fit"] == 1
+    assert warned["warn_estimates_lie_in_their_own_day"] == 1
+
+
+def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
+    assert odd.rows(
+        "select cast(ChargePeriodStart as date), PricingUnit, ListUnitPrice, EffectiveCost"
+        " from focus.cost_and_usage"
+        " where x_ChargeSource = 'billing_events' order by all"
+    ) == [
+        (date(2026, 1, 4), "Megapixels", Decimal("0.001"), Decimal("0.0018")),
+        (date(2026, 1, 5), "Megapixels", Decimal("0.001"), Decimal("0.0018")),
+        (date(2026, 1, 5), "Megapixels", Decimal("0.123456789012345678"), Decimal("0.123456789012345678")),
+        (date(2026, 1, 5), "USD", Decimal(1), Decimal("0.000000001")),
+        (date(2026, 1, 6), "Megapixels", Decimal("0.001"), Decimal("0.0018")),
+    ]
+    assert odd.rows(
+        "select InvoiceId, BilledCost from focus.cost_and_usage where x_ChargeSource = 'invoice'"
+    ) == [("INV-1", Decimal("1.5"))]
+
+
+def test_only_the_latest_load_counts_and_a_folder_without_manifest_is_no_load(odd: Warehouse) -> None:
+    assert odd.rows(
+        "select request_id from staging.stg_fal__billing_events where landed_date >= '2026-01-06'"
+    ) == [("new",)]
+
+
+STYLES = {
+    "plain": CsvStyle(),
+    "shuffled": CsvStyle(shuffle=True),
+    "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
+    "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
+    "byte-order-mark": CsvStyle(bom=True),
+    "carriage-returns": CsvStyle(crlf=True),
+    "line-breaks": CsvStyle(quoted_breaks=True),
+    "everything": CsvStyle(shuffle=True, extra={"x_Region": "eu"}, bom=True, crlf=True, quoted_breaks=True),
+}
+
+
+@pytest.fixture(scope="module")
+def styled(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
+    """One invoice and one estimate, written in every style, each landed as an account of its own."""
+    landing = tmp_path_factory.mktemp("styled") / "landing"
+    for alias, style in STYLES.items():
+        world = World(seed=5, accounts={"acme": "k"}, first_day=date(2026, 1, 1), days=36, events_per_day=20)
+        world.csv_style = style
+        with FalServer(world) as server:
+            settings = {
+                "FAL_API_URL": server.url,
+                "FAL_KEY": "k",
+                "FAL_ACCOUNT": alias,
+                "FAL_LANDING_DIR": landing,
+            }
+            load("focus-report", "--source", "invoice", "--charge-month", "2026-01", **settings)
+            load(
+                "focus-report",
+                "--source",
+                "estimate",
+                "--start",
+                "2026-02-01",
+                "--end",
+                "2026-02-03",
+                **settings,
+            )
+    return dbt_build(landing)
+
+
+@pytest.mark.parametrize("alias", [alias for alias in STYLES if alias != "plain"])
+def test_the_same_rows_come_out_of_a_csv_however_it_is_written(styled: Warehouse, alias: str) -> None:
+    differs = ["x_Account", "x_ChargeId", "x_ProviderColumns", "x_Repairs"]
+    differs += {"missing": ["Tags", "PublisherName", "ServiceSubcategory"]}.get(alias, [])
+    differs += ["ChargeDescription"] if alias in ("line-breaks", "everything") else []
+    columns = ", ".join(
+        column for column in [*COST_AND_USAGE, "x_ChargeSource", "x_ChargeStatus"] if column not in differs
+    )
+    query = f"select {columns} from focus.cost_and_usage where x_Account = '{{}}' order by all"
+    rows = styled.rows(query.format(alias))
+    assert len(rows) > 100
+    assert rows == styled.rows(query.format("plain"))
+
+
+def test_what_a_csv_adds_is_kept_and_what_it_lacks_is_filled_in_and_named(styled: Warehouse) -> None:
+    assert styled.rows(
+        "select distinct json_extract_string(x_ProviderColumns, '$.x_Region'),"
+        " json_extract_string(x_ProviderColumns, '$.NewColumn')"
+        " from focus.cost_and_usage where x_Account = 'additional'"
+    ) == [("eu", 'a "b", c')]
+    assert styled.rows(
+        "select distinct ServiceSubcategory, contains(x_Repairs, '\"ServiceSubcategory\"'),"
+        " contains(x_Repairs, '\"PublisherName\"')"
+        " from focus.cost_and_usage where x_Account = 'missing'"
+    ) == [("Generative AI", True, True)]
+
+
+def test_a_line_break_within_quotes_is_part_of_the_text(styled: Warehouse) -> None:
+    broken = styled.value(
+        "select count(*) from focus.cost_and_usage"
+        " where x_Account = 'line-breaks' and contains(ChargeDescription, chr(10))"
+    )
+    assert broken > 0
+
+
+def test_an_account_that_the_seed_does_not_name_is_its_own_id_and_warns(styled: Warehouse) -> None:
+    assert re.search(rf"WARN {len(STYLES)} warn_accounts_are_in_the_seed", styled.output)
