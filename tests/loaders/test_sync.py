@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loaders import sync
+from loaders.errors import LandingError
 from loaders.landing import Latest
 from tests.fal_server import FalServer, Fault, Invoice, World
 from tests.loaders.conftest import Loads, Run, day_of
@@ -180,14 +181,16 @@ def test_a_day_that_fails_does_not_keep_the_others_from_landing(
     assert len(loads(day_of("2026-01-28"))) == 1
 
 
-def test_what_would_fail_for_every_invoice_is_told_once(run: Run, world: World, landing: Path) -> None:
+def test_what_would_fail_for_every_invoice_is_told_once(
+    run: Run, server: FalServer, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LandingError("the disk is full")
+
     world.invoice_months["2026-01"] = Invoice()
-    landing.mkdir()
-    (landing / "focus_reports").write_text("in the way")
+    monkeypatch.setattr("loaders.focus_reports.land_invoice", full)
     result = run("sync", "--since", "2025-12-20")
-    assert result.code == 1
-    (line,) = result.errors
-    assert "cannot use the landing folder" in line
+    assert (result.code, result.errors) == (1, ["error: the disk is full"])
 
 
 def test_a_bad_key_stops_the_sync_with_one_line(
