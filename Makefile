@@ -36,6 +36,7 @@ run: $(INSTALLED) ## fetch (with FAL_KEY) or take the sample, build, and show th
 
 demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@rm -rf target/demo && mkdir -p target/demo
+	@echo "The local fal server makes up 60 days of SAMPLE DATA."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
 
