@@ -96,11 +96,19 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# all of them in order, for a select; relation: the name of what they are selected from, where it needs saying #}
-{% macro all_focus_columns(relation=none) -%}
+{#
+    All of them in order, for a select.
+    relation: the name of what they are selected from, where it needs saying; instead: columns with SQL to select instead.
+#}
+{% macro all_focus_columns(relation=none, instead={}) -%}
     {%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
     {%- for column in columns %}
-        {{ relation ~ '.' if relation }}{{ column }}{{ ',' if not loop.last }}
+        {%- if column in instead %}
+        {{ instead[column] }} as {{ column }}
+        {%- else %}
+        {{ relation ~ '.' if relation }}{{ column }}
+        {%- endif -%}
+        {{ ',' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 

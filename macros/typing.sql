@@ -104,6 +104,13 @@
     substr({{ iso_utc(instant) }}, 1, 7)
 {%- endmacro %}
 
+{# a text as a JSON string #}
+{% macro json_text(text) -%}{{ return(adapter.dispatch('json_text')(text)) }}{%- endmacro %}
+
+{% macro duckdb__json_text(text) -%}
+    cast(to_json({{ text }}) as varchar)
+{%- endmacro %}
+
 {# pairs of a group as the text of one JSON object, keys in byte order #}
 {% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
 

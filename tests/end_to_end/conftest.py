@@ -71,19 +71,35 @@ def load(*arguments: object, **settings: object) -> Command:
 
 
 @pytest.fixture(scope="session")
-def dbt_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Warehouse]:
-    """dbt build of a landing zone, all tests, into a warehouse beside it. It may warn, not fail."""
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
+    """dbt with these arguments, a warehouse and settings. It may warn, not fail."""
     target = tmp_path_factory.mktemp("dbt")
+    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
+
+    def run_dbt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
+        command = [*program, *arguments, "--target-path", str(target)]
+        done = run(command, FAL_WAREHOUSE=warehouse, **settings)
+        assert done.code == 0, done.output
+        return Warehouse(warehouse, done.output)
+
+    return run_dbt
+
+
+@pytest.fixture(scope="session")
+def dbt_build(dbt: Callable[..., Warehouse]) -> Callable[[Path], Warehouse]:
+    """dbt build of a landing zone, with all tests, into a warehouse beside it."""
 
     def build(landing: Path) -> Warehouse:
-        warehouse = landing.parent / "warehouse.duckdb"
-        dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
-        command = run(
-            [*dbt, "build", "--target-path", str(target)],
-            FAL_LANDING_DIR=landing,
-            FAL_WAREHOUSE=warehouse,
-        )
-        assert command.code == 0, command.output
-        return Warehouse(warehouse, command.output)
+        return dbt(landing.parent / "warehouse.duckdb", "build", FAL_LANDING_DIR=landing)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Warehouse]:
+    """Some models alone, in a warehouse that has what they read."""
+
+    def run_models(warehouse: Path, models: list[str]) -> Warehouse:
+        return dbt(warehouse, "run", "--select", *models, FAL_LANDING_DIR=warehouse.parent)
+
+    return run_models

@@ -2,7 +2,7 @@ with
 
 charges as (
 
-    select * from {{ ref('int_charges__by_precedence') }}
+    select * from {{ ref('int_charges__with_commitments') }}
 
 ),
 

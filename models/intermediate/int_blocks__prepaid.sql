@@ -1,0 +1,104 @@
+{%- set steps = prepaid_steps(ref('int_commitments__terms')) -%}
+
+with
+
+blocks as (
+
+    select distinct
+        account,
+        charge_date,
+        scope,
+        prepayable_cost
+    from {{ ref('int_blocks__commitments') }}
+    where payment = 'prepaid'
+
+),
+
+commitments as (
+
+    select * from {{ ref('int_blocks__commitments') }}
+    where payment = 'prepaid'
+
+),
+
+after_step_0 as (
+
+    select
+        *,
+        prepayable_cost as left_0
+    from blocks
+
+),
+
+-- A waterfall, one step a commitment: what the ones before have left over is asked of the next. A commitment pays from
+-- its first unit to its last in the order of blocks, and takes back what a correction returns.
+{%- for step in range(1, steps + 1) %}
+
+asked_in_step_{{ step }} as (
+
+    select
+        previous.*,
+        commitments.contract_commitment_id as commitment_{{ step }},
+        commitments.drawable_amount as amount_{{ step }},
+        case
+            when commitments.contract_commitment_id is null then {{ money(0) }}
+            else previous.left_{{ step - 1 }}
+        end as asked_{{ step }}
+    from after_step_{{ step - 1 }} as previous
+    left join commitments
+        on
+            previous.account = commitments.account
+            and previous.charge_date = commitments.charge_date
+            and previous.scope = commitments.scope
+            and commitments.prepaid_rank = {{ step }}
+
+),
+
+summed_in_step_{{ step }} as (
+
+    select
+        *,
+        {{ money(
+            'sum(asked_' ~ step ~ ') over (
+                partition by account
+                order by charge_date asc, scope asc
+                rows between unbounded preceding and current row
+            ) - asked_' ~ step
+        ) }} as before_{{ step }}
+    from asked_in_step_{{ step }}
+
+),
+
+after_step_{{ step }} as (
+
+    select
+        *,
+        case
+            when commitment_{{ step }} is null then left_{{ step - 1 }}
+            else {{ money(
+                'left_' ~ (step - 1) ~ ' - ('
+                ~ clamp('before_' ~ step ~ ' + asked_' ~ step, 'amount_' ~ step)
+                ~ ' - ' ~ clamp('before_' ~ step, 'amount_' ~ step) ~ ')'
+            ) }}
+        end as left_{{ step }}
+    from summed_in_step_{{ step }}
+
+),
+{%- endfor %}
+
+drawn as (
+
+    select
+        account,
+        charge_date,
+        scope,
+        {%- for step in range(1, steps + 1) %}
+        commitment_{{ step }},
+        amount_{{ step }},
+        before_{{ step }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from after_step_{{ steps }}
+
+)
+
+select * from drawn

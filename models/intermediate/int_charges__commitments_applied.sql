@@ -1,0 +1,121 @@
+with
+
+usage_rows as (
+
+    select * from {{ ref('int_usage__in_blocks') }}
+
+),
+
+blocks as (
+
+    select * from {{ ref('int_blocks__commitments') }}
+    where payment = 'in_arrears'
+
+),
+
+prepaid as (
+
+    select * from {{ ref('int_charges__prepaid_drawdown') }}
+
+),
+
+terms as (
+
+    select * from {{ ref('int_commitments__terms') }}
+
+),
+
+counted as (
+
+    -- in arrears: how far the charge moves the commitment's own count, up to its amount
+    select
+        usage_rows.charge_id,
+        usage_rows.charge_date,
+        blocks.contract_commitment_id,
+        usage_rows.effective_cost,
+        usage_rows.pricing_quantity,
+        usage_rows.contracted_unit_price,
+        {{ money(
+            clamp(
+                'blocks.counted_before + case when blocks.contract_commitment_category = \'Usage\''
+                ~ ' then usage_rows.quantity_so_far else usage_rows.cost_so_far end',
+                'blocks.drawable_amount'
+            )
+            ~ ' - ' ~ clamp(
+                'blocks.counted_before + case when blocks.contract_commitment_category = \'Usage\''
+                ~ ' then usage_rows.quantity_so_far - usage_rows.pricing_quantity'
+                ~ ' else usage_rows.cost_so_far - usage_rows.effective_cost end',
+                'blocks.drawable_amount'
+            )
+        ) }} as applied
+    from usage_rows
+    inner join blocks
+        on
+            usage_rows.account = blocks.account
+            and usage_rows.charge_date = blocks.charge_date
+            and usage_rows.scope = blocks.scope
+
+),
+
+in_arrears as (
+
+    select
+        charge_id,
+        charge_date,
+        contract_commitment_id,
+        effective_cost,
+        pricing_quantity,
+        contracted_unit_price,
+        applied
+    from counted
+    where applied <> 0
+
+),
+
+applied as (
+
+    select
+        prepaid.charge_id,
+        prepaid.charge_date,
+        prepaid.contract_commitment_id,
+        prepaid.applied_cost as applied,
+        cast(null as decimal(38, 18)) as effective_cost,
+        cast(null as decimal(38, 18)) as pricing_quantity,
+        cast(null as decimal(38, 18)) as contracted_unit_price
+    from prepaid
+    union all
+    select
+        charge_id,
+        charge_date,
+        contract_commitment_id,
+        applied,
+        effective_cost,
+        pricing_quantity,
+        contracted_unit_price
+    from in_arrears
+
+),
+
+elements as (
+
+    -- a Spend commitment is counted in money; a Usage commitment in its unit, which has its cost, too
+    select
+        applied.charge_id,
+        applied.charge_date,
+        terms.account,
+        terms.contract_id,
+        terms.contract_commitment_id,
+        terms.payment,
+        terms.unit as applied_unit,
+        applied.applied as applied_quantity,
+        case
+            when terms.contract_commitment_category = 'Spend' then applied.applied
+            when applied.applied = applied.pricing_quantity then applied.effective_cost
+            else {{ money('applied.contracted_unit_price * ' ~ quantity('applied.applied')) }}
+        end as applied_cost
+    from applied
+    inner join terms on applied.contract_commitment_id = terms.contract_commitment_id
+
+)
+
+select * from elements

@@ -1,0 +1,102 @@
+{#-
+    What is drawn from a commitment within a block is a function of the block's running total alone. So a charge draws the
+    difference of that function between the running total with it and without it, and no charge waits for another.
+-#}
+{%- set steps = prepaid_steps(ref('int_commitments__terms')) -%}
+
+with
+
+usage_rows as (
+
+    select * from {{ ref('int_usage__in_blocks') }}
+
+),
+
+blocks as (
+
+    select * from {{ ref('int_blocks__prepaid') }}
+
+),
+
+after_step_0 as (
+
+    select
+        usage_rows.charge_id,
+        usage_rows.charge_date,
+        usage_rows.prepayable_so_far as with_0,
+        {{ money('usage_rows.prepayable_so_far - usage_rows.prepayable_cost') }} as without_0,
+        {%- for step in range(1, steps + 1) %}
+        blocks.commitment_{{ step }},
+        blocks.amount_{{ step }},
+        blocks.before_{{ step }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from usage_rows
+    inner join blocks
+        on
+            usage_rows.account = blocks.account
+            and usage_rows.charge_date = blocks.charge_date
+            and usage_rows.scope = blocks.scope
+    where usage_rows.prepayable_cost <> 0
+
+),
+{%- for step in range(1, steps + 1) %}
+
+drawn_in_step_{{ step }} as (
+
+    select
+        *,
+        {%- for side in ['with', 'without'] %}
+        case
+            when commitment_{{ step }} is null then {{ money(0) }}
+            else {{ money(
+                clamp('before_' ~ step ~ ' + ' ~ side ~ '_' ~ (step - 1), 'amount_' ~ step)
+                ~ ' - ' ~ clamp('before_' ~ step, 'amount_' ~ step)
+            ) }}
+        end as drawn_{{ side }}_{{ step }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from after_step_{{ step - 1 }}
+
+),
+
+after_step_{{ step }} as (
+
+    select
+        *,
+        {{ money('with_' ~ (step - 1) ~ ' - drawn_with_' ~ step) }} as with_{{ step }},
+        {{ money('without_' ~ (step - 1) ~ ' - drawn_without_' ~ step) }} as without_{{ step }}
+    from drawn_in_step_{{ step }}
+
+),
+{%- endfor %}
+
+{%- set elements = [] -%}
+{%- for step in range(1, steps + 1) -%}
+    {%- do elements.append({
+        'contract_commitment_id': 'commitment_' ~ step,
+        'applied_cost': money('drawn_with_' ~ step ~ ' - drawn_without_' ~ step),
+    }) -%}
+{%- endfor %}
+
+each_commitment as (
+
+    select
+        charge_id,
+        charge_date,
+        {{ unnest_structs(elements) }} as element
+    from after_step_{{ steps }}
+
+),
+
+drawn as (
+
+    select
+        charge_id,
+        charge_date,
+        element.contract_commitment_id,
+        element.applied_cost
+    from each_commitment
+    where element.contract_commitment_id is not null and element.applied_cost <> 0
+
+)
+
+select * from drawn

@@ -1,0 +1,60 @@
+{{ config(materialized='view') }}
+
+with
+
+charges as (
+
+    select * from {{ ref('int_charges__by_precedence') }}
+
+),
+
+elements as (
+
+    select * from {{ ref('int_charges__commitments_applied') }}
+
+),
+
+from_commitments as (
+
+    select * from {{ ref('int_charges__from_commitments') }}
+
+),
+
+applied as (
+
+    select
+        charge_id,
+        {{ contract_applied(contract_applied_elements_agg(
+            'contract_id', 'contract_commitment_id', 'applied_cost', 'applied_quantity', 'applied_unit'
+        )) }} as contract_applied,
+        {{ money("sum(case when payment = 'prepaid' then applied_cost else 0 end)") }} as prepaid_cost
+    from elements
+    group by charge_id
+
+),
+
+drawn as (
+
+    -- What is paid already is not billed again. An invoice has said itself what it bills.
+    select
+        {{ all_focus_columns('charges', {
+            'BilledCost': "case when charges.x_ChargeSource = 'invoice' then charges.BilledCost else "
+                ~ money('charges.BilledCost - coalesce(applied.prepaid_cost, 0)') ~ ' end',
+            'ContractApplied': 'coalesce(charges.ContractApplied, applied.contract_applied)',
+        }) }}
+    from charges
+    left join applied on charges.x_ChargeId = applied.charge_id
+
+),
+
+all_charges as (
+
+    select * from drawn
+    union all
+    select
+        {{ all_focus_columns() }}
+    from from_commitments
+
+)
+
+select * from all_charges
