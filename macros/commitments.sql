@@ -3,6 +3,15 @@
     least(greatest({{ amount }}, {{ money(0) }}), {{ most }})
 {%- endmacro %}
 
+{# what a step's commitment pays of an amount asked of it, after what was asked before the block; 0 if it has none #}
+{% macro drawn_in_step(step, asked) -%}
+    case
+        when commitment_{{ step }} is null then {{ money(0) }}
+        else {{ clamp('before_' ~ step ~ ' + ' ~ asked, 'amount_' ~ step) }}
+            - {{ clamp('before_' ~ step, 'amount_' ~ step) }}
+    end
+{%- endmacro %}
+
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
     {{ text }} like replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '*', '%') escape '!'
@@ -17,6 +26,15 @@
     {% set most = run_query('select max(prepaid_rank) as most from ' ~ terms).columns[0].values()[0] %}
     {{ return([most or 1, 1] | max | int) }}
 {% endmacro %}
+
+{# the columns that a step of the waterfall leaves on a block, for every step; relation: what they are selected from #}
+{% macro prepaid_step_columns(steps, relation) -%}
+    {%- for step in range(1, steps + 1) %}
+        {%- for column in ['commitment', 'amount', 'before'] %}
+        {{ relation }}.{{ column }}_{{ step }}{{ ',' if not (loop.last and step == steps) }}
+        {%- endfor %}
+    {%- endfor -%}
+{%- endmacro %}
 
 {# rows of a list of structs, one row each; elements: list of dicts, name to SQL, all with the same names #}
 {% macro unnest_structs(elements) -%}{{ return(adapter.dispatch('unnest_structs')(elements)) }}{%- endmacro %}

@@ -71,6 +71,13 @@
     cast({{ dbt.dateadd(unit, count, instant) }} as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
+{# how many days from a date to another: an integer #}
+{% macro days_between(first_day, end_day) -%}{{ return(adapter.dispatch('days_between')(first_day, end_day)) }}{%- endmacro %}
+
+{% macro duckdb__days_between(first_day, end_day) -%}
+    datediff('day', {{ first_day }}, {{ end_day }})
+{%- endmacro %}
+
 {# first day of the month of a date or instant #}
 {% macro month_of(day) -%}
     cast(date_trunc('month', {{ day }}) as date)

@@ -73,14 +73,7 @@ after_step_{{ step }} as (
 
     select
         *,
-        case
-            when commitment_{{ step }} is null then left_{{ step - 1 }}
-            else {{ money(
-                'left_' ~ (step - 1) ~ ' - ('
-                ~ clamp('before_' ~ step ~ ' + asked_' ~ step, 'amount_' ~ step)
-                ~ ' - ' ~ clamp('before_' ~ step, 'amount_' ~ step) ~ ')'
-            ) }}
-        end as left_{{ step }}
+        {{ money('left_' ~ (step - 1) ~ ' - ' ~ drawn_in_step(step, 'asked_' ~ step)) }} as left_{{ step }}
     from summed_in_step_{{ step }}
 
 ),
@@ -89,15 +82,11 @@ after_step_{{ step }} as (
 drawn as (
 
     select
-        account,
-        charge_date,
-        scope,
-        {%- for step in range(1, steps + 1) %}
-        commitment_{{ step }},
-        amount_{{ step }},
-        before_{{ step }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from after_step_{{ steps }}
+        waterfall.account,
+        waterfall.charge_date,
+        waterfall.scope,
+        {{ prepaid_step_columns(steps, 'waterfall') }}
+    from after_step_{{ steps }} as waterfall
 
 )
 

@@ -25,11 +25,7 @@ after_step_0 as (
         usage_rows.charge_date,
         usage_rows.prepayable_so_far as with_0,
         {{ money('usage_rows.prepayable_so_far - usage_rows.prepayable_cost') }} as without_0,
-        {%- for step in range(1, steps + 1) %}
-        blocks.commitment_{{ step }},
-        blocks.amount_{{ step }},
-        blocks.before_{{ step }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ prepaid_step_columns(steps, 'blocks') }}
     from usage_rows
     inner join blocks
         on
@@ -45,15 +41,8 @@ drawn_in_step_{{ step }} as (
 
     select
         *,
-        {%- for side in ['with', 'without'] %}
-        case
-            when commitment_{{ step }} is null then {{ money(0) }}
-            else {{ money(
-                clamp('before_' ~ step ~ ' + ' ~ side ~ '_' ~ (step - 1), 'amount_' ~ step)
-                ~ ' - ' ~ clamp('before_' ~ step, 'amount_' ~ step)
-            ) }}
-        end as drawn_{{ side }}_{{ step }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        {{ drawn_in_step(step, 'with_' ~ (step - 1)) }} as drawn_with_{{ step }},
+        {{ drawn_in_step(step, 'without_' ~ (step - 1)) }} as drawn_without_{{ step }}
     from after_step_{{ step - 1 }}
 
 ),
@@ -90,12 +79,14 @@ each_commitment as (
 drawn as (
 
     select
-        charge_id,
-        charge_date,
-        element.contract_commitment_id,
-        element.applied_cost
+        each_commitment.charge_id,
+        each_commitment.charge_date,
+        each_commitment.element.contract_commitment_id,
+        each_commitment.element.applied_cost
     from each_commitment
-    where element.contract_commitment_id is not null and element.applied_cost <> 0
+    where
+        each_commitment.element.contract_commitment_id is not null
+        and each_commitment.element.applied_cost <> 0
 
 )
 

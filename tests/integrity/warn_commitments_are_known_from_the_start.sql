@@ -3,14 +3,10 @@
 {{ config(severity='warn') }}
 
 select
-    contract_commitment_id,
-    min(commitment_date) as first_day_missing,
+    days.contract_commitment_id,
+    min(days.commitment_date) as first_day_missing,
     count(*) as days_missing
-from {{ ref('int_commitments__by_day') }}
-where
-    not is_landed
-    and contract_commitment_id in (
-        select contract_commitment_id from {{ ref('int_commitments__terms') }}
-        where payment = 'prepaid'
-    )
-group by contract_commitment_id
+from {{ ref('int_commitments__by_day') }} as days
+inner join {{ ref('int_commitments__terms') }} as terms on days.contract_commitment_id = terms.contract_commitment_id
+where terms.payment = 'prepaid' and not days.is_landed
+group by days.contract_commitment_id

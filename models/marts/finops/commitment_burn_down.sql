@@ -25,7 +25,7 @@ paced as (
         days.applied,
         days.applied_so_far,
         days.remaining,
-        {{ dbt.datediff('days.commitment_date', 'days.end_day', 'day') }} - 1 as days_left,
+        {{ days_between('days.commitment_date', 'days.end_day') }} - 1 as days_left,
         cast(sum(days.applied) over last_28_days as double) / count(*) over last_28_days as daily_pace
     from days
     inner join terms on days.contract_commitment_id = terms.contract_commitment_id
