@@ -123,3 +123,12 @@
         cast(null as {{ focus_type(columns[column]) }}) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{# one of FOCUS's allowed values, whatever case it is written in; null when it is none of them #}
+{% macro focus_value(column, allowed) -%}
+    case lower({{ column }})
+        {%- for value in allowed %}
+        when '{{ value | lower }}' then '{{ value }}'
+        {%- endfor %}
+    end
+{%- endmacro %}

@@ -4,13 +4,18 @@
 #}
 
 {% macro landing_dir() -%}
-    {%- set folder = env_var('FAL_LANDING_DIR', 'sample').rstrip('/') -%}
+    {%- set folder = env_var('FAL_LANDING_DIR', '').rstrip('/') or (invocation_args_dict.get('project_dir') or '.') ~ '/sample' -%}
     {%- if modules.re.search('[*?\\[]', folder) -%}
         {{ exceptions.raise_compiler_error(
             'FAL_LANDING_DIR is ' ~ folder ~ ': a folder with * ? or [ in its name reads as a pattern; choose another'
         ) }}
     {%- endif -%}
     {{ return(folder) }}
+{%- endmacro %}
+
+{# how to call it when talking to a person #}
+{% macro landing_name() -%}
+    {{ return(env_var('FAL_LANDING_DIR', '') or 'sample (made-up SAMPLE DATA)') }}
 {%- endmacro %}
 
 {# every partition of every feed, as a path pattern below the landing folder #}
@@ -111,6 +116,9 @@
     {%- endif -%}
 {% endmacro %}
 
+{# why a page that can't be read is in quarantine #}
+{% macro unreadable_page() %}{{ return('the page is not a JSON document with a list of billing_events') }}{% endmacro %}
+
 {% macro billing_event_fields() %}
     {{ return([
         'request_id', 'endpoint_id', 'timestamp', 'output_units', 'unit_price', 'percent_discount',
@@ -148,21 +156,13 @@
         {%- endfor %}
     from (
         select
-            account,
-            landed_date,
-            load_id,
-            landed_file,
-            is_readable,
+            * exclude (events, raw_events),
             unnest(range(1, len(events) + 1)) as event_number,
             unnest(events) as event,
             unnest(raw_events) as raw_event
         from (
             select
-                account,
-                landed_date,
-                load_id,
-                landed_file,
-                is_readable,
+                * exclude (events),
                 from_json(
                     events,
                     '[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]'
@@ -170,48 +170,50 @@
                 cast(from_json(events, '["JSON"]') as varchar[]) as raw_events
             from (
                 select
-                    account,
-                    landed_date,
-                    load_id,
-                    landed_file,
-                    is_readable,
+                    * exclude (page, page_text),
+                    coalesce(json_type(page, '$.billing_events') = 'ARRAY', false) as is_readable,
                     case
-                        when is_readable then json_extract(exact_page, '$.billing_events')
-                        -- one row stands for the page: it has no field, and what was landed as its raw text
+                        when json_type(page, '$.billing_events') = 'ARRAY' then json_extract(page, '$.billing_events')
+                        -- one row stands for the page: it has no field, and the start of the page as its raw text
                         else json_array(left(page_text, 1000))
                     end as events
                 from (
                     select
                         *,
-                        coalesce(json_type(exact_page, '$.billing_events') = 'ARRAY', false) as is_readable
+                        coalesce(
+                            try_cast({{ with_exact_numbers('page_text') }} as json),
+                            try_cast({{ with_valid_text(with_exact_numbers('page_text')) }} as json)
+                        ) as page
                     from (
                         select
-                            *,
-                            cast(page as varchar) as page_text,
-                            -- a JSON number passes through a double here, which keeps 15 digits: longer ones become text
-                            case
-                                when regexp_matches(cast(page as varchar), '[0-9][0-9.]{15}')
-                                    then try_cast({{ long_numbers_as_text('cast(page as varchar)') }} as json)
-                                else page
-                            end as exact_page
+                            {{ folder_value('account') }} as account,
+                            cast({{ folder_value('date') }} as date) as landed_date,
+                            {{ folder_value('load') }} as load_id,
+                            parse_filename(filename) as landed_file,
+                            string_agg(line, chr(10) order by line_number) as page_text
                         from (
                             select
-                                account,
-                                "date" as landed_date,
-                                "load" as load_id,
-                                parse_filename(filename) as landed_file,
-                                "json" as page
-                            from read_json_objects(
+                                row_number() over () as line_number,
+                                filename,
+                                line
+                            from read_csv(
                                 {{ files_in(folders, 'page-*.json.gz') }},
-                                format = 'newline_delimited',
-                                ignore_errors = true,
-                                maximum_object_size = 100000000,
+                                -- no CSV: each line of a page as one text, whatever is in it
+                                auto_detect = false,
+                                header = false,
+                                columns = {line: 'VARCHAR'},
+                                delim = chr(1),
+                                quote = '',
+                                escape = '',
+                                nullstr = '\N~absent~',
+                                strict_mode = false,
+                                parallel = false,
+                                max_line_size = 100000000,
                                 filename = true,
-                                hive_partitioning = true,
-                                hive_types = {account: 'VARCHAR', "date": 'DATE', "load": 'VARCHAR'},
-                                allow_empty = true
+                                hive_partitioning = false
                             )
                         )
+                        group by filename
                     )
                 )
             )
@@ -220,19 +222,37 @@
     {%- endif -%}
 {% endmacro %}
 
-{# the numbers of an event put in quotes, in a page of JSON text. A name directly before a colon can only be a key. #}
-{% macro long_numbers_as_text(page) -%}
-    regexp_replace(
-        {{ page }},
-        '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
-        '"\1":"\2"',
-        'g'
-    )
+{# the value of key=value in the path of a file; the last one, should a folder above the landing zone be named so #}
+{% macro folder_value(key) -%}
+    regexp_extract(filename, '.*/{{ key }}=([^/]*)/', 1)
+{%- endmacro %}
+
+{#
+    A page whose numbers survive: a JSON number passes through a double, which keeps 15 digits for certain, so a page with
+    a run of 16 gets the numbers of its events put in quotes. A name directly before a colon can only be a key.
+#}
+{% macro with_exact_numbers(page) -%}
+    case
+        when regexp_matches({{ page }}, '[0-9][0-9.]{15}')
+            then regexp_replace(
+                {{ page }},
+                '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+                '"\1":"\2"',
+                'g'
+            )
+        else {{ page }}
+    end
+{%- endmacro %}
+
+{# a page without halves of surrogate pairs, which are no text; a replacement character stands for each #}
+{% macro with_valid_text(page) -%}
+    regexp_replace({{ page }}, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g')
 {%- endmacro %}
 
 {#
     Records of the latest loads of all FOCUS CSVs, invoices and estimates: account, source, landed_partition (a billing
-    month or a day), load_id, landed_file, record_number (from 1, without the header), field_names and field_values (lists).
+    month or a day), load_id, landed_file, record_number (from 1, without the header), and the lists field_names (as in
+    the header), field_keys (the same in lower case, without spaces and underscores) and field_values.
     Nothing is sniffed: each file's first record is its header, and files need not agree on theirs.
 #}
 {% macro read_landed_focus_reports() %}
@@ -240,21 +260,23 @@
 {% endmacro %}
 
 {% macro duckdb__read_landed_focus_reports(folders) %}
-    {%- set widest = 300 -%}
+    {%- set widest = most_csv_fields() + 1 -%}
     {%- if not folders -%}
     {{ empty_relation({
         'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar', 'load_id': 'varchar',
-        'landed_file': 'varchar', 'record_number': 'bigint', 'field_names': 'varchar[]', 'field_values': 'varchar[]',
+        'landed_file': 'varchar', 'record_number': 'bigint', 'field_names': 'varchar[]', 'field_keys': 'varchar[]',
+        'field_values': 'varchar[]',
     }) }}
     {%- else -%}
     select
-        regexp_extract(filename, '/account=([^/]*)/', 1) as account,
-        regexp_extract(filename, '/source=([^/]*)/', 1) as source,
-        regexp_extract(filename, '/(billing_month|date)=([^/]*)/', 2) as landed_partition,
-        regexp_extract(filename, '/load=([^/]*)/', 1) as load_id,
+        {{ folder_value('account') }} as account,
+        {{ folder_value('source') }} as source,
+        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
+        {{ folder_value('load') }} as load_id,
         parse_filename(filename) as landed_file,
         record_number - 1 as record_number,
         list_transform(header, lambda name: trim(name)) as field_names,
+        list_transform(header, lambda name: regexp_replace(lower(trim(name)), '[ _]', '', 'g')) as field_keys,
         field_values
     from (
         select
@@ -298,11 +320,17 @@
     {%- endif -%}
 {% endmacro %}
 
-{# the field of a CSV record that its file's header names so: text, null when empty or not there #}
+{# how many fields a CSV record may have #}
+{% macro most_csv_fields() %}{{ return(300) }}{% endmacro %}
+
+{#
+    The field of a CSV record that its file's header names so, in any spelling of the column's name (BilledCost, Billed
+    Cost, billed_cost): text without the spaces around it, null when empty or not there.
+#}
 {% macro record_field(name) -%}{{ return(adapter.dispatch('record_field')(name)) }}{%- endmacro %}
 
 {% macro duckdb__record_field(name) -%}
-    nullif(field_values[list_position(field_names, '{{ name }}')], '')
+    nullif(trim(field_values[list_position(field_keys, '{{ name | lower }}')]), '')
 {%- endmacro %}
 
 {# the fields of a CSV record whose names are not among those known, as a JSON object, null when there is none #}
@@ -310,13 +338,16 @@
 
 {% macro duckdb__remaining_record_fields(known) -%}
     case
-        when len(list_distinct(field_names)) = len(field_names)
+        when not {{ has_repeats('field_keys') }}
             then nullif(
-                cast(to_json(map_from_entries(list_filter(
-                    list_zip(field_names, field_values),
-                    lambda field: coalesce(field[1], '') <> ''
-                        and coalesce(field[2], '') <> ''
-                        and not list_contains({{ known | list | tojson | replace('"', "'") }}, field[1])
+                cast(to_json(map_from_entries(list_transform(
+                    list_filter(
+                        list_zip(field_names, field_values, field_keys),
+                        lambda field: coalesce(field[1], '') <> ''
+                            and coalesce(field[2], '') <> ''
+                            and not list_contains({{ known | map('lower') | list | tojson | replace('"', "'") }}, field[3])
+                    ),
+                    lambda field: {'k': field[1], 'v': field[2]}
                 ))) as varchar),
                 '{}'
             )
@@ -327,9 +358,12 @@
 
 {% macro duckdb__array_length(list) -%} len({{ list }}) {%- endmacro %}
 
+{# whether a list of texts has one twice, the empty one aside #}
 {% macro has_repeats(list) -%}{{ return(adapter.dispatch('has_repeats')(list)) }}{%- endmacro %}
 
-{% macro duckdb__has_repeats(list) -%} len(list_distinct({{ list }})) < len({{ list }}) {%- endmacro %}
+{% macro duckdb__has_repeats(list) -%}
+    (len(list_distinct(list_filter({{ list }}, lambda x: x <> ''))) < len(list_filter({{ list }}, lambda x: x <> '')))
+{%- endmacro %}
 
 {# a list of texts as JSON text #}
 {% macro array_as_json(list) -%}{{ return(adapter.dispatch('array_as_json')(list)) }}{%- endmacro %}

@@ -6,8 +6,7 @@
             {% do loads.append(latest_loads(feed) | length) %}
         {% endfor %}
         {% do log(
-            'Landing zone ' ~ landing_dir() ~ '/' ~ (' (SAMPLE DATA)' if landing_dir() == 'sample')
-            ~ ': ' ~ loads[0] ~ ' days of events, ' ~ loads[1] ~ ' invoices, ' ~ loads[2] ~ ' days of estimates',
+            'Landing zone ' ~ landing_name() ~ ': ' ~ loads[0] ~ ' days of events, ' ~ loads[1] ~ ' invoices, ' ~ loads[2] ~ ' days of estimates',
             info=true
         ) %}
     {% endif %}

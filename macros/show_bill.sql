@@ -57,7 +57,7 @@
     {% set months = run_query(by_month) %}
     {% do print('') %}
     {% if months.rows | length == 0 %}
-        {% do print('No charges: nothing has landed in ' ~ landing_dir() ~ '/ yet.') %}
+        {% do print('No charges. Either nothing has landed in ' ~ landing_dir() ~ ' yet, or it is in quarantine: see staging.*_quarantine.') %}
     {% else %}
         {% do print('COST BY MONTH AND SOURCE') %}
         {% do months.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
@@ -66,10 +66,6 @@
         {% do run_query(by_model).print_table(max_rows=none, max_columns=none, max_column_width=60) %}
     {% endif %}
     {% do print('') %}
-    {% if landing_dir() == 'sample' %}
-        {% do print('These are SAMPLE DATA, made up, from sample/. Set FAL_KEY and run again to see your own bill.') %}
-    {% else %}
-        {% do print('Built from ' ~ landing_dir() ~ '/') %}
-    {% endif %}
+    {% do print('Built from ' ~ landing_name() ~ ('.' if env_var('FAL_LANDING_DIR', '') else ': set FAL_KEY and run again to see your own bill.')) %}
     {% do print('The warehouse is ' ~ env_var('FAL_WAREHOUSE', 'warehouse/fal_focus.duckdb') ~ ': see focus.cost_and_usage and finops.invoice_reconciliation.') %}
 {% endmacro %}

@@ -10,7 +10,7 @@
 {% macro number_pattern() %}{{ return('-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?') }}{% endmacro %}
 
 {% macro time_pattern() %}
-    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[-+][0-9]{2}:?[0-9]{2})?)?') }}
+    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)?)?') }}
 {% endmacro %}
 
 {# whether the whole text matches: boolean, null for null #}
@@ -134,5 +134,5 @@
 
 {# how much a part is of a whole, in percent with 4 decimals: a ratio to read, not money; null where the whole is 0 #}
 {% macro percent_of(part, whole) -%}
-    cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(18, 4))
+    cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(38, 4))
 {%- endmacro %}

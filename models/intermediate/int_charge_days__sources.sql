@@ -37,7 +37,7 @@ charged_days as (
         {{ utc_date('ChargePeriodStart') }} as charge_date,
         'estimate' as feed
     from reports
-    where x_ChargeSource = 'estimate'
+    where x_ChargeSource = 'estimate' and is_of_its_day
 
 ),
 

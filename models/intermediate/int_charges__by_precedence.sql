@@ -55,7 +55,7 @@ estimated as (
             and {{ utc_date('from_reports.ChargePeriodStart') }} = day_sources.charge_date
     where
         from_reports.x_ChargeSource = 'estimate'
-        and from_reports.landed_date = day_sources.charge_date
+        and from_reports.is_of_its_day
         and day_sources.charge_source = 'estimate'
 
 ),

@@ -192,8 +192,14 @@ focus as (
         ]) }},
 
         ---------- where it was landed
+        billing_month,
         landed_date,
-        billing_month
+        -- an estimate is asked for one day; what it says of another is that day's own estimate to say
+        coalesce(
+            {{ utc_date('ChargePeriodStart') }} = landed_date
+            and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
+            false
+        ) as is_of_its_day
 
     from filled
 

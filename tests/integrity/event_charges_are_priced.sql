@@ -13,5 +13,4 @@ where
     and (
         ListCost <> {{ money('ListUnitPrice * PricingQuantity') }}
         or ContractedCost <> {{ money('ContractedUnitPrice * PricingQuantity') }}
-        or ContractedUnitPrice > ListUnitPrice
     )

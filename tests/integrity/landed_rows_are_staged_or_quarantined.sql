@@ -21,7 +21,7 @@ staged as (
         load_id,
         landed_file,
         count(*) as staged_rows,
-        max(case when quarantine_reason like 'the page is not a JSON document%' then 1 else 0 end) = 1 as is_unreadable
+        max(case when quarantine_reason = '{{ unreadable_page() }}' then 1 else 0 end) = 1 as is_unreadable
     from {{ ref('base_fal__typed_billing_events') }}
     group by account, landed_date, load_id, landed_file
     union all

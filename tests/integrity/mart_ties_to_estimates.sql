@@ -14,6 +14,7 @@ csv as (
     where
         days.charge_source = 'estimate'
         and {{ utc_date('estimates.ChargePeriodStart') }} = estimates.landed_date
+        and estimates.ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'estimates.ChargePeriodStart')) }}
     group by estimates.account, estimates.landed_date
 
 ),

@@ -7,7 +7,8 @@ csv as (
         account,
         coalesce(InvoiceId, 'none') as invoice_id,
         count(*) as row_count,
-        sum(BilledCost) as billed_cost
+        sum(BilledCost) as billed_cost,
+        sum(coalesce(EffectiveCost, BilledCost)) as effective_cost
     from {{ ref('stg_fal__focus_invoices') }}
     group by account, coalesce(InvoiceId, 'none')
 
@@ -19,7 +20,8 @@ mart as (
         x_Account as account,
         coalesce(InvoiceId, 'none') as invoice_id,
         count(*) as row_count,
-        sum(BilledCost) as billed_cost
+        sum(BilledCost) as billed_cost,
+        sum(EffectiveCost) as effective_cost
     from {{ ref('cost_and_usage') }}
     where x_ChargeSource = 'invoice'
     group by x_Account, coalesce(InvoiceId, 'none')
@@ -32,7 +34,9 @@ select
     csv.row_count,
     mart.row_count as mart_row_count,
     csv.billed_cost,
-    mart.billed_cost as mart_billed_cost
+    mart.billed_cost as mart_billed_cost,
+    csv.effective_cost,
+    mart.effective_cost as mart_effective_cost
 from csv
 full outer join mart
     on csv.account = mart.account and csv.invoice_id = mart.invoice_id
@@ -41,3 +45,4 @@ where
     or mart.account is null
     or csv.row_count <> mart.row_count
     or csv.billed_cost <> mart.billed_cost
+    or csv.effective_cost <> mart.effective_cost

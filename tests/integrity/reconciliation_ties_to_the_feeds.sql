@@ -37,6 +37,9 @@ feeds as (
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(sum(coalesce(EffectiveCost, BilledCost)) as decimal(38, 18)) as estimated_usd
     from {{ ref('stg_fal__focus_estimates') }}
+    where
+        {{ utc_date('ChargePeriodStart') }} = landed_date
+        and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }}
     group by account
 
 ),

@@ -10,4 +10,6 @@ select
     ChargePeriodStart,
     BilledCost
 from {{ ref('stg_fal__focus_estimates') }}
-where {{ utc_date('ChargePeriodStart') }} <> landed_date
+where
+    {{ utc_date('ChargePeriodStart') }} <> landed_date
+    or ChargePeriodEnd > {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }}

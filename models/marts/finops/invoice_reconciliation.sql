@@ -46,6 +46,7 @@ amounts as (
         BilledCost as billed_cost,
         InvoiceId as invoice_id
     from from_reports
+    where x_ChargeSource = 'invoice' or is_of_its_day
 
 ),
 

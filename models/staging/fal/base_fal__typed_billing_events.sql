@@ -12,7 +12,7 @@ judged as (
         *,
         -- why it can't be charged, null when it can
         case
-            when not is_readable then 'the page is not a JSON document with a list of billing_events'
+            when not is_readable then '{{ unreadable_page() }}'
             when coalesce(request_id, '') = '' then 'request_id is missing'
             when coalesce(endpoint_id, '') = '' then 'endpoint_id is missing'
             when {{ adapter.quote('timestamp') }} is null then 'timestamp is missing'
@@ -26,6 +26,8 @@ judged as (
             when {{ try_decimal('cost_estimate_nano_usd', 9) }} is null then 'cost_estimate_nano_usd is too large'
             when {{ has_surplus_decimals('cost_estimate_nano_usd', 9) }}
                 then 'cost_estimate_nano_usd has more than 9 decimals'
+            -- no request costs 10 billion USD, and with a price of 1 it would not fit the decimals of a cost
+            when abs(try_cast(cost_estimate_nano_usd as double)) >= 1e19 then 'cost_estimate_nano_usd is too large'
         end as quarantine_reason,
 
         -- why its units and price can't be used as they are, null when they can: its cost still counts
@@ -34,8 +36,10 @@ judged as (
             when {{ field }} is not null and {{ try_decimal(field, scale) }} is null then '{{ field }} is too large'
             when {{ has_surplus_decimals(field, scale) }} then '{{ field }} has more than {{ scale }} decimals'
             {%- endfor %}
+            when abs(try_cast(unit_price as double)) >= 1e7 then 'unit_price is 10 million USD or more'
             when abs(try_cast(output_units as double) * try_cast(unit_price as double)) >= 1e7
                 then 'output_units times unit_price is 10 million USD or more'
+            when abs(try_cast(percent_discount as double)) > 100 then 'percent_discount is beyond 100'
         end as meter_misfit
     from landed
 
@@ -53,9 +57,13 @@ typed as (
         ---------- quantities and money
         case when meter_misfit is null then {{ try_decimal('output_units', 9) }} end as output_units,
         case when meter_misfit is null then {{ try_decimal('unit_price', 18) }} end as unit_price_usd,
-        case when meter_misfit is null then {{ try_decimal('percent_discount', 9) }} end as percent_discount,
+        case
+            when meter_misfit like 'percent_discount %' then null
+            else {{ try_decimal('percent_discount', 9) }}
+        end as percent_discount,
         {{ try_decimal('cost_estimate_nano_usd', 9) }} as cost_nano_usd,
-        {{ try_decimal('cost_subtotal', 18) }} as cost_subtotal_usd,
+        case when abs(try_cast(cost_subtotal as double)) < 1e10 then {{ try_decimal('cost_subtotal', 18) }} end
+            as cost_subtotal_usd,
 
         ---------- a meter that does not fit: why, and its units and price as landed
         meter_misfit,

@@ -1,5 +1,6 @@
 {#- decimals of each kind of number in FOCUS -#}
 {%- set scales = {'money': 18, 'quantity': 9} -%}
+{%- set charge_categories = ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment'] -%}
 
 with
 
@@ -19,6 +20,9 @@ judged as (
             {%- for column in ['BilledCost', 'ChargeCategory', 'ChargePeriodStart', 'ChargePeriodEnd'] %}
             when {{ column }} is null then '{{ column }} is missing'
             {%- endfor %}
+            when {{ focus_value('ChargeCategory', charge_categories) }} is null then 'ChargeCategory is none of FOCUS''s'
+            when ChargeClass is not null and {{ focus_value('ChargeClass', ['Correction']) }} is null
+                then 'ChargeClass is not Correction'
             {%- for column, kind in focus_columns().items() if kind in scales %}
             when {{ column }} is not null and {{ try_decimal(column, scales[kind]) }} is null
                 then '{{ column }} is not a number, or too large'
@@ -56,6 +60,8 @@ typed as (
         {%- for column, kind in focus_columns().items() %}
         {% if kind in scales -%} {{ try_decimal(column, scales[kind]) }}
         {%- elif kind == 'time' -%} {{ try_utc_timestamp(column) }}
+        {%- elif column == 'ChargeCategory' -%} {{ focus_value(column, charge_categories) }}
+        {%- elif column == 'ChargeClass' -%} {{ focus_value(column, ['Correction']) }}
         {%- else -%} {{ column }}
         {%- endif %} as {{ column }},
         {%- endfor %}

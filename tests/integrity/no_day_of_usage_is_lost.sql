@@ -1,0 +1,53 @@
+-- A day that events or an estimate charge is in the mart, from one feed or another, unless its month is closed and the
+-- invoice does not bill the day.
+with
+
+charged as (
+
+    select distinct
+        account,
+        charge_date
+    from {{ ref('int_billing_events__deduplicated') }}
+    union
+    select distinct
+        account,
+        landed_date as charge_date
+    from {{ ref('stg_fal__focus_estimates') }}
+    where {{ utc_date('ChargePeriodStart') }} = landed_date
+
+),
+
+mart as (
+
+    select distinct
+        x_Account as account,
+        x_ChargeSource as charge_source,
+        {{ utc_date('ChargePeriodStart') }} as charge_date,
+        {{ month_of('ChargePeriodStart') }} as charge_month,
+        ChargePeriodStart as period_start,
+        ChargePeriodEnd as period_end
+    from {{ ref('cost_and_usage') }}
+    where ChargeCategory = 'Usage' and ChargeClass is null
+
+)
+
+select
+    charged.account,
+    charged.charge_date
+from charged
+left join mart
+    on
+        charged.account = mart.account
+        and (
+            charged.charge_date = mart.charge_date
+            -- a longer row of an invoice covers it, or the invoice speaks for the month
+            or (
+                mart.charge_source = 'invoice'
+                and (
+                    (mart.charge_date < charged.charge_date and charged.charge_date < {{ utc_date('mart.period_end') }})
+                    or {{ month_of('charged.charge_date') }} = mart.charge_month
+                )
+            )
+        )
+group by charged.account, charged.charge_date
+having count(mart.account) = 0
