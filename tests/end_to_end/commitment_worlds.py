@@ -76,7 +76,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class Drawdown:
-    """What should be applied: (charge, commitment) to the amount in the commitment's unit; zero is left out."""
+    """What should be applied: (charge, commitment) to the amount, in the commitment's unit; never 0."""
 
     applied: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
@@ -86,7 +86,7 @@ class Drawdown:
 
 
 def random_account(seed: str, account: str) -> tuple[list[Charge], list[Commitment]]:
-    """A handful of commitments that overlap and succeed each other, and charges, corrections among them."""
+    """A handful of commitments that overlap and succeed each other; charges, corrections among them."""
     draw = random.Random(seed)
     commitments = []
     for number in range(draw.randrange(1, 7)):
@@ -182,7 +182,8 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " account varchar, payment varchar, endpoint_pattern varchar, invoice_id varchar,"
             " opening_balance decimal(38,18), opening_balance_date varchar)"
         )
-        connection.executemany(
+        insert(
+            connection,
             f"insert into seeds.fal_contract_commitments values ({', '.join('?' * 17)})",
             [
                 (
@@ -211,7 +212,8 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             "create or replace table intermediate.int_accounts__known (account varchar,"
             " billing_account_id varchar, billing_account_name varchar, billing_account_type varchar)"
         )
-        connection.executemany(
+        insert(
+            connection,
             "insert into intermediate.int_accounts__known values (?, ?, null, 'Account')",
             [(account, account) for account in accounts],
         )
@@ -249,9 +251,15 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             )
             for c in charges
         ]
-        if rows:
-            connection.executemany(
-                "insert into intermediate.int_charges__by_precedence"
-                " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null)",
-                rows,
-            )
+        insert(
+            connection,
+            "insert into intermediate.int_charges__by_precedence"
+            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null)",
+            rows,
+        )
+
+
+def insert(connection: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Rows into a table, or none."""
+    if rows:
+        connection.executemany(statement, rows)

@@ -103,6 +103,22 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
     crashed = write_events(landing, "acme", "2026-01-06", [page(event("crashed"))], "20260109T0")
     (crashed / "manifest.json").unlink()
     write_events(landing, "acme", "2026-01-07", [page()])
+    # pretty-printed; with text that is none, half of a surrogate pair
+    readable, rows = page(
+        event("pretty", timestamp='"2026-01-08T00:00:00Z"', unit_price="0.0010000000000000000")
+    )
+    write_events(
+        landing,
+        "acme",
+        "2026-01-08",
+        [
+            (readable.replace(b"{", b"{\r\n  ").replace(b", ", b",\n\t"), rows),
+            page(
+                event("half", timestamp='"2026-01-08T00:00:00Z"', auth_method='"Key \\ud83d"'),
+                event("beside", timestamp='"2026-01-08T00:00:00Z"', auth_method='"Key \\\\ud83d"'),
+            ),
+        ],
+    )
     header = "BilledCost,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,InvoiceId"
     write_report(
         landing,
@@ -117,10 +133,11 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
                 "2.5,Usage,2026-01-01,2026-01-02,INV-1,surplus",
                 "free,Usage,2026-01-01,2026-01-02,INV-1",
                 ",Usage,2026-01-01,2026-01-02,INV-1",
+                "3,Refund,2026-01-01,2026-01-02,INV-1",
                 "",
             ]
         ).encode(),
-        5,
+        6,
     )
     write_report(
         landing,
@@ -128,6 +145,25 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
         "invoice",
         "2026-03",
         (header + ",BilledCost\n1,Usage,2026-02-01,2026-02-02,INV-2,1\n").encode(),
+        1,
+    )
+    wide = ",".join(f"x_{number}" for number in range(300))
+    write_report(
+        landing,
+        "studio",
+        "invoice",
+        "2026-04",
+        f"{header},{wide}\n1,Usage,2026-03-01,2026-03-02,INV-3,{wide}\n".encode(),
+        1,
+    )
+    # the same names in other spellings, spaces around values, columns without a name
+    write_report(
+        landing,
+        "spelled",
+        "invoice",
+        "2026-02",
+        b"Billed Cost , charge_category,CHARGEPERIODSTART,Charge Period End,,\n"
+        b" 1.25 , usage ,2026-01-01 00:00:00+00, 2026-01-02,,\n",
         1,
     )
     write_report(
@@ -159,6 +195,7 @@ def test_what_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(odd: 
     ]
     assert '"soon"' in reasons[1][3] and '"no time"' in reasons[1][3]
     assert "server_error" in reasons[-1][3]
+    assert "502 Bad Gateway" in reasons[-2][3]
     assert odd.rows(
         "select record_number, quarantine_reason, raw_record from staging.stg_fal__focus_invoices_quarantine"
         " where billing_month = '2026-02-01' order by all"
@@ -167,6 +204,7 @@ def test_what_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(odd: 
         (3, "too many fields", '["2.5","Usage","2026-01-01","2026-01-02","INV-1","surplus"]'),
         (4, "BilledCost is not a number, or too large", '["free","Usage","2026-01-01","2026-01-02","INV-1"]'),
         (5, "BilledCost is missing", '["","Usage","2026-01-01","2026-01-02","INV-1"]'),
+        (6, "ChargeCategory is none of FOCUS's", '["3","Refund","2026-01-01","2026-01-02","INV-1"]'),
     ]
     assert (
         odd.value(
@@ -175,14 +213,29 @@ def test_what_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(odd: 
         )
         == "the header names a column twice"
     )
+    assert (
+        odd.value(
+            "select quarantine_reason from staging.stg_fal__focus_invoices_quarantine"
+            " where billing_month = '2026-04-01'"
+        )
+        == "more than 300 fields"
+    )
+
+
+def test_columns_are_found_in_any_spelling(odd: Warehouse) -> None:
+    assert odd.rows(
+        "select BilledCost, ChargeCategory, cast(ChargePeriodStart as date), cast(ChargePeriodEnd as date)"
+        " from focus.cost_and_usage where x_Account = 'spelled'"
+    ) == [(Decimal("1.25"), "Usage", date(2026, 1, 1), date(2026, 1, 2))]
 
 
 def test_a_build_warns_of_what_it_set_aside_with_the_count(odd: Warehouse) -> None:
     warned = {name: int(count) for count, name in re.findall(r"WARN (\d+) (\w+)", odd.output)}
     assert warned["is_empty_stg_fal__billing_events_quarantine_"] == 8
-    assert warned["is_empty_stg_fal__focus_invoices_quarantine_"] == 5
+    assert warned["is_empty_stg_fal__focus_invoices_quarantine_"] == 7
     assert warned["warn_events_lie_in_their_own_day"] == 1
     assert warned["warn_meters_fit"] == 1
+    assert warned["warn_pages_are_readable"] == 1
     assert warned["warn_estimates_lie_in_their_own_day"] == 1
 
 
@@ -197,15 +250,29 @@ def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
         (date(2026, 1, 5), "Megapixels", Decimal("0.123456789012345678"), Decimal("0.123456789012345678")),
         (date(2026, 1, 5), "USD", Decimal(1), Decimal("0.000000001")),
         (date(2026, 1, 6), "Megapixels", Decimal("0.001"), Decimal("0.0018")),
+        *3 * [(date(2026, 1, 8), "Megapixels", Decimal("0.001"), Decimal("0.0018"))],
     ]
     assert odd.rows(
-        "select InvoiceId, BilledCost from focus.cost_and_usage where x_ChargeSource = 'invoice'"
+        "select InvoiceId, BilledCost from focus.cost_and_usage"
+        " where x_ChargeSource = 'invoice' and x_Account = 'studio'"
     ) == [("INV-1", Decimal("1.5"))]
+
+
+def test_a_page_is_read_however_it_is_written(odd: Warehouse) -> None:
+    assert odd.rows(
+        "select request_id, unit_price_usd, auth_method from staging.stg_fal__billing_events"
+        " where landed_date = '2026-01-08' order by all"
+    ) == [
+        ("beside", Decimal("0.001"), "Key \\ufffd"),
+        ("half", Decimal("0.001"), "Key \ufffd"),
+        ("pretty", Decimal("0.001"), None),
+    ]
 
 
 def test_only_the_latest_load_counts_and_a_folder_without_manifest_is_no_load(odd: Warehouse) -> None:
     assert odd.rows(
-        "select request_id from staging.stg_fal__billing_events where landed_date >= '2026-01-06'"
+        "select request_id from staging.stg_fal__billing_events"
+        " where landed_date in ('2026-01-06', '2026-01-07')"
     ) == [("new",)]
 
 

@@ -1,13 +1,18 @@
 """What the README shows, runs."""
 
+import os
 import re
+import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import ROOT, Warehouse
+from tests.end_to_end.conftest import ROOT, Warehouse, run
+from tests.fal_server import FalServer, World
 
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
 
 
@@ -22,6 +27,34 @@ def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path],
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
+
+
+def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
+    (commands,) = (block for block in BLOCKS if "FAL_KEY" in block)
+    world = World(accounts={"default": "k"}, first_day=date(2026, 1, 1), days=3, events_per_day=5)
+    with FalServer(world) as server:
+        script = (
+            commands.replace("FAL_KEY=...", "FAL_KEY=k")
+            .replace("FAL_LANDING_DIR=landing", f"FAL_LANDING_DIR={tmp_path / 'landing'}")
+            .replace("dbt build", f"dbt build --target-path {tmp_path} --log-path {tmp_path}")
+        )
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        warehouse = tmp_path / "warehouse.duckdb"
+        done = run(["bash", "-euc", script], FAL_API_URL=server.url, FAL_WAREHOUSE=warehouse, PATH=path)
+    assert done.code == 0, done.output
+    assert Warehouse(warehouse, done.output).exact(
+        "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource = 'billing_events'"
+        " or (ChargeCategory = 'Usage' and ChargeClass is null)"
+    ) == world.total_cost("default")
+
+
+@pytest.mark.parametrize("variables", ["fal_charge_grain: hour", "fal_host_provider_name: A cloud"])
+def test_a_build_with_other_settings_passes_and_costs_the_same(
+    sample: Warehouse, tmp_path: Path, dbt: Callable[..., Warehouse], variables: str
+) -> None:
+    built = dbt(tmp_path / "warehouse.duckdb", "build", "--vars", variables, FAL_LANDING_DIR=ROOT / "sample")
+    total = "select sum(EffectiveCost), sum(BilledCost) from focus.cost_and_usage"
+    assert built.rows(total) == sample.rows(total)
 
 
 def test_the_readme_has_a_query_for_each_mart(sample: Warehouse) -> None:

@@ -1,0 +1,115 @@
+"""Commitments drawn down on many charges: `python -m benchmarks.commitments [--charges N] [--commitments N]`.
+
+One account, a year of charges on 200 endpoints. All commitments overlap; half are prepaid and run out, half are
+in arrears and never do, so that most charges count for several. Against it, in the same run: the charges
+copied once into a table, which is what it costs to touch them.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from tests.end_to_end.commitment_worlds import write_warehouse
+from tests.end_to_end.test_commitments import MODELS
+
+ROOT = Path(__file__).parents[1]
+
+CHARGES = """
+    insert into intermediate.int_charges__by_precedence
+    select
+        printf('c%09d', n),
+        'acme',
+        timestamptz '2026-01-01 00:00:00+00' + interval 1 day * (n % 365),
+        'fal-ai/model-' || (n % 200),
+        null,
+        if(n % 3 = 0, 'Seconds', 'Images'),
+        cast(1 + n % 7 as decimal(38, 9)),
+        cast(0.025 as decimal(38, 18)),
+        cast((1 + n % 7) * 0.025 as decimal(38, 18)),
+        cast((1 + n % 7) * 0.025 as decimal(38, 18)),
+        'billing_events',
+        'Usage',
+        null
+    from range(?) as charges (n)
+"""
+
+COMMITMENTS = """
+    insert into seeds.fal_contract_commitments
+    select
+        'contract',
+        'commitment-' || n,
+        'Prepaid credits',
+        if(n % 10 = 9, 'Usage', 'Spend'),
+        null,
+        if(n % 10 = 9, null, cast(if(n % 2 = 0, 2000 + n, 1000000) as decimal(38, 18))),
+        if(n % 10 = 9, cast(50000 as decimal(38, 9)), null),
+        if(n % 10 = 9, 'Seconds', null),
+        'USD',
+        cast(date '2026-01-01' + cast(n % 25 * 7 as integer) as varchar),
+        cast(date '2026-07-01' + cast(n % 25 * 7 as integer) as varchar),
+        'acme',
+        if(n % 2 = 0, 'prepaid', 'in_arrears'),
+        case when n % 5 = 0 then 'fal-ai/model-1*' end,
+        null,
+        null,
+        null
+    from range(?) as commitments (n)
+"""
+
+
+def main() -> int:
+    """Print wall time by model, the ratio to the copy, peak memory and the size on disk."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.commitments", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--charges", type=int, default=1_000_000)
+    parser.add_argument("--commitments", type=int, default=50)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warehouse = folder / "warehouse.duckdb"
+        write_warehouse(warehouse, [], [])
+        with duckdb.connect(str(warehouse)) as connection:
+            connection.execute(CHARGES, [options.charges])
+            connection.execute(COMMITMENTS, [options.commitments])
+            connection.execute(
+                "insert into intermediate.int_accounts__known values ('acme', 'acme', null, 'Account')"
+            )
+            connection.execute(
+                "insert into staging.stg_fal__landed_files select 'acme', null, true,"
+                " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
+            )
+            began = time.perf_counter()
+            connection.execute("create table copied as from intermediate.int_charges__by_precedence")
+            copying = time.perf_counter() - began
+            connection.execute("drop table copied")
+        dbt = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--log-path", str(folder), "run"]
+        arguments = ["--select", *MODELS, "--target-path", str(folder / "target")]
+        settings = {"FAL_WAREHOUSE": str(warehouse), "FAL_LANDING_DIR": str(folder)}
+        subprocess.run([*dbt, *arguments], cwd=ROOT, env={**os.environ, **settings}, check=True)
+        results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
+        for result in results:
+            print(f"{result['execution_time']:7.2f} s  {result['unique_id'].rpartition('.')[2]}")
+        spent = sum(result["execution_time"] for result in results)
+        with duckdb.connect(str(warehouse), read_only=True) as connection:
+            query = "select count(*) from intermediate.int_charges__commitments_applied"
+            (applied,) = connection.execute(query).fetchone() or (0,)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
+        print(
+            f"{options.charges:,} charges, {options.commitments} commitments, {applied:,} times applied:"
+            f" {spent:.1f} s, {spent / copying:.1f} x a copy of the charges ({copying:.2f} s);"
+            f" peak memory {peak:.2f} GB; warehouse {warehouse.stat().st_size / 1024**2:.0f} MB"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
