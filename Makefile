@@ -10,8 +10,10 @@ INSTALLED := $(VENV)/.installed
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
 TEST_ENV := env -u FAL_KEY -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
 
+FORMAT ?= csv
+
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lint units end-to-end build-sample sample clean
+.PHONY: help install run demo export test check lint units end-to-end build-sample sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,10 @@ demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@echo "The local fal server makes up 60 days of SAMPLE DATA."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
+
+export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the default), parquet or json
+	@mkdir -p export
+	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export}'
 
 test: lint units end-to-end build-sample ## everything that proves the project
 
