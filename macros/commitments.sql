@@ -1,6 +1,16 @@
-{# an amount held between 0 and what a commitment has to give #}
-{% macro clamp(amount, most) -%}
-    least(greatest({{ amount }}, {{ money(0) }}), {{ most }})
+{# an amount held between 0 and what a commitment has to give; kind: the macro of its decimals, money or quantity #}
+{% macro clamp(amount, most, kind=money) -%}
+    least(greatest({{ amount }}, {{ kind(0) }}), {{ kind(most) }})
+{%- endmacro %}
+
+{#
+    How far a charge moves a commitment's own count, up to its amount: what the block counts before the charge and with it,
+    after what was counted before the block. kind: the macro of the decimals counted in, money or quantity.
+#}
+{% macro counted_up_to(before, so_far, of_the_charge, most, kind) -%}
+    {{ money(
+        clamp(before ~ ' + ' ~ so_far, most, kind) ~ ' - ' ~ clamp(before ~ ' + ' ~ so_far ~ ' - ' ~ of_the_charge, most, kind)
+    ) }}
 {%- endmacro %}
 
 {# what a step's commitment pays of an amount asked of it, after what was asked before the block; 0 if it has none #}

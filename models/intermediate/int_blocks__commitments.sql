@@ -30,7 +30,7 @@ blocks as (
         scope,
         {{ money('sum(prepayable_cost)') }} as prepayable_cost,
         {{ money('sum(effective_cost)') }} as effective_cost,
-        {{ money('sum(pricing_quantity)') }} as pricing_quantity
+        {{ quantity('sum(pricing_quantity)') }} as pricing_quantity
     from usage_rows
     group by account, charge_date, scope
 
@@ -48,10 +48,8 @@ open_commitments as (
         terms.prepaid_rank,
         terms.drawable_amount,
         blocks.prepayable_cost,
-        case
-            when terms.contract_commitment_category = 'Usage' then blocks.pricing_quantity
-            else blocks.effective_cost
-        end as countable
+        blocks.effective_cost,
+        blocks.pricing_quantity
     from blocks
     inner join scope_commitments
         on blocks.account = scope_commitments.account and blocks.scope = scope_commitments.scope
@@ -69,14 +67,14 @@ counted as (
     -- in arrears, every commitment counts for itself: what it has seen before this block
     select
         *,
-        {{ money(
-            'sum(countable) over (
-                partition by contract_commitment_id
-                order by charge_date asc, scope asc
-                rows between unbounded preceding and current row
-            ) - countable'
-        ) }} as counted_before
+        {{ money('sum(effective_cost) over so_far - effective_cost') }} as cost_before,
+        {{ quantity('sum(pricing_quantity) over so_far - pricing_quantity') }} as quantity_before
     from open_commitments
+    window so_far as (
+        partition by contract_commitment_id
+        order by charge_date asc, scope asc
+        rows between unbounded preceding and current row
+    )
 
 )
 

@@ -35,19 +35,17 @@ counted as (
         usage_rows.effective_cost,
         usage_rows.pricing_quantity,
         usage_rows.contracted_unit_price,
-        {{ money(
-            clamp(
-                'blocks.counted_before + case when blocks.contract_commitment_category = \'Usage\''
-                ~ ' then usage_rows.quantity_so_far else usage_rows.cost_so_far end',
-                'blocks.drawable_amount'
-            )
-            ~ ' - ' ~ clamp(
-                'blocks.counted_before + case when blocks.contract_commitment_category = \'Usage\''
-                ~ ' then usage_rows.quantity_so_far - usage_rows.pricing_quantity'
-                ~ ' else usage_rows.cost_so_far - usage_rows.effective_cost end',
-                'blocks.drawable_amount'
-            )
-        ) }} as applied
+        case
+            when blocks.contract_commitment_category = 'Usage'
+                then {{ counted_up_to(
+                    'blocks.quantity_before', 'usage_rows.quantity_so_far', 'usage_rows.pricing_quantity',
+                    'blocks.drawable_amount', quantity
+                ) }}
+            else {{ counted_up_to(
+                'blocks.cost_before', 'usage_rows.cost_so_far', 'usage_rows.effective_cost',
+                'blocks.drawable_amount', money
+            ) }}
+        end as applied
     from usage_rows
     inner join blocks
         on
@@ -80,7 +78,7 @@ applied as (
         prepaid.contract_commitment_id,
         prepaid.applied_cost as applied,
         cast(null as decimal(38, 18)) as effective_cost,
-        cast(null as decimal(38, 18)) as pricing_quantity,
+        cast(null as decimal(38, 9)) as pricing_quantity,
         cast(null as decimal(38, 18)) as contracted_unit_price
     from prepaid
     union all
@@ -110,7 +108,7 @@ elements as (
         applied.applied as applied_quantity,
         case
             when terms.contract_commitment_category = 'Spend' then applied.applied
-            when applied.applied = applied.pricing_quantity then applied.effective_cost
+            when {{ quantity('applied.applied') }} = applied.pricing_quantity then applied.effective_cost
             else {{ money('applied.contracted_unit_price * ' ~ quantity('applied.applied')) }}
         end as applied_cost
     from applied

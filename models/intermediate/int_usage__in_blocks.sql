@@ -27,7 +27,7 @@ usage as (
         coalesce(ResourceId, SkuId, '') as endpoint_id,
         coalesce(PricingUnit, '') as pricing_unit,
         EffectiveCost as effective_cost,
-        {{ money('coalesce(PricingQuantity, 0)') }} as pricing_quantity,
+        {{ quantity('coalesce(PricingQuantity, 0)') }} as pricing_quantity,
         coalesce(ContractedUnitPrice, 0) as contracted_unit_price,
         case
             when x_ChargeSource <> 'invoice' then EffectiveCost
@@ -54,7 +54,7 @@ in_blocks as (
         usage.prepayable_cost,
         {{ money('sum(usage.prepayable_cost) over running') }} as prepayable_so_far,
         {{ money('sum(usage.effective_cost) over running') }} as cost_so_far,
-        {{ money('sum(usage.pricing_quantity) over running') }} as quantity_so_far
+        {{ quantity('sum(usage.pricing_quantity) over running') }} as quantity_so_far
     from usage
     inner join scopes
         on

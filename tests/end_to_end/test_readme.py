@@ -30,7 +30,7 @@ def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
 
 
 def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
-    (commands,) = (block for block in BLOCKS if "FAL_KEY" in block)
+    (commands,) = (block for block in BLOCKS if "export FAL_KEY" in block)
     world = World(accounts={"default": "k"}, first_day=date(2026, 1, 1), days=3, events_per_day=5)
     with FalServer(world) as server:
         script = (
