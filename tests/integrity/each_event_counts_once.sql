@@ -1,4 +1,5 @@
--- What is staged and what counts: as many events as there are different ones, and for each the cost of one of its repeats.
+-- What is staged and what counts: as many events as there are different ones, and each at the cost of one of its
+-- repeats, the greatest.
 with
 
 staged as (

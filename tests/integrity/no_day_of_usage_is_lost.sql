@@ -44,7 +44,7 @@ left join mart
             or (
                 mart.charge_source = 'invoice'
                 and (
-                    (mart.charge_date < charged.charge_date and charged.charge_date < {{ utc_date('mart.period_end') }})
+                    (charged.charge_date > mart.charge_date and charged.charge_date < {{ utc_date('mart.period_end') }})
                     or {{ month_of('charged.charge_date') }} = mart.charge_month
                 )
             )

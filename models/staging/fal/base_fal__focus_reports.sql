@@ -23,7 +23,8 @@ by_name as (
         {%- endfor %}
         {{ remaining_record_fields(focus_columns().keys() | list) }} as provider_columns,
         case
-            when {{ array_length('field_values') }} > {{ most_csv_fields() }} then 'more than {{ most_csv_fields() }} fields'
+            when {{ array_length('field_values') }} > {{ most_csv_fields() }}
+                then 'more than {{ most_csv_fields() }} fields'
             when {{ array_length('field_values') }} < {{ array_length('field_names') }} then 'too few fields'
             when {{ array_length('field_values') }} > {{ array_length('field_names') }} then 'too many fields'
             when {{ has_repeats('field_keys') }} then 'the header names a column twice'

@@ -20,7 +20,8 @@ judged as (
             {%- for column in ['BilledCost', 'ChargeCategory', 'ChargePeriodStart', 'ChargePeriodEnd'] %}
             when {{ column }} is null then '{{ column }} is missing'
             {%- endfor %}
-            when {{ focus_value('ChargeCategory', charge_categories) }} is null then 'ChargeCategory is none of FOCUS''s'
+            when {{ focus_value('ChargeCategory', charge_categories) }} is null
+                then 'ChargeCategory is none of FOCUS''s'
             when ChargeClass is not null and {{ focus_value('ChargeClass', ['Correction']) }} is null
                 then 'ChargeClass is not Correction'
             {%- for column, kind in focus_columns().items() if kind in scales %}
