@@ -23,11 +23,15 @@ mart as (
         x_Account as account,
         x_ChargeSource as charge_source,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
-        {{ month_of('ChargePeriodStart') }} as charge_month,
-        ChargePeriodStart as period_start,
         ChargePeriodEnd as period_end
     from {{ ref('cost_and_usage') }}
     where ChargeCategory = 'Usage' and ChargeClass is null
+
+),
+
+closed_months as (
+
+    select * from {{ ref('int_charge_months__closed') }}
 
 )
 
@@ -40,14 +44,16 @@ left join mart
         charged.account = mart.account
         and (
             charged.charge_date = mart.charge_date
-            -- a longer row of an invoice covers it, or the invoice speaks for the month
+            -- a longer row of an invoice covers it
             or (
                 mart.charge_source = 'invoice'
-                and (
-                    (charged.charge_date > mart.charge_date and charged.charge_date < {{ utc_date('mart.period_end') }})
-                    or {{ month_of('charged.charge_date') }} = mart.charge_month
-                )
+                and charged.charge_date > mart.charge_date
+                and charged.charge_date < {{ utc_date('mart.period_end') }}
             )
         )
+left join closed_months
+    on
+        charged.account = closed_months.account
+        and {{ month_of('charged.charge_date') }} = closed_months.charge_month
 group by charged.account, charged.charge_date
-having count(mart.account) = 0
+having count(mart.account) = 0 and count(closed_months.account) = 0
