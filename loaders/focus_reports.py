@@ -13,6 +13,7 @@ PATH = "/account/focus"
 FILE = "report.csv.gz"
 TIMEFRAMES = ("minute", "hour", "day", "week", "month")
 LANDED_TIMEFRAMES = ("minute", "hour", "day")  # a week or a month does not fit into a UTC day
+NEEDED_COLUMNS = ("BilledCost", "ChargeCategory", "ChargePeriodStart")  # no row can be charged without them
 
 csv.field_size_limit(2**31 - 1)  # the default cuts off at 128 KiB, less than a Tags column may hold
 
@@ -65,19 +66,27 @@ def fetch(api: FalApi, params: Params) -> Report:
 
 
 def parse_report(body: bytes) -> Report:
-    """Check that a body is a CSV with a header, in UTF-8. MalformedBodyError says why it is not."""
+    """Check that a body is a whole FOCUS CSV, in UTF-8. MalformedBodyError says why it is not.
+
+    A short row is cut only if it is the last one and its line does not end; others are not looked into.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise MalformedBodyError("it is not UTF-8") from None
     try:
-        records = [record for record in csv.reader(io.StringIO(text, newline="")) if record]
+        # a line of our own at the end, which an open quote swallows
+        *records, last = (record for record in csv.reader(io.StringIO(f"{text}\nend", newline="")) if record)
     except csv.Error as error:
         raise MalformedBodyError(f"it is no CSV: {error}") from None
-    if not records or not records[0][0].strip():
-        raise MalformedBodyError("it has no header line")
-    if records[0][0].lstrip()[:1] in "<{[":
-        raise MalformedBodyError("it is no CSV: its first line begins like HTML or JSON")
+    header = [name.strip() for name in records[0]] if records else []
+    missing = [name for name in NEEDED_COLUMNS if name not in header]
+    if missing:
+        raise MalformedBodyError(f"it is no FOCUS CSV: its header does not name {', '.join(missing)}")
+    if last != ["end"]:
+        raise MalformedBodyError("it ends inside a quoted field")
+    if len(records[-1]) < len(header) and not text.endswith(("\n", "\r")):
+        raise MalformedBodyError("it ends in the middle of a row")
     return Report(body, len(records) - 1)
 
 

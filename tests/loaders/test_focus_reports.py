@@ -9,7 +9,7 @@ import pytest
 
 from loaders.api import MalformedBodyError
 from loaders.focus_reports import parse_report
-from tests.fal_server import CsvStyle, FalServer, Invoice, World
+from tests.fal_server import CsvStyle, FalServer, Fault, Invoice, World
 from tests.loaders.conftest import Landed, Loads, Run
 
 INVOICE = "focus_reports/account=acme/source=invoice/billing_month=2026-02"
@@ -127,19 +127,29 @@ def test_an_account_without_focus_reports_is_one_clear_line(run: Run, world: Wor
     assert "403 (authorization_error: FOCUS reports are available to enterprise accounts only)" in line
 
 
+HEADER = b"BilledCost,ChargeCategory,ChargePeriodStart\n"
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "no header"),
-        (b"\n\r\n\n", "no header"),
-        (b"BilledCost\n\xff\n", "not UTF-8"),
-        (b'{"error": "oops"}', "like HTML or JSON"),
-        (b"[1, 2]", "like HTML or JSON"),
-        (b" <html>", "like HTML or JSON"),
-        (b'\xef\xbb\xbf{"error": "oops"}', "like HTML or JSON"),
+        (b"", "does not name BilledCost, ChargeCategory, ChargePeriodStart"),
+        (b"\n\r\n\n", "does not name BilledCost"),
+        (b"upstream temporarily unavailable", "does not name BilledCost"),
+        (b"null", "does not name BilledCost"),
+        (b'"rate limited"', "does not name BilledCost"),
+        (b'\xef\xbb\xbf{"error": "oops"}', "does not name BilledCost"),
+        (b"billedcost,ChargeCategory,ChargePeriodStart\n", "does not name BilledCost$"),
+        (b"BilledCost,ChargeCategory,ChargePeriodSta", "does not name ChargePeriodStart$"),
+        (HEADER + b"\xff\n", "not UTF-8"),
+        (HEADER + b"1,Usage,2026-01-01\n2,Usa", "in the middle of a row"),
+        (HEADER + b'1,Usage,"2026-01-01', "inside a quoted field"),
+        (HEADER + b'1,Usage,"2026-01-01\n2,Usage,2026-01-01\n', "inside a quoted field"),
+        (HEADER + b'1,Usage,"', "inside a quoted field"),
+        (HEADER + b'1,Usage,"end""', "inside a quoted field"),
     ],
 )
-def test_what_is_no_csv_is_refused(body: bytes, reason: str) -> None:
+def test_what_is_no_whole_focus_csv_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(MalformedBodyError, match=reason):
         parse_report(body)
 
@@ -147,13 +157,35 @@ def test_what_is_no_csv_is_refused(body: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("body", "rows"),
     [
-        (b"A,B\n", 0),
-        (b"A,B\n1,2", 1),
-        (b"\xef\xbb\xbfA,B\r\n1,2\r\n\r\n\r\n", 1),
-        (b'A,B\n"1\n\n2",3\n4,5\n', 2),
-        (b"A,B\r1,2\r", 1),
-        (b"A,B\n" + b'"' + b"x" * 300_000 + b'",2\n', 1),
+        (HEADER, 0),
+        (HEADER[:-1], 0),
+        (HEADER + b"1,Usage,2026-01-01", 1),
+        (b"\xef\xbb\xbf" + HEADER + b"1,Usage,2026-01-01\r\n\r\n\r\n", 1),
+        (b"x_Team, ChargePeriodStart ,ChargeCategory,BilledCost\n", 0),
+        (HEADER + b'"1\n\n2",Usage,2026-01-01\n4,5,6\n', 2),
+        (HEADER.replace(b"\n", b"\r") + b"1,Usage,2026-01-01\r", 1),
+        (HEADER + b'1,Usage,"2026-01-01"', 1),
+        (HEADER + b'1,"a"b,2026-01-01\n2,c"d,2026-01-01\n', 2),
+        (HEADER + b"1,short\n2,Usage,2026-01-01\n3\n", 3),
+        (HEADER + b"end\n", 1),
+        (HEADER + b'"' + b"x" * 300_000 + b'",2,3\n', 1),
     ],
 )
 def test_rows_are_records_without_the_header_and_blank_lines(body: bytes, rows: int) -> None:
     assert parse_report(body).rows == rows
+
+
+@pytest.mark.parametrize("body", [b"upstream temporarily unavailable", HEADER + b'1,Usage,"2026-'])
+def test_a_text_that_is_no_report_never_replaces_one(
+    run: Run, loads: Loads, server: FalServer, body: bytes
+) -> None:
+    command = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+    server.faults.append(Fault.answer(200, body, {"Content-Type": "text/csv"}))
+    assert run(*command).code == 0
+    server.faults.append(Fault.answer(200, body, {"Content-Type": "text/csv"}, times=100))
+    result = run(*command)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: GET /account/focus (2026-02): answered 200, but the body is no good: it ")
+    (load,) = loads(INVOICE)
+    assert load.manifest["rows"] > 100
