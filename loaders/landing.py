@@ -27,8 +27,8 @@ Source = Literal["invoice", "estimate"]
 
 WORK = ".work"
 MANIFEST = "manifest.json"
-LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}")
-VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}")
+LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
+VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}", re.ASCII)
 STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -57,11 +57,6 @@ class Partition:
             )
         start = clock.midnight(date.fromisoformat(self.value))
         return start, start + timedelta(days=1)
-
-    @property
-    def name(self) -> str:
-        """As a person reads it in a progress line."""
-        return " ".join(part for part in (self.feed, self.source, self.account, self.value) if part)
 
 
 @dataclass(frozen=True)
@@ -120,18 +115,19 @@ class LandingZone:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 own.mkdir()
         self._work = own
-        try:
-            yield self
-        finally:
-            self._work = None
-            # Under another name first: a thread that is still at work after Ctrl-C then fails to publish,
-            # rather than publish what is half deleted.
-            gone = own.with_name(f"{own.name}.gone")
-            with suppress(OSError):
-                own.rename(gone)
-            remove_folder(gone)
-            lock_of(own).unlink(missing_ok=True)
-            lock.close()
+        with lock:
+            try:
+                yield self
+            finally:
+                self._work = None
+                # Under another name first: a thread that is still at work after Ctrl-C then fails to publish,
+                # rather than publish what is half deleted. What cannot be removed is the next run's to remove.
+                gone = own.with_name(f"{own.name}.gone")
+                with suppress(OSError):
+                    own.rename(gone)
+                remove_folder(gone)
+                with suppress(OSError):
+                    lock_of(own).unlink()
 
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
         """Begin a load, now. Only inside `writing`."""

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from loaders import clock
 from loaders.errors import LandingError
-from loaders.landing import LandingZone, Partition, loads_of, next_load_id
+from loaders.landing import LandingZone, Partition, alone_in, loads_of, next_load_id
 from tests.loaders.conftest import Landed, Loads, Run, day_of, tree
 
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
@@ -115,6 +116,18 @@ def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
     assert list((landing / ".work").iterdir()) == []
 
 
+def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_leaves_no_lock(landing: Path) -> None:
+    zone = LandingZone(landing)
+    with pytest.raises(LandingError, match="cannot use the landing folder"), zone.writing():
+        hidden = (landing / ".work").rename(landing / "elsewhere")
+        (landing / ".work").touch()  # in the way of everything, and root cannot write to it either
+        zone.start_load(DAY, {})
+    (landing / ".work").unlink()
+    hidden.rename(landing / ".work")
+    land(landing)
+    assert list((landing / ".work").iterdir()) == []
+
+
 def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> None:
     child = os.fork()
     if child == 0:  # dies in the middle, as with kill -9: nothing is cleaned up
@@ -155,6 +168,45 @@ def test_a_run_that_was_given_up_cannot_publish_any_more(landing: Path) -> None:
     with pytest.raises(LandingError):
         load.publish()
     assert loads_of(landing / DAY.folder) == []
+
+
+def test_a_run_that_is_being_given_up_publishes_nothing_half_deleted(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone, refused = LandingZone(landing), []
+
+    def publish_meanwhile(folder: Path) -> None:
+        with pytest.raises(LandingError):
+            load.publish()
+        refused.append(folder)
+
+    with zone.writing():
+        load = zone.start_load(DAY, {})
+        load.add("page-00001.json.gz", b"{}", 0)
+        monkeypatch.setattr("loaders.landing.remove_folder", publish_meanwhile)
+    assert len(refused) == 1
+    assert loads_of(landing / DAY.folder) == []
+
+
+def test_two_runs_make_their_work_folders_one_after_the_other(landing: Path) -> None:
+    land(landing)
+    run = threading.Thread(target=land, args=(landing,))
+    with alone_in(landing / ".work"):
+        run.start()
+        run.join(0.3)
+        assert list((landing / ".work").iterdir()) == []
+    run.join()
+    assert len(loads_of(landing / DAY.folder)) == 2
+
+
+def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("loaders.landing.sync_folder", synced.append)
+    load = land(landing)
+    days = load.folder.parents[0]
+    assert {days, *days.parents} & set(synced) == {landing, *(landing / path for path in (
+        "billing_events", "billing_events/account=acme", DAY.folder,
+    ))}  # fmt: skip
 
 
 def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
