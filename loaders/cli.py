@@ -11,7 +11,7 @@ import click
 from loaders import adhoc, billing_events, clock, focus_reports, settings, sync
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
-from loaders.landing import LandingZone, Manifest, loads_of
+from loaders.landing import LandingZone, Manifest
 from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option
 from loaders.parallel import HOPELESS, Outcome, land_all
 from loaders.progress import count, described, reporting, say
@@ -250,7 +250,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
     show_default=True,
     help="Loads to keep of each day or month.",
 )
-@click.option("--account", default=None, help="Only this account. Default: all.")
+@click.option("--account", default=None, help="Only this account. Default: all, whatever FAL_ACCOUNT says.")
 @landing_dir_option
 def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     """Remove superseded loads. The latest of each day or month always stays; it needs no key.
@@ -268,12 +268,12 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     zone = LandingZone(settings.checked_landing_dir(landing_dir))
     if not zone.folder.is_dir():
         raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
+    whose = f"account {account}" if account else "all accounts, whatever FAL_ACCOUNT says"
+    click.echo(f"loads in {zone.folder} of {whose}:")
     with zone.writing():
-        superseded = [load for partition in zone.partitions(account) for load in loads_of(partition)[:-keep]]
-        for load in superseded:
-            zone.remove(load)
-    touched = count(len({load.parent for load in superseded}), "partition")
-    click.echo(f"removed {count(len(superseded), 'superseded load')} of {touched}, kept {keep} of each")
+        removed = [load for load in zone.superseded(keep, account) if zone.remove(load)]
+    touched = count(len({load.parent for load in removed}), "partition")
+    click.echo(f"removed {count(len(removed), 'superseded load')} of {touched}, kept {keep} of each")
     return 0
 
 

@@ -120,8 +120,8 @@ class LandingZone:
                 yield self
             finally:
                 self._work = None
-                # Under another name first: a thread that is still at work after Ctrl-C then fails to publish,
-                # rather than publish what is half deleted. What cannot be removed is the next run's to remove.
+                # Under another name first: a thread that is still at work then fails to publish, rather than
+                # publish what is half deleted. What cannot be removed is stale work for the next run.
                 gone = own.with_name(f"{own.name}.gone")
                 with suppress(OSError):
                     own.rename(gone)
@@ -150,20 +150,27 @@ class LandingZone:
             named = [folder for folder in _folders(parent) if VALUE.fullmatch(folder.name)]
             return sorted(folder.name.partition("=")[2] for folder in named if loads_of(folder))
 
-    def partitions(self, account: str | None = None) -> Iterator[Path]:
-        """Every partition folder, of one account or of all."""
-        whose = f"account={account or '*'}"
+    def superseded(self, keep: int, account: str | None = None) -> list[Path]:
+        """All but the latest loads of every partition, of one account or of all."""
         with _told_in_one_line(self.folder):
-            yield from sorted(self.folder.glob(f"billing_events/{whose}/date=*"))
-            yield from sorted(self.folder.glob(f"focus_reports/{whose}/source=*/*=*"))
+            return [load for folder in self._partitions(account) for load in loads_of(folder)[:-keep]]
 
-    def remove(self, load: Path) -> None:
-        """Take a load out of sight at once, then delete it. Only inside `writing`."""
+    def remove(self, load: Path) -> bool:
+        """Take a load out of sight at once, then delete it; False if another prune did. Only in `writing`."""
         assert self._work is not None, "a load is removed inside `with zone.writing()`"
         with _told_in_one_line(self.folder):
             gone = self._work / secrets.token_hex(8)
-            load.rename(gone)
+            try:
+                load.rename(gone)
+            except FileNotFoundError:
+                return False
             remove_folder(gone)
+            return True
+
+    def _partitions(self, account: str | None) -> Iterator[Path]:
+        whose = f"account={account or '*'}"
+        yield from sorted(self.folder.glob(f"billing_events/{whose}/date=*"))
+        yield from sorted(self.folder.glob(f"focus_reports/{whose}/source=*/*=*"))
 
 
 @dataclass

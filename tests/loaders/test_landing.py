@@ -255,12 +255,35 @@ def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: 
     other = Partition("focus_reports", "bolt", "2026-02", "invoice")
     latest = [[land(landing, b"{}", partition) for _ in range(3)][-1] for partition in (DAY, other)]
     result = run("prune")
-    assert (result.code, result.out) == (0, "removed 4 superseded loads of 2 partitions, kept 1 of each\n")
+    assert (result.code, result.out) == (
+        0,
+        f"loads in {landing} of all accounts, whatever FAL_ACCOUNT says:\n"
+        "removed 4 superseded loads of 2 partitions, kept 1 of each\n",
+    )
     assert loads_of(landing / DAY.folder) == [latest[0].folder]
     assert loads_of(landing / other.folder) == [latest[1].folder]
     assert latest[0].bodies == [b"{}"]
     assert list((landing / ".work").iterdir()) == []
-    assert run("prune").out == "removed 0 superseded loads of 0 partitions, kept 1 of each\n"
+    assert "removed 0 superseded loads of 0 partitions, kept 1 of each\n" in run("prune").out
+
+
+def test_two_prunes_side_by_side_both_succeed(
+    run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = [land(landing).folder for _ in range(3)]
+    superseded = LandingZone.superseded
+
+    def overtaken(zone: LandingZone, keep: int, account: str | None) -> list[Path]:
+        listed = superseded(zone, keep, account)
+        with LandingZone(landing).writing() as other:
+            assert other.remove(listed[0])
+        return listed
+
+    monkeypatch.setattr(LandingZone, "superseded", overtaken)
+    result = run("prune")
+    assert result.code == 0, result.err
+    assert "removed 1 superseded load of 1 partition" in result.out
+    assert loads_of(landing / DAY.folder) == landed[2:]
 
 
 def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
@@ -273,7 +296,7 @@ def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
     for account in ("acme", "bolt"):
         for _ in range(2):
             land(landing, b"{}", Partition("billing_events", account, "2026-01-26"))
-    run("prune", "--account", "bolt")
+    assert f"loads in {landing} of account bolt:\n" in run("prune", "--account", "bolt").out
     assert len(loads_of(landing / "billing_events/account=acme/date=2026-01-26")) == 2
     assert len(loads_of(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
 
