@@ -25,8 +25,10 @@ from tenacity.nap import sleep_using_event
 from loaders import clock
 from loaders.errors import (
     GaveUpError,
+    MisdirectedError,
     NotFoundError,
     RejectedError,
+    SettingsError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -61,20 +63,22 @@ class FalApi:
     def __init__(self, connection: Connection, concurrency: int) -> None:
         self.stopping = threading.Event()
         self._connection = connection
-        self._client = httpx.Client(
-            headers={
-                "Authorization": f"Key {connection.key}",
-                "User-Agent": "fal-focus-loaders",
-                "Accept-Encoding": "gzip",
-            },
-            timeout=httpx.Timeout(
-                connection.timeout,
-                connect=min(connection.timeout, CONNECT_TIMEOUT),
-                pool=None,
-            ),
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-            follow_redirects=False,  # the key must not travel to another host
-        )
+        try:
+            self._client = httpx.Client(
+                headers={
+                    "Authorization": f"Key {connection.key}",
+                    "User-Agent": "fal-focus-loaders",
+                    "Accept-Encoding": "gzip",
+                },
+                timeout=httpx.Timeout(connection.timeout, connect=min(connection.timeout, CONNECT_TIMEOUT)),
+                limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+                follow_redirects=False,  # the key must not travel to another host
+            )
+        except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
+            raise SettingsError(
+                "the proxy or certificate settings cannot be used: check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, "
+                "NO_PROXY (http and https proxies only), SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +92,7 @@ class FalApi:
         """GET a path until `accept` takes the body, and hand back what it makes of it.
 
         accept raises MalformedBodyError for a body to ask for again. Raises UnauthorizedError (401, 403),
-        NotFoundError (404), RejectedError (other 4xx, 3xx), UnreachableError, GaveUpError.
+        NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError, GaveUpError.
         """
         attempts = Retrying(
             retry=retry_if_exception_type(PassingError),
@@ -119,6 +123,9 @@ class FalApi:
             raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
         except (httpx.TransportError, httpx.StreamError) as error:
             raise PassingError(f"the connection failed: {_reason(error)}") from None
+        except (httpx.InvalidURL, UnicodeError):  # of a redirect, which httpx reads unasked, or of a proxy
+            what_to_do = "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY"
+            raise MisdirectedError(self._safe(f"{request}: {what_to_do}")) from None
         self._check_status(reply, raw, request)
         try:
             body = decoded(reply, raw)
@@ -141,9 +148,9 @@ class FalApi:
         if status == 404:
             raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))
         if 300 <= status < 400:
-            host = reply.next_request.url.host if reply.next_request else "elsewhere"
+            host = reply.next_request.url.raw_host.decode() if reply.next_request else "elsewhere"
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
-            raise RejectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
+            raise MisdirectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
         raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))
 
     def _told(self, reply: httpx.Response, raw: bytes) -> str:

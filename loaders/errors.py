@@ -25,6 +25,10 @@ class UnauthorizedError(RejectedError):
     """401 or 403: the key is wrong, or may not read this."""
 
 
+class MisdirectedError(RejectedError):
+    """A redirect, or an address that is none: the settings do not lead to the API."""
+
+
 class NotFoundError(RejectedError):
     """404: there is no such thing (yet)."""
 

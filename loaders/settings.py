@@ -16,6 +16,7 @@ DEFAULT_LANDING_DIR = "landing"
 DEFAULT_CONCURRENCY = 4
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRY_MAX_WAIT = 60.0
+A_DAY = 86_400.0  # seconds
 
 # An account becomes the name of a folder: no separators, nothing hidden.
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -67,10 +68,12 @@ def _checked_url(api_url: str) -> str:
 
 
 def _usable_url(api_url: str) -> bool:
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url):
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", api_url, re.IGNORECASE):
         return False
     try:
-        return bool(httpx.URL(api_url).host) and urlsplit(api_url).port != 0
+        url = httpx.URL(api_url)
+        url.raw_host.decode().encode("idna")  # as the socket will write it
+        return bool(url.host) and urlsplit(api_url).port != 0
     except (httpx.InvalidURL, ValueError):  # a name that cannot be one, a port that is too high
         return False
 
@@ -91,6 +94,7 @@ def _seconds(name: str, default: float) -> float:
     text = os.environ.get(name, "").strip()
     if not text:
         return default
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise SettingsError(f"{name} must be a number of seconds, not {text!r}")
-    return float(text)
+    seconds = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else 0.0
+    if not 0 < seconds <= A_DAY:
+        raise SettingsError(f"{name} must be a number of seconds, above 0 and at most a day, not {text!r}")
+    return seconds

@@ -115,7 +115,18 @@ def test_misuse_is_one_clear_line_and_asks_fal_nothing(
         ({"FAL_ACCOUNT": "a/b"}, "account 'a/b' cannot name a folder"),
         ({"FAL_ACCOUNT": "a" * 64}, "cannot name a folder"),
         ({"FAL_ACCOUNT": "acme\n"}, "cannot name a folder"),
-        ({"FAL_TIMEOUT": "soon"}, "FAL_TIMEOUT must be a number of seconds, not 'soon'"),
+        ({"FAL_API_URL": "http://a..b/v1"}, "FAL_API_URL must look like"),
+        ({"FAL_API_URL": f"http://{'a' * 64}.example/v1"}, "FAL_API_URL must look like"),
+        ({"FAL_API_URL": "http://xn--a/v1"}, "FAL_API_URL must look like"),
+        ({"HTTPS_PROXY": "foo://me:secret@x"}, "the proxy or certificate settings cannot be used"),
+        ({"HTTPS_PROXY": "http://me:secret@[::1"}, "the proxy or certificate settings cannot be used"),
+        ({"ALL_PROXY": "socks5://127.0.0.1:1"}, "http and https proxies only"),
+        ({"SSL_CERT_FILE": "/nonexistent"}, "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY"),
+        ({"FAL_TIMEOUT": "soon"}, "above 0 and at most a day, not 'soon'"),
+        ({"FAL_TIMEOUT": "0"}, "FAL_TIMEOUT must be a number of seconds, above 0 and at most a day"),
+        ({"FAL_TIMEOUT": "９"}, "FAL_TIMEOUT must be a number of seconds"),
+        ({"FAL_TIMEOUT": "99999999999999999999"}, "FAL_TIMEOUT must be a number of seconds"),
+        ({"FAL_RETRY_MAX_WAIT": "86400.5"}, "FAL_RETRY_MAX_WAIT must be a number of seconds"),
         ({"FAL_RETRY_MAX_WAIT": "-1"}, "FAL_RETRY_MAX_WAIT must be a number of seconds"),
     ],
 )
@@ -132,6 +143,13 @@ def test_a_setting_that_cannot_be_used_is_one_clear_line(
     assert line.startswith("error: ") and message in line
     assert "secret" not in line and "schl" not in line
     assert server.requests == [] and not landing.exists()
+
+
+def test_the_scheme_of_the_url_may_be_in_capitals(
+    run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAL_API_URL", server.url.replace("http", "HTTP"))
+    assert run(*EVENTS).code == 0
 
 
 def test_flags_win_over_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,26 @@ def test_a_redirect_is_not_followed_and_the_key_stays_here(run: Run, server: Fal
     assert "redirected to localhost, and the key does not follow" in line
 
 
+@pytest.mark.parametrize("location", ["javascript:1", "http://xn--a/"])
+def test_a_redirect_to_an_address_that_is_none_is_one_line(
+    run: Run, server: FalServer, location: str
+) -> None:
+    server.faults.append(Fault.answer(302, b"", {"Location": location}))
+    result = run(*EVENTS)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY" in line
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://a..b:80")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    (line,) = run(*EVENTS, "--api-url", "http://fal.example/v1").err.splitlines()
+    assert "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY" in line
+
+
 def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer) -> None:
     server.faults.append(Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000))
     (line,) = run(*EVENTS).err.splitlines()
