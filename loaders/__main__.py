@@ -2,13 +2,23 @@
 
 import os
 import sys
+import threading
 
-from loaders.cli import INTERRUPTED, main
+
+def run() -> int:
+    """The command line. Its libraries load in here, so that Ctrl-C meanwhile is no traceback either."""
+    try:
+        from loaders.cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
-    code = main()
-    if code == INTERRUPTED:
-        # a thread may still wait for a silent server; what it would bring is not wanted any more
-        sys.stderr.flush()
+    code = run()
+    if threading.active_count() > 1:
+        # a thread still waits for a silent server; what it would bring is not wanted any more
         os._exit(code)
     sys.exit(code)

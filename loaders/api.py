@@ -1,6 +1,7 @@
 """One client for the fal API: the key, timeouts, retries, and errors in one line."""
 
 import json
+import random
 import re
 import threading
 import zlib
@@ -27,6 +28,7 @@ from loaders.errors import (
     GaveUpError,
     MisdirectedError,
     NotFoundError,
+    PostponedError,
     RejectedError,
     SettingsError,
     UnauthorizedError,
@@ -36,6 +38,7 @@ from loaders.settings import Connection
 
 ATTEMPTS = 6
 CONNECT_TIMEOUT = 10.0
+LONGEST_WAIT_ASKED = 600.0  # seconds; a server that asks for more is not waited for
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
@@ -92,7 +95,8 @@ class FalApi:
         """GET a path until `accept` takes the body, and hand back what it makes of it.
 
         accept raises MalformedBodyError for a body to ask for again. Raises UnauthorizedError (401, 403),
-        NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError, GaveUpError.
+        NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError,
+        PostponedError, GaveUpError.
         """
         attempts = Retrying(
             retry=retry_if_exception_type(PassingError),
@@ -141,7 +145,11 @@ class FalApi:
             return
         said = f"answered {status}{self._told(reply, raw)}"
         if status == 429 or status >= 500:
-            raise PassingError(said, _retry_after(reply))
+            asked = _retry_after(reply)
+            if asked is not None and asked > LONGEST_WAIT_ASKED:
+                wait = f"asks to wait {asked:,.0f} seconds"
+                raise PostponedError(self._safe(f"{request}: {said}, and {wait}; run it again after that"))
+            raise PassingError(said, asked)
         if status in (401, 403):
             what_to_do = "check FAL_KEY: it must be an admin key of an account that has this"
             raise UnauthorizedError(self._safe(f"{request}: {said}; {what_to_do}"))
@@ -163,11 +171,14 @@ class FalApi:
         return f" ({told[:300]})"
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next try: what the server asked for, else 1, 2, 4 ... and a bit; capped."""
+        """Seconds until the next try: never less than the server asked for; else 1, 2, 4 ..., capped.
+
+        A bit at random on top of either, so that threads do not all come back at once.
+        """
         longest = self._connection.retry_max_wait
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, PassingError) and error.retry_after is not None:
-            return min(error.retry_after, longest)
+            return error.retry_after + random.uniform(0, min(1, longest))
         return wait_exponential_jitter(initial=1, max=longest, jitter=1)(state)
 
     def _safe(self, message: str) -> str:
@@ -221,7 +232,7 @@ def _reason(error: Exception) -> str:
 def _retry_after(reply: httpx.Response) -> float | None:
     """Seconds that the Retry-After header asks for, given as seconds or as an HTTP date; None without one."""
     text = reply.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     try:
         moment = parsedate_to_datetime(text)

@@ -26,7 +26,8 @@ Settings from the environment:
   FAL_KEY             an admin key of the account; required, and no flag, since flags show in process lists
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of the flags above
   FAL_TIMEOUT         seconds a connection may stay silent (60)
-  FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60)
+  FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60), unless fal
+                      asks for more; where it asks for more than ten minutes, the run ends and says so
 
 \b
 Exit codes:

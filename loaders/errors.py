@@ -37,5 +37,9 @@ class UnreachableError(ApiError):
     """No connection to the API could be made, however often it was tried."""
 
 
+class PostponedError(ApiError):
+    """fal asks to come back much later."""
+
+
 class GaveUpError(ApiError):
     """The request failed in a way that could pass, and kept failing."""

@@ -5,12 +5,27 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from loaders.api import FalApi
-from loaders.errors import LandingError, LoaderError, UnauthorizedError, UnreachableError
+from loaders.errors import (
+    LandingError,
+    LoaderError,
+    MisdirectedError,
+    NotFoundError,
+    PostponedError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from loaders.landing import Manifest
 from loaders.progress import Reporter
 
 # After one of these the other loads would end the same way.
-HOPELESS = (LandingError, UnauthorizedError, UnreachableError)
+HOPELESS = (
+    LandingError,
+    UnauthorizedError,
+    NotFoundError,
+    MisdirectedError,
+    UnreachableError,
+    PostponedError,
+)
 
 
 @dataclass
@@ -26,8 +41,8 @@ def land_all(
 ) -> Outcome:
     """Run the jobs, a few at a time. One that fails does not stop the others, unless they would fail too.
 
-    Raises what made it stop: LandingError, UnauthorizedError, UnreachableError, or KeyboardInterrupt. No load
-    is ever half published, whenever it stops.
+    Raises what made it stop: one of HOPELESS, or KeyboardInterrupt. No load is ever half published, whenever
+    it stops.
     """
     outcome = Outcome()
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="load")
@@ -42,10 +57,10 @@ def land_all(
             else:
                 outcome.landed.append(manifest)
                 reporter.landed(manifest)
-    except BaseException as error:
+    except BaseException:
         api.stopping.set()
-        # Ctrl-C does not wait for a server that is silent; what the threads hold is in hidden work folders.
-        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+        # Nobody waits for a server that is silent; what the threads hold is in hidden work folders.
+        pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
     return outcome

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fal_server import FalServer, Fault, World
+from tests.fal_server import FalServer, Fault, Request, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of
 
 ROOT = Path(__file__).parents[2]
@@ -239,6 +239,37 @@ def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
     assert sorted(load.manifest["partition"] for load in loads(day_of("*"))) == [
         "2026-01-26", "2026-01-27", "2026-01-29",
     ]  # fmt: skip
+
+
+def test_a_refused_key_is_told_at_once_while_another_day_waits_for_a_silent_server(
+    server: FalServer, landing: Path
+) -> None:
+    def first_day(request: Request) -> bool:
+        return request.one("start") == "2026-01-26T00:00:00Z"
+
+    server.faults += [Fault.stall(20, when=first_day), Fault.rate_limited("1"), Fault.unauthorized()]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "loaders", "billing-events", "--start", "2026-01-26", "--end", "2026-01-28"],
+        env=environment(server, landing), cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert time.monotonic() - began < 10
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "answered 401" in line and "check FAL_KEY" in line
+    assert list((landing / ".work").iterdir()) == []
+
+
+def test_ctrl_c_while_the_libraries_load_is_one_line(
+    server: FalServer, landing: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "httpx.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "loaders", *EVENTS],
+        env=environment(server, landing) | {"PYTHONPATH": str(tmp_path)},
+        cwd=ROOT, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 
 def test_a_reader_that_has_enough_is_no_error(server: FalServer, landing: Path) -> None:

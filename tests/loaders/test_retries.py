@@ -1,9 +1,11 @@
 """What passes is tried again, what does not pass is not; either way with one line at the end."""
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -13,7 +15,10 @@ from tenacity import Future, RetryCallState, Retrying
 
 from loaders import clock
 from loaders.api import ATTEMPTS, FalApi, MalformedBodyError, PassingError, _retry_after, decoded
-from loaders.errors import GaveUpError
+from loaders.errors import GaveUpError, UnauthorizedError
+from loaders.landing import Manifest
+from loaders.parallel import land_all
+from loaders.progress import Reporter
 from loaders.settings import Connection
 from tests.fal_server import FalServer, Fault, World
 from tests.fal_server.faults import HTML
@@ -124,6 +129,21 @@ def test_a_refusal_is_not_tried_again(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.error(404, "not_found", "No such endpoint"), Fault.answer(301, b"", {"Location": "/v2"})],
+    ids=["404", "301"],
+)
+def test_a_wrong_api_path_is_told_once_and_not_for_every_day(
+    run: Run, server: FalServer, fault: Fault
+) -> None:
+    server.faults.append(replace(fault, times=100))
+    result = run("sync", "--since", "2026-01-25")
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert line.startswith("error: GET /models/billing-events (2026-0") and "check FAL_API_URL" in line
+
+
 def test_a_refusal_that_cannot_be_read_is_a_refusal(run: Run, server: FalServer) -> None:
     server.faults.append(Fault.answer(401, b"??", {"Content-Encoding": "br"}))
     result = run(*EVENTS)
@@ -192,10 +212,26 @@ def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
     return api._wait(state)
 
 
-def test_retry_after_is_obeyed_up_to_the_longest_pause(api: FalApi) -> None:
-    assert pause(api, PassingError("429", 17)) == 17
-    assert pause(api, PassingError("429", 0)) == 0
-    assert pause(api, PassingError("429", 86_400)) == 60
+def test_retry_after_is_obeyed_whatever_our_own_longest_pause(api: FalApi) -> None:
+    for asked in (0, 17, 600):
+        pauses = {pause(api, PassingError("429", asked)) for _ in range(20)}
+        assert all(asked <= seen <= asked + 1 for seen in pauses)
+        assert len(pauses) > 1  # threads do not all come back at once
+
+
+@pytest.mark.parametrize("fault", [Fault.rate_limited, Fault.bad_gateway], ids=["429", "502"])
+@pytest.mark.parametrize(("header", "told"), [("601", "601"), ("86400", "86,400"), ("9" * 20, "0" * 3)])
+def test_a_server_that_asks_for_more_than_ten_minutes_is_not_waited_for(
+    run: Run, server: FalServer, fault: Callable[..., Fault], header: str, told: str
+) -> None:
+    postponed = fault(times=100)
+    postponed.headers["Retry-After"] = header
+    server.faults.append(postponed)
+    result = run("sync", "--since", "2026-01-25", "--concurrency", 1)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert re.search(rf", and asks to wait [0-9,]*{told} seconds; run it again after that$", line)
+    assert len(server.requests) < 6  # of twelve days
 
 
 def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
@@ -211,6 +247,7 @@ def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
         ("7", 7.0),
         ("Thu, 05 Feb 2026 12:00:30 GMT", 30.0),
         ("Thu, 05 Feb 2026 11:00:00 GMT", 0.0),
+        ("12345678901", 12345678901.0),
         ("soon", None),
         ("-1", None),
         ("", None),
@@ -232,3 +269,20 @@ def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
             api.get("/models/billing-events", {}, bytes)
     assert time.monotonic() - began < 5
     assert len(server.requests) == 1
+
+
+def test_a_run_that_stops_makes_no_further_request(server: FalServer) -> None:
+    server.faults.append(Fault.rate_limited("0.3", times=100))
+
+    def refused() -> Manifest:
+        while not server.requests:
+            time.sleep(0.01)
+        raise UnauthorizedError("no")
+
+    with FalApi(Connection(server.url, KEY, retry_max_wait=0.01), 2) as api:
+        jobs = [lambda: api.get("/models/billing-events", {}, bytes), refused]
+        with pytest.raises(UnauthorizedError):
+            land_all(api, jobs, 2, Reporter(None, 2))  # type: ignore[arg-type]
+        assert api.stopping.is_set()
+        time.sleep(0.5)
+        assert len(server.requests) == 1
