@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from tenacity import (
@@ -66,6 +66,7 @@ class FalApi:
     def __init__(self, connection: Connection, concurrency: int) -> None:
         self.stopping = threading.Event()
         self._connection = connection
+        self._secrets = secrets_of(connection.key)
         try:
             self._client = httpx.Client(
                 headers={
@@ -183,7 +184,7 @@ class FalApi:
 
     def _safe(self, message: str) -> str:
         """The message on one line, no control characters, and no key, should anyone have quoted it."""
-        line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", message.replace(self._connection.key, "[key]"))
+        line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", self._secrets.sub("[key]", message))
         return line if len(line) <= 600 else line[:600] + "..."
 
 
@@ -195,6 +196,16 @@ def described(path: str, params: Params) -> str:
         month = params.get("billing_month") or params.get("charge_month")
         window = f" ({month})" if month else ""
     return f"GET {path}{window}"
+
+
+def secrets_of(key: str) -> re.Pattern[str]:
+    """Matches a key and its longer parts, as they are and as a URL or JSON would write them."""
+    parts = [key, *(part for part in key.split(":") if len(part) >= 6)]
+    written = {
+        form for part in parts for form in (part, quote(part), quote(part, safe=""), json.dumps(part)[1:-1])
+    }
+    longest_first = sorted(written, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
 def decoded(reply: httpx.Response, raw: bytes) -> bytes:

@@ -189,6 +189,26 @@ def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landin
     assert all(KEY.encode() not in path.read_bytes() for path in files)
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        'id-123:"se/cret"\\',
+        "id-123%3A%22se/cret%22%5C",
+        "id-123%3A%22se%2Fcret%22%5C",
+        "id-123%3a%22se%2fcret%22%5c",
+        'id-123:\\"se/cret\\"\\\\',
+        "id-123",
+        '"se/cret"\\',
+    ],
+)
+def test_the_key_is_known_however_and_in_whatever_part_it_is_quoted(
+    run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch, quoted: str
+) -> None:
+    monkeypatch.setenv("FAL_KEY", 'id-123:"se/cret"\\')
+    server.faults.append(Fault.error(400, "validation_error", f"Not <{quoted}>"))
+    assert "(validation_error: Not <[key]>)" in run(*EVENTS).err
+
+
 # ---------------------------------------------------------------- as a process of its own
 
 
