@@ -66,6 +66,8 @@ def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
         (("focus-report", "--source", "bill"), "'bill' is not one of"),
         (("focus-report", "--source", "invoice", "--billing-month", "2026-2"), "'2026-2' is no month"),
         (("focus-report", "--source", "invoice", "--billing-month", "2026-13"), "'2026-13' is no month"),
+        (("focus-report", "--source", "invoice", "--billing-month", "20２6-02"), "is no month"),
+        (("sync", "--since", "20２6-02-01"), "is no day"),
         (
             (
                 "focus-report",
