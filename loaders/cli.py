@@ -24,14 +24,14 @@ PROGRAM = "python -m loaders"
 SETTINGS_HELP = """\b
 Settings from the environment:
   FAL_KEY             an admin key of the account; required, and no flag, since flags show in process lists
-  FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of the flags above
+  FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   in place of --api-url, --account, --landing-dir
   FAL_TIMEOUT         seconds a connection may stay silent (60)
   FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60), unless fal
                       asks for more; where it asks for more than ten minutes, the run ends and says so
 
 \b
 Exit codes:
-  0    all that was asked for is there
+  0    all that was asked for is there; for sync, all invoices that the account has
   1    something failed; one line each on standard error says what, and what landed stays
   2    the command was misused
   130  interrupted"""
@@ -218,7 +218,11 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
       missing    never landed
       open       not over when it was fetched last
       unsettled  fetched last earlier than three days after it ended: events arrive late
-    Invoices: the billing months since that are missing, and the last two again.
+    \b
+    Invoices, by billing month, which holds the charges of the month before:
+      missing    never landed, from the month after that of --since up to the current one
+      open       not over when it was fetched last
+      always     the current one and the one before it, since they may be issued anew
 
     Without --since it begins at the first day ever landed, and in an empty landing zone on the first day of
     the month before last. An account without FOCUS reports is told once and is no failure.
@@ -232,8 +236,13 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
     with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
         landed_days = zone.landed_values("billing_events", account)
         first = whole_day("--since", since) if since else sync.default_since(landed_days, today)
-        if first > today:
+        if first > today and since:
             raise click.UsageError(f"--since {first} lies in the future: today is {today} (UTC).")
+        if first > today:
+            raise LoaderError(
+                f"the first landed day, {first}, lies in the future: today is {today} (UTC); "
+                "check the clock of this machine"
+            )
         plan = planned(zone, account, first, today)
         click.echo(f"{account} since {first}: {plan}")
         page_size = billing_events.DEFAULT_PAGE_SIZE
@@ -340,7 +349,8 @@ def planned(zone: LandingZone, account: str, since: date, today: date) -> sync.P
     """What a sync has to fetch, from what has landed."""
     days = clock.days_between(since, today + timedelta(days=1))
     latest = {day: zone.latest(billing_events.partition_of(account, day)) for day in days}
-    invoices = zone.landed_values("focus_reports", account, "invoice")
+    months = zone.landed_values("focus_reports", account, "invoice")
+    invoices = {month: zone.latest(focus_reports.invoice_of(account, month)) for month in months}
     return sync.Plan(sync.plan_days(latest), sync.plan_invoices(since, today, invoices))
 
 

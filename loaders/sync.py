@@ -9,7 +9,7 @@ from loaders import clock
 from loaders.landing import Latest
 
 SETTLED_AFTER = timedelta(days=3)  # events arrive late: a day is fetched again until it has settled
-INVOICES_AGAIN = 2  # the newest invoices are fetched again, they may have been issued anew
+INVOICES_AGAIN = 2  # the invoices of the newest billing months are fetched again: they may have changed
 
 Reason = Literal["missing", "open", "unsettled"]
 
@@ -44,15 +44,20 @@ def plan_days(latest: Mapping[date, Latest | None]) -> dict[date, Reason]:
     return {day: reason for day, load in sorted(latest.items()) if (reason := _reason(day, load))}
 
 
-def plan_invoices(since: date, today: date, landed: Sequence[str]) -> list[str]:
-    """The billing months to ask for: since then those that are missing, and the last two in any case."""
-    months = []
-    month = clock.month_of(since, 1)
-    while month <= clock.month_text(today):
-        months.append(month)
+def plan_invoices(since: date, today: date, landed: Mapping[str, Latest | None]) -> list[str]:
+    """The billing months to ask for, oldest first.
+
+    Those after the month of since, which hold its charges, as far as they are missing; those fetched before
+    they were over; and in any case the current one and the one before it.
+    """
+    current = clock.month_text(today)
+    missing, month = set(), clock.month_of(since, 1)
+    while month <= current:
+        missing |= {month} - landed.keys()
         month = clock.month_of(clock.month_start(month), 1)
-    again = months[-INVOICES_AGAIN:]
-    return [month for month in months if month in again or month not in landed]
+    open_ = {month for month, load in landed.items() if month < current and load and not load.complete}
+    again = {clock.month_of(today, -number) for number in range(INVOICES_AGAIN)}
+    return sorted(missing | open_ | again)
 
 
 def _reason(day: date, load: Latest | None) -> Reason | None:

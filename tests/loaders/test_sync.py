@@ -55,14 +55,27 @@ def test_a_day_is_fetched_until_it_was_fetched_three_days_after_it_ended(
         (date(2025, 11, 15), [], ["2025-12", "2026-01", "2026-02"]),
         (date(2025, 10, 1), ["2025-11", "2025-12", "2026-01", "2026-02"], ["2026-01", "2026-02"]),
         (date(2025, 10, 1), ["2025-12", "2026-02"], ["2025-11", "2026-01", "2026-02"]),
-        (date(2026, 1, 31), ["2026-02"], ["2026-02"]),
-        (date(2026, 2, 1), [], []),
+        (date(2026, 1, 31), ["2026-02"], ["2026-01", "2026-02"]),
+        (date(2026, 2, 1), [], ["2026-01", "2026-02"]),
+        (date(2026, 2, 5), ["2026-01", "2026-02"], ["2026-01", "2026-02"]),
     ],
 )
 def test_invoices_that_are_missing_and_the_last_two_are_asked_for(
     since: date, landed: list[str], asked: list[str]
 ) -> None:
-    assert sync.plan_invoices(since, date(2026, 2, 5), landed) == asked
+    complete = dict.fromkeys(landed, Latest(at(5), True))
+    assert sync.plan_invoices(since, date(2026, 2, 5), complete) == asked
+
+
+def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it_is() -> None:
+    landed = {
+        "2025-10": Latest(at(20), True),
+        "2025-11": Latest(at(20), False),
+        "2026-02": Latest(at(20), False),
+        "2026-06": Latest(at(20), False),  # by a clock that was wrong
+    }
+    asked = sync.plan_invoices(date(2026, 3, 1), date(2026, 5, 5), landed)
+    assert asked == ["2025-11", "2026-02", "2026-04", "2026-05"]
 
 
 def test_it_begins_at_the_first_landed_day_or_else_with_the_month_before_last() -> None:
@@ -78,7 +91,7 @@ def test_the_first_sync_fetches_everything_since_and_says_so(run: Run, loads: Lo
     result = run("sync", "--since", "2026-01-25")
     assert result.code == 0, result.err
     plan, summary = result.out.splitlines()
-    assert plan == "acme since 2026-01-25: 12 days: 12 missing; invoices: 2026-02"
+    assert plan == "acme since 2026-01-25: 12 days: 12 missing; invoices: 2026-01, 2026-02"
     invoice_rows = len(world.invoice_csv("acme", "2026-02").splitlines()) - 1
     events = len(world.events("acme"))
     assert summary.startswith(f"landed 12 days with {events} events, 1 invoice with {invoice_rows} rows in ")
@@ -91,7 +104,7 @@ def test_a_second_sync_fetches_only_the_open_and_the_unsettled_days(run: Run, se
     days_asked_for(server)
     result = run("sync")
     assert result.out.splitlines()[0] == (
-        "acme since 2026-01-25: 4 days: 1 open, 3 unsettled; invoices: 2026-02"
+        "acme since 2026-01-25: 4 days: 1 open, 3 unsettled; invoices: 2026-01, 2026-02"
     )
     assert days_asked_for(server) == ["2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05"]
 
@@ -208,6 +221,29 @@ def test_an_unreachable_host_stops_the_sync_with_one_line(run: Run, server: FalS
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert "cannot connect to 127.0.0.1:1" in line and "check the network and FAL_API_URL" in line
+
+
+def test_an_invoice_is_fetched_again_after_its_month(run: Run, loads: Loads, set_clock: SetClock) -> None:
+    run("sync", "--since", "2026-02-01")
+    set_clock(at(20, month=5))
+    assert "invoices: 2026-02, 2026-04, 2026-05" in run("sync", "--since", "2026-05-19").out
+    completed = loads("focus_reports/account=acme/source=invoice/billing_month=2026-02")
+    assert [load.manifest["complete"] for load in completed] == [False, True]
+    assert "invoices: 2026-04, 2026-05" in run("sync", "--since", "2026-05-19").out
+
+
+def test_a_clock_before_the_first_landed_day_is_what_the_error_is_about(
+    run: Run, server: FalServer, set_clock: SetClock
+) -> None:
+    run("billing-events", "--start", "2026-02-01", "--end", "2026-02-02")
+    set_clock(at(20, month=1))
+    server.requests.clear()
+    result = run("sync")
+    assert (result.code, server.requests) == (1, [])
+    assert result.err == (
+        "error: the first landed day, 2026-02-01, lies in the future: today is 2026-01-20 (UTC); "
+        "check the clock of this machine\n"
+    )
 
 
 def test_a_sync_beginning_in_the_future_is_misuse(run: Run) -> None:
