@@ -5,7 +5,7 @@ import click
 from loaders import billing_events, clock, focus_reports
 from loaders.api import FalApi
 from loaders.options import When
-from loaders.progress import count, say
+from loaders.progress import count, say, tell
 
 
 def print_events(
@@ -25,7 +25,8 @@ def print_events(
     for window in requests:
         for page in billing_events.pages(api, {**window, **params}):
             for event in billing_events.verbatim_events(page.body):
-                click.echo(event.encode())
+                if not tell(event.encode()):
+                    return
             events += page.rows
     say(count(events, "event"))
 
@@ -48,5 +49,5 @@ def print_report(api: FalApi, params: dict[str, str]) -> None:
     """An ad hoc report: the CSV on standard output, byte for byte."""
     say("ad hoc report: the CSV goes to standard output, nothing is landed")
     report = focus_reports.fetch(api, params)
-    click.echo(report.body, nl=False)
-    say(count(report.rows, "row"))
+    if tell(report.body, line_end=False):
+        say(count(report.rows, "row"))

@@ -14,7 +14,7 @@ from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import LandingZone, Manifest
 from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option
 from loaders.parallel import HOPELESS, Outcome, land_all
-from loaders.progress import count, described, reporting, say
+from loaders.progress import count, described, reporting, say, silence, tell
 
 FAILED = 1
 MISUSED = 2
@@ -244,7 +244,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
                 "check the clock of this machine"
             )
         plan = planned(zone, account, first, today)
-        click.echo(f"{account} since {first}: {plan}")
+        tell(f"{account} since {first}: {plan}")
         page_size = billing_events.DEFAULT_PAGE_SIZE
         jobs = [partial(billing_events.land_day, api, zone, account, day, page_size) for day in plan.days]
         outcome = run(api, jobs, concurrency)
@@ -276,14 +276,14 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     if account is not None:
         settings.checked_account(account)
     zone = LandingZone(settings.checked_landing_dir(landing_dir))
-    if not zone.folder.is_dir():
+    if not zone.exists():
         raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
     whose = f"account {account}" if account else "all accounts, whatever FAL_ACCOUNT says"
-    click.echo(f"loads in {zone.folder} of {whose}:")
+    tell(f"loads in {zone.folder} of {whose}:")
     with zone.writing():
         removed = [load for load in zone.superseded(keep, account) if zone.remove(load)]
     touched = count(len({load.parent for load in removed}), "partition")
-    click.echo(f"removed {count(len(removed), 'superseded load')} of {touched}, kept {keep} of each")
+    tell(f"removed {count(len(removed), 'superseded load')} of {touched}, kept {keep} of each")
     return 0
 
 
@@ -389,7 +389,7 @@ def run(api: FalApi, jobs: Sequence[Callable[[], Manifest]], concurrency: int) -
 def concluded(outcome: Outcome, zone: LandingZone) -> int:
     """Say what landed and what failed; the exit code."""
     if outcome.landed or not outcome.failed:
-        click.echo(f"{summary(outcome.landed)} in {zone.folder}")
+        tell(f"{summary(outcome.landed)} in {zone.folder}")
     for line in sorted(str(error) for error in outcome.failed):
         say(f"error: {line}")
     return FAILED if outcome.failed else 0
@@ -428,4 +428,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return MISUSED
     except LoaderError as error:
         say(f"error: {error}")
+        return FAILED
+    except OSError as error:  # of the landing folder and the network it would be a LoaderError
+        silence(sys.stdout)
+        say(f"error: cannot write to standard output: {error.strerror}")
         return FAILED

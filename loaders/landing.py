@@ -129,6 +129,11 @@ class LandingZone:
                 with suppress(OSError):
                     lock_of(own).unlink()
 
+    def exists(self) -> bool:
+        """Whether there is such a folder."""
+        with _told_in_one_line(self.folder):
+            return self.folder.is_dir()
+
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
         """Begin a load, now. Only inside `writing`."""
         assert self._work is not None, "a load is started inside `with zone.writing()`"

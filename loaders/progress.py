@@ -1,10 +1,13 @@
-"""Progress on standard error: a bar on a terminal, plain lines when not."""
+"""What is said: progress on standard error, as a bar or in plain lines; results on standard output."""
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -30,12 +33,11 @@ class Reporter:
 @contextmanager
 def reporting(total: int) -> Iterator[Reporter]:
     """A reporter for a number of loads to come."""
-    console = Console(stderr=True)
-    if not console.is_terminal or total == 0:
+    if total == 0 or sys.stderr is None or not sys.stderr.isatty():
         yield Reporter(None, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         yield Reporter(bar, total)
 
 
@@ -55,5 +57,23 @@ def count(number: int, noun: str) -> str:
 
 
 def say(line: str) -> None:
-    """One line on standard error."""
-    print(line, file=sys.stderr, flush=True)
+    """One line on standard error; that nobody can read it stops nothing."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def tell(text: str | bytes, *, line_end: bool = True) -> bool:
+    """Write to standard output; False when its reader has enough, which is no error."""
+    try:
+        click.echo(text, nl=line_end)
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return False
+    return True
+
+
+def silence(stream: TextIO) -> None:
+    """Send what a stream still holds to nowhere, lest writing it fails again when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

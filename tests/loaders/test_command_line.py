@@ -1,14 +1,18 @@
 """The command line: help that is a manual, one line for each mistake, a key that is nowhere to be seen."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from loaders.clock import utc_now
 from tests.fal_server import FalServer, Fault, Request, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of
 
@@ -294,16 +298,97 @@ def test_ctrl_c_while_the_libraries_load_is_one_line(
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 
-def test_a_reader_that_has_enough_is_no_error(server: FalServer, landing: Path) -> None:
-    command = (
-        f"{sys.executable} -m loaders billing-events --start 2026-01-25 --end 2026-02-05 --expand auth_method"
-    )
+@pytest.mark.parametrize(
+    "command",
+    [
+        "billing-events --start 2026-01-25 --end 2026-02-05 --expand auth_method --page-size 10",
+        "focus-report --source invoice --billing-month 2026-02 --adhoc",
+    ],
+)
+def test_a_reader_that_has_enough_is_no_error(
+    server: FalServer, landing: Path, world: World, command: str
+) -> None:
+    world.csv_style = replace(world.csv_style, extra={"x_Long": "x" * 10_000})  # no pipe holds all of it
     done = subprocess.run(
-        f"{command} --page-size 10 | head -1", shell=True,
+        ["bash", "-c", f"{sys.executable} -m loaders {command} | head -1; exit ${{PIPESTATUS[0]}}"],
         env=environment(server, landing), cwd=ROOT, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
+    assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    assert len(server.requests) < 66
+
+
+def test_a_standard_output_that_nobody_reads_does_not_stop_the_landing(
+    server: FalServer, landing: Path, loads: Loads
+) -> None:
+    reader, closed = os.pipe()
+    os.close(reader)
+    with open(closed, "w") as out:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "loaders", "sync", "--since", str(utc_now().date() - timedelta(days=1))],
+            env=environment(server, landing), cwd=ROOT, stdout=out, stderr=subprocess.PIPE,
+            text=True, timeout=30,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert len(loads(day_of("*"))) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("sync", "--help"),
+        ("sync", "--since", "2026-01-25"),
+        EVENTS,
+        (*EVENTS, "--expand", "auth_method"),
+        ("focus-report", "--source", "invoice", "--billing-month", "2026-02", "--adhoc"),
+        ("prune",),
+    ],
+)
+def test_a_standard_output_on_a_full_disk_is_one_clear_line(
+    server: FalServer, landing: Path, command: tuple[str, ...]
+) -> None:
+    landing.mkdir()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "loaders", *command],
+            env=environment(server, landing), cwd=ROOT, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=30,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == ("error: cannot write to standard output: No space left on device")
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert command[:1] != ("sync",) or server.requests == []
+
+
+def test_a_standard_error_that_cannot_be_written_stops_nothing(
+    server: FalServer, landing: Path, loads: Loads
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "loaders", *EVENTS],
+            env=environment(server, landing), cwd=ROOT, stdout=subprocess.PIPE, stderr=full,
+            text=True, timeout=30,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, f"landed 1 day with 60 events in {landing}\n")
+    assert len(loads(day_of("*"))) == 1
+
+
+def test_there_is_a_bar_on_a_terminal_and_plain_lines_when_a_log_asks_for_colour(
+    server: FalServer, landing: Path
+) -> None:
+    command = [sys.executable, "-m", "loaders", *EVENTS]
+    settings = environment(server, landing) | {"FORCE_COLOR": "1", "TERM": "xterm"}
+    logged = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert logged.stderr == "landed billing_events acme 2026-01-26: 60 events, 1 page\n"
+    ours, theirs = pty.openpty()
+    subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert "\x1b[" in shown and "━" in shown and "1/1" in shown
+    assert "landed billing_events" not in shown
 
 
 def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None:

@@ -324,6 +324,13 @@ def test_prune_needs_no_key(run: Run, landing: Path, monkeypatch: pytest.MonkeyP
     assert run("prune").code == 0
 
 
+def test_prune_of_a_folder_with_an_impossible_name_is_one_clear_line(run: Run, landing: Path) -> None:
+    result = run("prune", "--landing-dir", "x" * 300)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "landing folder xxx" in line and "check FAL_LANDING_DIR" in line
+
+
 def test_prune_without_a_landing_folder_is_one_clear_line(run: Run, landing: Path) -> None:
     result = run("prune")
     assert result.code == 1
