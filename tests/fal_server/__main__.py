@@ -12,7 +12,9 @@ import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 
-from tests.fal_server import FalServer, World
+from tests.fal_server import FalServer, Fault, World
+
+FAULTS = ("rate_limited", "server_error", "bad_gateway", "unauthorized", "cut", "malformed", "reset", "stall")
 
 
 def main() -> int:
@@ -31,7 +33,8 @@ def main() -> int:
         now=now if options.first_day is None else None,
         non_enterprise=[options.account] if options.no_focus_reports else [],
     )
-    with FalServer(world, page_cap=options.page_cap, port=options.port) as server:
+    with FalServer(world, options.page_cap, options.port, options.expanded_page_cap) as server:
+        server.faults += options.fault
         settings = {"FAL_API_URL": server.url, "FAL_KEY": options.key, "FAL_ACCOUNT": options.account}
         if command:
             return subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
@@ -40,8 +43,25 @@ def main() -> int:
         done = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: done.set())
+        if options.first_day is None:
+            keep_time(world, done)
         done.wait()
     return 0
+
+
+def keep_time(world: World, done: threading.Event, tick: float = 1.0) -> None:
+    """Let the world's clock run, and new days begin, until done."""
+    while not done.wait(tick):
+        world.now = datetime.now(UTC)
+        world.days = max(world.days, (world.now.date() - world.first_day).days + 1)
+
+
+def fault(text: str) -> Fault:
+    """`server_error:3`: the next three requests. ValueError when it is none."""
+    name, _, times = text.partition(":")
+    if name not in FAULTS:
+        raise ValueError(text)
+    return getattr(Fault, name)(times=int(times or 1))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,10 +70,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--account", default="acme")
     parser.add_argument("--key", default="key-acme", help="the key it asks for (default: %(default)s)")
-    parser.add_argument("--first-day", type=date.fromisoformat, help="default: so that the last day is today")
+    parser.add_argument(
+        "--first-day",
+        type=date.fromisoformat,
+        help="default: so that the last day is today; the clock then runs, and stands still otherwise",
+    )
     parser.add_argument("--days", type=int, default=40)
     parser.add_argument("--events-per-day", type=int, default=2000)
     parser.add_argument("--page-cap", type=int, default=10_000, help="most rows a page holds")
+    parser.add_argument("--expanded-page-cap", type=int, help="most rows a page holds with expansions")
+    parser.add_argument(
+        "--fault",
+        type=fault,
+        action="append",
+        default=[],
+        metavar="NAME[:TIMES]",
+        help=f"what happens to the first requests; repeatable: {', '.join(FAULTS)}",
+    )
     parser.add_argument("--tidy", action="store_true", help="no oddities in the data")
     parser.add_argument("--no-focus-reports", action="store_true", help="403 on /account/focus")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="run this with FAL_* set, then stop")

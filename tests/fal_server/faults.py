@@ -86,8 +86,8 @@ class Fault:
         return cls("reset", **more)  # type: ignore[arg-type]
 
     @classmethod
-    def stall(cls, seconds: float, **more: object) -> "Fault":
-        """Nothing is said for a while."""
+    def stall(cls, seconds: float = 120.0, **more: object) -> "Fault":
+        """Nothing is said for a while, by default longer than the loaders wait."""
         return cls("stall", seconds=seconds, **more)  # type: ignore[arg-type]
 
 

@@ -150,18 +150,32 @@ def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
     return rows
 
 
-def invoice_csv(world: "World", account: str, billing_month: str) -> bytes:
-    """An invoice as CSV. KeyError when that month has none."""
-    return _csv(world, invoice_rows(world, account, billing_month))
+def invoice_csv(world: "World", accounts: Sequence[str], billing_month: str) -> bytes:
+    """The invoices of some accounts as one CSV. KeyError when that month has none."""
+    return _csv(world, [row for account in accounts for row in invoice_rows(world, account, billing_month)])
 
 
 def estimate_csv(
-    world: "World", account: str, start: datetime, end: datetime, timeframe: str, timezone: str, bound: bool
+    world: "World",
+    accounts: Sequence[str],
+    start: datetime,
+    end: datetime,
+    timeframe: str,
+    timezone: str,
+    bound: bool,
 ) -> bytes:
-    """Live usage as CSV, one row per bucket, endpoint, price and discount; Usage alone, no InvoiceId."""
+    """Live usage of some accounts as one CSV."""
     zone = ZoneInfo(timezone)
     if bound:
         start, end = bucket(start, timeframe, zone)[0], _up(end, timeframe, zone)
+    rows = (row for account in accounts for row in estimate_rows(world, account, start, end, timeframe, zone))
+    return _csv(world, rows)
+
+
+def estimate_rows(
+    world: "World", account: str, start: datetime, end: datetime, timeframe: str, zone: ZoneInfo
+) -> list[Row]:
+    """One row per bucket, endpoint, price and discount; Usage alone, no InvoiceId."""
     buckets: dict[tuple[datetime, datetime], list[Event]] = {}
     for event in reversed(world.window(account, start, end)):
         low, high = bucket(event.at, timeframe, zone)
@@ -174,7 +188,7 @@ def estimate_csv(
             "BillingPeriodEnd": _midnight(month_start(month, 1)),
         }
         rows += _usage_rows(events, low, high, head)
-    return _csv(world, rows)
+    return rows
 
 
 def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, datetime]:

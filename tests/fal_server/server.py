@@ -22,6 +22,7 @@ from tests.fal_server.world import World
 LONGEST_WINDOW = timedelta(days=90)
 MOST_IDS = 50
 EXPANSIONS = {"auth_method", "auth_method_structured"}
+REPORT_EXPANSIONS = {"organization"}
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,19 @@ class ApiError(Exception):
 
 
 class FalServer:
-    """Serves a world until the `with` block ends. page_cap: the most rows a page holds, whatever limit says.
+    """Serves a world until the `with` block ends.
 
+    page_cap: the most rows a page holds, whatever limit says; expanded_page_cap: when the request has
+    expansions (default: the same).
     `url` is what FAL_API_URL wants, `requests` all requests so far, `faults` a list to append `Fault`s to.
     """
 
-    def __init__(self, world: World, page_cap: int = 10_000, port: int = 0) -> None:
+    def __init__(
+        self, world: World, page_cap: int = 10_000, port: int = 0, expanded_page_cap: int | None = None
+    ) -> None:
         self.world = world
         self.page_cap = page_cap
+        self.expanded_page_cap = expanded_page_cap
         self.requests: list[Request] = []
         self.faults = Script()
         self.stopping = threading.Event()
@@ -132,13 +138,12 @@ class FalServer:
 
     def _billing_events(self, request: Request, account: str) -> Answer:
         start, end = self._window(request)
-        limit = min(_positive(request.one("limit"), self.page_cap, "limit"), self.page_cap)
+        expand = _expansions(request, EXPANSIONS)
+        cap = min(self.page_cap, self.expanded_page_cap or self.page_cap) if expand else self.page_cap
+        limit = min(_positive(request.one("limit"), cap, "limit"), cap)
         page = 0
         if cursor := request.one("cursor"):
             page, limit = _read_cursor(cursor)
-        expand = set(request.many("expand"))
-        if expand - EXPANSIONS:
-            raise _invalid(f"expand: unknown value {sorted(expand - EXPANSIONS)[0]!r}")
         rows = self._filtered(request, self.world.window(account, start, end))
         # New rows push the list down while it is read: each page starts a few rows before the last one ended.
         shift = min(self.world.shift, limit - 1)
@@ -198,7 +203,8 @@ class FalServer:
         except ValueError:
             raise _invalid("billing_month, charge_month: must be YYYY-MM") from None
         try:
-            return Answer(200, self.world.invoice_csv(account, month), "text/csv; charset=utf-8")
+            report = self.world.invoice_csv(account, month, organization=_over_all_teams(request))
+            return Answer(200, report, "text/csv; charset=utf-8")
         except KeyError:
             raise ApiError(404, "not_found", f"There is no invoice for {month}") from None
 
@@ -215,7 +221,9 @@ class FalServer:
         bound = request.one("bound_to_timeframe") or "true"
         if bound not in ("true", "false"):
             raise _invalid("bound_to_timeframe: must be 'true' or 'false'")
-        report = self.world.estimate_csv(account, start, end, timeframe, timezone, bound == "true")
+        report = self.world.estimate_csv(
+            account, start, end, timeframe, timezone, bound == "true", organization=_over_all_teams(request)
+        )
         return Answer(200, report, "text/csv; charset=utf-8")
 
 
@@ -286,6 +294,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _invalid(message: str) -> ApiError:
     return ApiError(400, "validation_error", message)
+
+
+def _expansions(request: Request, known: set[str]) -> set[str]:
+    expand = set(request.many("expand"))
+    if expand - known:
+        raise _invalid(f"expand: unknown value {sorted(expand - known)[0]!r}")
+    return expand
+
+
+def _over_all_teams(request: Request) -> bool:
+    return bool(_expansions(request, REPORT_EXPANSIONS))
 
 
 def _positive(text: str | None, default: int, name: str) -> int:

@@ -126,9 +126,9 @@ class World:
         """The billing months that have an invoice by now, oldest first."""
         return reports.issued_months(self)
 
-    def invoice_csv(self, account: str, billing_month: str) -> bytes:
-        """The FOCUS CSV of an invoice. KeyError when that month has none."""
-        return reports.invoice_csv(self, account, billing_month)
+    def invoice_csv(self, account: str, billing_month: str, *, organization: bool = False) -> bytes:
+        """The FOCUS CSV of an invoice, or of all accounts'. KeyError when that month has none."""
+        return reports.invoice_csv(self, self._reported(account, organization), billing_month)
 
     def invoice_total(self, account: str, billing_month: str) -> Decimal:
         """sum(BilledCost) of that invoice: USD, exact."""
@@ -142,9 +142,15 @@ class World:
         timeframe: str = "day",
         timezone: str = "UTC",
         bound: bool = True,
+        *,
+        organization: bool = False,
     ) -> bytes:
         """The FOCUS CSV of live usage between two times, in buckets of a timeframe in a time zone."""
-        return reports.estimate_csv(self, account, start, end, timeframe, timezone, bound)
+        accounts = self._reported(account, organization)
+        return reports.estimate_csv(self, accounts, start, end, timeframe, timezone, bound)
+
+    def _reported(self, account: str, organization: bool) -> list[str]:
+        return list(self.accounts) if organization else [account]
 
     def _draw(self, account: str, day: date, count: int, revision: int = 0) -> list[Event]:
         known = self.first_day <= day <= self.last_day

@@ -395,12 +395,14 @@ def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None
     done = subprocess.run(
         [
             sys.executable, "-m", "tests.fal_server", "--days", "3", "--events-per-day", "20",
-            "--first-day", "2026-01-26", "--", sys.executable, "-m", "loaders", *EVENTS,
+            "--first-day", "2026-01-26", "--fault", "server_error:2", "--expanded-page-cap", "9",
+            "--", sys.executable, "-m", "loaders", *EVENTS,
         ],
-        env=os.environ | {"FAL_LANDING_DIR": str(landing)}, cwd=ROOT,
+        env=os.environ | {"FAL_LANDING_DIR": str(landing), "FAL_RETRY_MAX_WAIT": "0.01"}, cwd=ROOT,
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, f"landed 1 day with 20 events in {landing}\n")
+    # twenty events on three pages of nine, whose ends shift by three rows each
+    assert (done.returncode, done.stdout) == (0, f"landed 1 day with 26 events in {landing}\n")
 
 
 def test_two_worlds_of_the_same_seed_are_the_same() -> None:

@@ -3,16 +3,18 @@
 import csv
 import io
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fal_server import FalServer, Invoice, Oddities, World
+from tests.fal_server import FalServer, Fault, Invoice, Oddities, World
+from tests.fal_server.__main__ import FAULTS, fault, keep_time
 from tests.fal_server.reports import default_timeframe
 from tests.loaders.conftest import KEY
 
@@ -82,6 +84,8 @@ def test_a_wrong_parameter_gets_400(get: Get, params: dict[str, Any]) -> None:
         {"source": "invoice", "billing_month": "2026-02", "charge_month": "2026-01"},
         {"source": "invoice", "billing_month": "February"},
         {"source": "estimate", "timeframe": "year"},
+        {"source": "estimate", "expand": "auth_method"},
+        {"source": "invoice", "billing_month": "2026-02", "expand": "everything"},
         {"source": "estimate", "timezone": "Mars/Olympus"},
         {"source": "estimate", "bound_to_timeframe": "yes"},
         {"source": "estimate", "start": "2025-10-01", "end": "2026-01-01"},
@@ -263,6 +267,57 @@ def test_estimates_are_bucketed_in_the_time_zone_and_told_in_utc(get: Get, world
     assert max(row["ChargePeriodEnd"] for row in clipped) == "2026-01-27T00:00:00Z"
     billed = sum(Decimal(row["BilledCost"]) for row in clipped)
     assert billed == world.total_cost("acme", date(2026, 1, 26), date(2026, 1, 27))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"source": "invoice", "billing_month": "2026-02"},
+        {"source": "estimate", "start": "2026-01-26", "end": "2026-01-27"},
+    ],
+    ids=["invoice", "estimate"],
+)
+def test_an_organization_is_reported_over_all_its_teams(
+    get: Get, world: World, params: dict[str, str]
+) -> None:
+    world.accounts["bolt"] = "key-bolt"
+    teams = [
+        rows_of(get("/account/focus", f"Key {key}", **params).content) for key in world.accounts.values()
+    ]
+    whole = rows_of(get("/account/focus", **params, expand="organization").content)
+    assert whole == teams[0] + teams[1]
+    assert {row["BillingAccountId"] for row in whole} == {"fal-acme", "fal-bolt"}
+
+
+def test_a_page_holds_fewer_rows_with_expansions(get: Get, server: FalServer) -> None:
+    server.page_cap, server.expanded_page_cap = 50, 20
+    window = {"start": "2026-01-26", "end": "2026-01-27"}
+    assert len(get("/models/billing-events", **window).json()["billing_events"]) == 50
+    expanded = get("/models/billing-events", **window, limit=40, expand="auth_method").json()
+    assert len(expanded["billing_events"]) == 20
+    assert len(events(get, **window, expand="auth_method")) > 60
+
+
+def test_faults_can_be_named_on_the_command_line() -> None:
+    assert fault("server_error:3") == Fault.server_error(times=3)
+    assert fault("rate_limited") == Fault.rate_limited()
+    assert all(fault(f"{name}:2").times == 2 for name in FAULTS)
+    for wrong in ("Fault", "server_error:often", "__init__"):
+        with pytest.raises(ValueError):
+            fault(wrong)
+
+
+def test_the_clock_runs_and_new_days_begin(world: World) -> None:
+    done = threading.Event()
+    clock = threading.Thread(target=keep_time, args=(world, done, 0.01))
+    began = datetime.now(UTC)
+    clock.start()
+    while world.days == 12 and datetime.now(UTC) < began + timedelta(seconds=5):
+        done.wait(0.01)
+    done.set()
+    clock.join()
+    assert began <= world.now <= datetime.now(UTC)
+    assert world.last_day == world.now.date()
 
 
 @pytest.mark.parametrize(
