@@ -157,7 +157,7 @@ class FalApi:
         if status == 404:
             raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))
         if 300 <= status < 400:
-            host = reply.next_request.url.raw_host.decode() if reply.next_request else "elsewhere"
+            host = reply.next_request.url.host if reply.next_request else "elsewhere"
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
             raise MisdirectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
         raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))

@@ -14,7 +14,7 @@ from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import LandingZone, Manifest
 from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option
 from loaders.parallel import HOPELESS, Outcome, land_all
-from loaders.progress import count, described, reporting, say, silence, tell
+from loaders.progress import count, described, reporting, say, tell
 
 FAILED = 1
 MISUSED = 2
@@ -430,6 +430,5 @@ def main(args: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return FAILED
     except OSError as error:  # of the landing folder and the network it would be a LoaderError
-        silence(sys.stdout)
         say(f"error: cannot write to standard output: {error.strerror}")
         return FAILED

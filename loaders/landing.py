@@ -27,8 +27,8 @@ Source = Literal["invoice", "estimate"]
 
 WORK = ".work"
 MANIFEST = "manifest.json"
-LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
-VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}", re.ASCII)
+LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}")
+VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}")
 STAMP = "%Y%m%dT%H%M%S%fZ"
 
 

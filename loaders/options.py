@@ -11,7 +11,7 @@ import click
 from loaders import settings
 
 # fal is a company of this century; other years are typing errors
-DAY_OR_TIME = re.compile(r"20\d\d-\d\d-\d\d([T ].+)?", re.ASCII)
+DAY_OR_TIME = re.compile(r"20\d\d-\d\d-\d\d([T ].+)?")
 A_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 
 Command = Callable[..., Any]

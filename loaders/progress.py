@@ -1,11 +1,9 @@
 """What is said: progress on standard error, as a bar or in plain lines; results on standard output."""
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
 
 import click
 from rich.console import Console
@@ -67,13 +65,5 @@ def tell(text: str | bytes, *, line_end: bool = True) -> bool:
     try:
         click.echo(text, nl=line_end)
     except BrokenPipeError:
-        silence(sys.stdout)
         return False
     return True
-
-
-def silence(stream: TextIO) -> None:
-    """Send what a stream still holds to nowhere, lest writing it fails again when Python ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

@@ -194,7 +194,7 @@ def test_two_runs_make_their_work_folders_one_after_the_other(landing: Path) -> 
     with alone_in(landing / ".work"):
         run.start()
         run.join(0.3)
-        assert list((landing / ".work").iterdir()) == []
+        assert run.is_alive() and list((landing / ".work").iterdir()) == []
     run.join()
     assert len(loads_of(landing / DAY.folder)) == 2
 
