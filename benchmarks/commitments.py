@@ -1,6 +1,6 @@
 """Commitments drawn down on many charges: `python -m benchmarks.commitments [--charges N] [--commitments N]`.
 
-One account, a year of charges on 200 endpoints. All commitments overlap; half are prepaid and run out, half are
+One account, a year of charges on 200 endpoints. All commitments overlap; half are prepaid and run out, half
 in arrears and never do, so most charges count for several. Against it, in the same run: the charges
 copied once into a table, which is what it costs to touch them.
 """

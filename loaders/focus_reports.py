@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import date
 
@@ -68,7 +69,8 @@ def fetch(api: FalApi, params: Params) -> Report:
 def parse_report(body: bytes) -> Report:
     """Check that a body is a whole FOCUS CSV, in UTF-8. MalformedBodyError says why it is not.
 
-    A short row is cut only if it is the last one and its line does not end; others are not looked into.
+    Columns may be spelled like BilledCost, Billed Cost or billed_cost. A short row is cut only if it is the
+    last one and its line does not end; others are not looked into.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -79,8 +81,8 @@ def parse_report(body: bytes) -> Report:
         *records, last = (record for record in csv.reader(io.StringIO(f"{text}\nend", newline="")) if record)
     except csv.Error as error:
         raise MalformedBodyError(f"it is no CSV: {error}") from None
-    header = [name.strip() for name in records[0]] if records else []
-    missing = [name for name in NEEDED_COLUMNS if name not in header]
+    header = [re.sub(r"[ _]", "", name).lower() for name in records[0]] if records else []
+    missing = [name for name in NEEDED_COLUMNS if name.lower() not in header]
     if missing:
         raise MalformedBodyError(f"it is no FOCUS CSV: its header does not name {', '.join(missing)}")
     if last != ["end"]:

@@ -66,13 +66,17 @@ class Invoice:
     """How the invoice of a month is made.
 
     days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over
-    how many InvoiceIds the days are spread. credit and correction are USD, given as positive numbers;
-    tax_rate 0.2 is 20 % of everything else. Zero leaves the row out.
+    how many InvoiceIds the days are spread. prepaid_until: usage before this day was paid with credits, so
+    that it is billed at 0. purchase (of credits), adjustment, credit and correction are USD, the last two
+    given as positive numbers; tax_rate 0.2 is 20 % of everything else. Zero leaves the row out.
     """
 
     days: tuple[date, date] | None = None
     usage: bool = True
     parts: int = 1
+    prepaid_until: date | None = None
+    purchase: Decimal = Decimal(0)
+    adjustment: Decimal = Decimal(0)
     credit: Decimal = Decimal("25.5")
     tax_rate: Decimal = Decimal("0.2")
     correction: Decimal = Decimal("1.234567891")
@@ -136,12 +140,18 @@ def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
     while plan.usage and day < until:
         part = (day - since).days * plan.parts // max((until - since).days, 1)
         ids = head | {"InvoiceId": head["InvoiceId"] + (f"-{part + 1}" if plan.parts > 1 else "")}
-        rows += _usage_rows(world.day_events(account, day, invoiced=True), day, day + timedelta(days=1), ids)
+        usage = _usage_rows(world.day_events(account, day, invoiced=True), day, day + timedelta(days=1), ids)
+        is_prepaid = plan.prepaid_until is not None and day < plan.prepaid_until
+        rows += [_prepaid(row) for row in usage] if is_prepaid else usage
         day += timedelta(days=1)
     if plan.parts > 1:
         head["InvoiceId"] += "-1"
     if plan.correction:
         rows.append(_correction_row(plan.correction, start - timedelta(days=2), head))
+    if plan.purchase:
+        rows.append(_purchase_row(plan.purchase, start, head))
+    if plan.adjustment:
+        rows.append(_lump("Adjustment", "Goodwill adjustment", plan.adjustment, start, end, head))
     if plan.credit:
         rows.append(_lump("Credit", "Promotional credit", -plan.credit, start, end, head))
     if plan.tax_rate:
@@ -319,11 +329,32 @@ def _correction_row(amount: Decimal, day: date, head: dict[str, str]) -> Row:
     more = {
         "ChargeClass": "Correction",
         "ChargeFrequency": "Usage-Based",
-        "PricingCategory": "Standard",
         "ResourceId": "fal-ai/flux/dev",
         "ResourceName": "FLUX.1 [dev]",
         "ResourceType": "Model endpoint",
         "SkuId": "fal-ai/flux/dev",
+    }
+    return Row(lump.billed, lump.columns | more)
+
+
+def _prepaid(row: Row) -> Row:
+    return Row(Decimal(0), row.columns | {"BilledCost": "0"})
+
+
+def _purchase_row(amount: Decimal, day: date, head: dict[str, str]) -> Row:
+    lump = _lump("Purchase", "Prepaid credits", amount, day, day.replace(year=day.year + 1), head)
+    more = {
+        "EffectiveCost": "0",
+        "ListUnitPrice": "1",
+        "ContractedUnitPrice": "1",
+        "PricingCategory": "Standard",
+        "PricingQuantity": plain(amount),
+        "PricingUnit": "USD",
+        "ResourceId": f"credits-{day:%Y-%m}",
+        "ResourceName": f"Prepaid credits {day:%Y-%m}",
+        "ResourceType": "Prepaid credits",
+        "SkuId": "fal-prepaid-credits",
+        "SkuPriceId": "fal-prepaid-credits|1",
     }
     return Row(lump.billed, lump.columns | more)
 

@@ -1,17 +1,21 @@
 """`python -m tests.fal_server.sample`: make sample/ anew, with the loaders, from the local fal server.
 
 Two accounts: acme, an enterprise with invoices (September 2026 is closed, October is open, and of its last
-day there is only an estimate), and studio, which has billing events alone. All of it is made up.
+day there is only an estimate), and studio, which has billing events alone and credits that run out. All of
+it is made up.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
-from tests.fal_server import FalServer, World
+from tests.fal_server import FalServer, Oddities, World
+from tests.fal_server.reports import Invoice
 
 FOLDER = Path("sample")
 FIRST_DAY = date(2026, 9, 1)
@@ -27,7 +31,12 @@ def main() -> int:
         first_day=FIRST_DAY,
         days=(LAST_DAY - FIRST_DAY).days + 1,
         events_per_day=40,
+        # what a person would stare at is left to the tests
+        oddities=replace(Oddities.all(), big_integers=False, odd_labels=False),
         non_enterprise=["studio"],
+    )
+    world.invoice_months["2026-10"] = Invoice(
+        prepaid_until=date(2026, 10, 1), purchase=Decimal(300), adjustment=Decimal("-3.75")
     )
     for feed in ("billing_events", "focus_reports"):
         shutil.rmtree(FOLDER / feed, ignore_errors=True)
