@@ -139,7 +139,7 @@ HEADER = b"BilledCost,ChargeCategory,ChargePeriodStart\n"
         (b"null", "does not name BilledCost"),
         (b'"rate limited"', "does not name BilledCost"),
         (b'\xef\xbb\xbf{"error": "oops"}', "does not name BilledCost"),
-        (b"billedcost,ChargeCategory,ChargePeriodStart\n", "does not name BilledCost$"),
+        (b"billed-cost,charge_category,Charge Period Start\n", "does not name BilledCost$"),
         (b"BilledCost,ChargeCategory,ChargePeriodSta", "does not name ChargePeriodStart$"),
         (HEADER + b"\xff\n", "not UTF-8"),
         (HEADER + b"1,Usage,2026-01-01\n2,Usa", "in the middle of a row"),
