@@ -20,7 +20,7 @@
     {% for row in run_query(query).rows %}
         {% do rules.append({
             'rule_id': row[0],
-            'verdict': 'r' ~ loop.index,
+            'verdict': row[0] | lower | replace('-', '_'),
             'column': row[1],
             'shape': row[2],
             'applies_when': row[3] or 'true',

@@ -62,22 +62,23 @@
     end
 {%- endmacro %}
 
+{# of the list under this key, if there is one #}
 {% macro json_items_are_of_one_type(text, key) -%}{{ return(adapter.dispatch('json_items_are_of_one_type')(text, key)) }}{%- endmacro %}
 
 {% macro duckdb__json_items_are_of_one_type(text, key) -%}
-    len(list_distinct(list_transform({{ json_items(text, key) }}, lambda item: {{ json_kind('item') }}))) <= 1
+    coalesce(len(list_distinct(list_transform({{ json_items(text, key) }}, lambda item: {{ json_kind('item') }}))) <= 1, true)
 {%- endmacro %}
 
 {% macro json_items_differ(text, key) -%}{{ return(adapter.dispatch('json_items_differ')(text, key)) }}{%- endmacro %}
 
 {% macro duckdb__json_items_differ(text, key) -%}
-    len(list_distinct({{ json_items(text, key) }})) = len({{ json_items(text, key) }})
+    coalesce(len(list_distinct({{ json_items(text, key) }})) = len({{ json_items(text, key) }}), true)
 {%- endmacro %}
 
 {% macro json_items_are_not_null(text, key) -%}{{ return(adapter.dispatch('json_items_are_not_null')(text, key)) }}{%- endmacro %}
 
 {% macro duckdb__json_items_are_not_null(text, key) -%}
-    not list_contains({{ json_items(text, key) }}, 'null')
+    coalesce(not list_contains({{ json_items(text, key) }}, 'null'), true)
 {%- endmacro %}
 
 {# what a JSON text is: object, array, string, number, boolean or null #}
