@@ -55,11 +55,15 @@
 {% endmacro %}
 
 {#
-    What the shapes need to know beside the rule: columns by kind of value, the pairs of service category and subcategory,
-    and whether a row is a provider's (an SQL condition).
+    What the shapes need to know beside the rule: columns by kind of value, the types that they have in the mart, the pairs of
+    service category and subcategory, and whether a row is a provider's (an SQL condition).
 #}
-{% macro focus_rule_context(dataset, is_provider_row) %}
+{% macro focus_rule_context(dataset, is_provider_row, mart) %}
     {% set pairs = [] %}
+    {% set types = {} %}
+    {% for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
+        {% do types.update({column.name: column.dtype | lower}) %}
+    {% endfor %}
     {% if execute and load_relation(ref('focus_service_subcategories')) %}
         {% set query %}
             select service_category, service_subcategory
@@ -70,7 +74,7 @@
             {% do pairs.append((category, subcategory)) %}
         {% endfor %}
     {% endif %}
-    {{ return({'kinds': focus_columns_by_kind(dataset), 'pairs': pairs, 'is_provider_row': is_provider_row}) }}
+    {{ return({'kinds': focus_columns_by_kind(dataset), 'types': types, 'pairs': pairs, 'is_provider_row': is_provider_row}) }}
 {% endmacro %}
 
 {# the verdict of a rule on a row: true, false or null #}
@@ -117,11 +121,11 @@
         {%- elif shape == 'one_parent' %} {{ focus_has_one_parent(key, arguments[1], context.is_provider_row) }}
         {%- elif shape == 'unique' %} count(*) over (partition by {{ column }}) = 1
         {%- elif shape in ['text_format', 'number_format', 'time_format', 'unit_format', 'currency_format', 'key_value_format', 'json_object_format'] %}
-            {{- ' ' ~ focus_value_is(shape.replace('_format', ''), column) }}
+            {{- ' ' ~ focus_value_is(shape.replace('_format', ''), column, context.types) }}
         {%- elif shape == 'national_currency' %} {{ focus_value_is('currency', column) }}
         {%- elif shape.startswith('every_') -%}
             {%- for each in columns %}
-            {{ 'and ' if not loop.first }}({{ each }} is null or {{ focus_value_is(key or kind, each) }})
+            {{ 'and ' if not loop.first }}({{ each }} is null or {{ focus_value_is(key or kind, each, context.types) }})
             {%- endfor %}
         {%- elif shape == 'has_elements' %} {{ json_has_list(column, 'Elements') }}
         {%- elif shape == 'known_keys' %} {{ json_keys_are_known(column, arguments) }}
@@ -144,13 +148,16 @@
     , false) end
 {%- endmacro %}
 
-{# whether a value that is there looks as FOCUS wants its kind to look #}
-{% macro focus_value_is(kind, value) -%}
+{#
+    Whether a value that is there looks as FOCUS wants its kind to look. A number or a time has one way to be written, if the
+    column holds decimals or instants: types tells.
+#}
+{% macro focus_value_is(kind, value, types={}) -%}
     {%- if kind in ['text', 'not_blank'] -%} trim({{ value }}) <> ''
     {%- elif kind == 'no_placeholder' -%}
         lower(trim({{ value }})) not in ('', 'null', 'none', 'nan', 'n/a', 'not applicable', 'undefined')
-    {%- elif kind == 'number' -%} {{ is_typed_as('decimal', value) }}
-    {%- elif kind == 'time' -%} {{ is_typed_as('time', value) }}
+    {%- elif kind == 'number' -%} {{ types.get(value, '').startswith('decimal') | lower }}
+    {%- elif kind == 'time' -%} {{ types.get(value, '').startswith('timestamp') | lower }}
     {%- elif kind == 'currency' -%} {{ value }} in ({{ sql_texts(iso_4217_codes()) }})
     {%- elif kind == 'unit' -%} {{ matches(value, '([0-9]+ )?[A-Z][A-Za-z]*( [A-Z][A-Za-z]*)*(-[A-Z][A-Za-z]*|/([0-9]+ )?[A-Z][A-Za-z]*)?') }}
     {%- elif kind == 'whole_count' -%} not {{ matches(value, '.*[0-9][.,][0-9].*') }}
@@ -192,13 +199,13 @@
 {%- endmacro %}
 
 {#
-    What each rule of a scan found in a relation: rule_id, rows_checked, violations (rows that we make), findings (rows of a
+    What each rule of a scan found in a relation, which has the rows of a mart: rule_id, rows_checked, violations (rows that we make), findings (rows of a
     provider's file), example_row. One pass over the rows.
     is_provider_row, row_id: SQL over the relation's columns.
 #}
-{% macro focus_rule_tallies(scan, dataset, relation, row_id, is_provider_row) %}
+{% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row) %}
     {%- set rules = focus_rules_of(scan) -%}
-    {%- set context = focus_rule_context(dataset, is_provider_row) -%}
+    {%- set context = focus_rule_context(dataset, is_provider_row, mart) -%}
     {%- if not rules -%}
     select
         cast(null as {{ dbt.type_string() }}) as rule_id,
@@ -320,7 +327,7 @@ elements as (
         element_number,
         element,
         {%- for key in keys %}
-        {{ json_text('element', key) }} as {{ key }},
+        {{ json_member_text('element', key) }} as {{ key }},
         {{ json_kind('element', key) }} as {{ key }}_kind,
         {%- endfor %}
         {{ json_kind('element') }} as json_kind,

@@ -99,9 +99,9 @@
 {%- endmacro %}
 
 {# the value under a key, as text without quotes; null where there is none #}
-{% macro json_text(text, key) -%}{{ return(adapter.dispatch('json_text')(text, key)) }}{%- endmacro %}
+{% macro json_member_text(text, key) -%}{{ return(adapter.dispatch('json_member_text')(text, key)) }}{%- endmacro %}
 
-{% macro duckdb__json_text(text, key) -%}
+{% macro duckdb__json_member_text(text, key) -%}
     json_extract_string({{ text }}, '$.{{ key }}')
 {%- endmacro %}
 
@@ -120,12 +120,4 @@
         unnest({{ list }}) as {{ item }},
         unnest(range(1, len({{ list }}) + 1)) as {{ number }}
     from {{ relation }}
-{%- endmacro %}
-
-{# whether a value is held in a column of this kind: text, decimal or time #}
-{% macro is_typed_as(kind, value) -%}{{ return(adapter.dispatch('is_typed_as')(kind, value)) }}{%- endmacro %}
-
-{% macro duckdb__is_typed_as(kind, value) -%}
-    {%- set type = {'text': 'VARCHAR', 'decimal': 'DECIMAL(', 'time': 'TIMESTAMP WITH TIME ZONE'}[kind] -%}
-    starts_with(typeof({{ value }}), '{{ type }}')
 {%- endmacro %}

@@ -15,6 +15,7 @@ tallies as (
     {{ focus_rule_tallies(
         scan='charges',
         dataset='CostAndUsage',
+        mart=ref('cost_and_usage'),
         relation='charges',
         row_id='x_ChargeId',
         is_provider_row="x_ChargeSource in ('invoice', 'estimate')",

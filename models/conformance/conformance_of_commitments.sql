@@ -14,6 +14,7 @@ tallies as (
     {{ focus_rule_tallies(
         scan='commitments',
         dataset='ContractCommitment',
+        mart=ref('contract_commitment'),
         relation='commitments',
         row_id='ContractCommitmentId',
         is_provider_row='false',

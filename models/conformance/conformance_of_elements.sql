@@ -16,6 +16,7 @@ tallies as (
     {{ focus_rule_tallies(
         scan='elements',
         dataset='CostAndUsage',
+        mart=ref('cost_and_usage'),
         relation='elements',
         row_id='x_ChargeId',
         is_provider_row="x_ChargeSource in ('invoice', 'estimate')",

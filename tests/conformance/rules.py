@@ -67,24 +67,25 @@ class Compiled:
     columns: str
 
 
-def _verdicts(name: str, scan: str, dataset: str, relation: str, shapes: Iterable[str]) -> str:
-    """A template of the verdicts of a scan, behind a line that names it."""
+def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[str]) -> str:
+    """A template of the verdicts of a scan on a mart's columns, behind a line that names it."""
+    relation = "commitments" if scan == "commitments" else "charges"
     elements = f"with {{{{ focus_elements('{relation}') }}}}" if scan == "elements" else ""
     source = "elements" if scan == "elements" else relation
-    row_id = ROW_IDS["commitments" if scan == "commitments" else "charges"]
+    row_id = ROW_IDS[relation]
     provider = "false" if scan == "commitments" else PROVIDER_ROW
     return (
         f"-- sql of {name}\n{elements}\n"
         f"{{{{ focus_rule_verdicts(focus_rules_of('{scan}', {list(shapes)}),"
-        f' focus_rule_context(\'{dataset}\', "{provider}"), \'{source}\', \'{row_id}\', "{provider}") }}}}\n'
+        f' focus_rule_context(\'{dataset}\', "{provider}", {mart}), \'{source}\', \'{row_id}\', "{provider}") }}}}\n'
     )
 
 
 def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     """
     Build the marts of an empty landing zone, and compile the verdicts of each scan on the relations
-    charges and commitments; typed: shapes that look at the type alone, on charges_as_text and
-    commitments_as_text, where the others could not be asked.
+    charges and commitments; typed: shapes that look at the type alone, compiled once more as if the
+    marts held no numbers and times.
     """
     warehouse = folder / "warehouse.duckdb"
     dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
@@ -95,14 +96,15 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
         **settings,
     )
     assert built.code == 0, built.output
-    shapes = sorted({rule.shape for rule in read_rules() if rule.scan} - set(typed))
-    charges, commitments = "CostAndUsage", "ContractCommitment"
+    shapes = sorted({rule.shape for rule in read_rules() if rule.scan})
+    charges, commitments = "ref('cost_and_usage')", "ref('contract_commitment')"
     templates = [
-        _verdicts("charges", "charges", charges, "charges", shapes),
-        _verdicts("elements", "elements", charges, "charges", shapes),
-        _verdicts("commitments", "commitments", commitments, "commitments", shapes),
-        _verdicts("charges_as_text", "charges", charges, "charges_as_text", typed),
-        _verdicts("commitments_as_text", "commitments", commitments, "commitments_as_text", typed),
+        _verdicts("charges", "charges", "CostAndUsage", charges, shapes),
+        _verdicts("elements", "elements", "CostAndUsage", charges, shapes),
+        _verdicts("commitments", "commitments", "ContractCommitment", commitments, shapes),
+        # a relation without numbers and times stands in for the mart
+        _verdicts("untyped charges", "charges", "CostAndUsage", "ref('focus_rules')", typed),
+        _verdicts("untyped commitments", "commitments", "ContractCommitment", "ref('focus_rules')", typed),
     ]
     seeds = "".join(
         f"-- depends_on: {{{{ ref('{name}') }}}}\n"
