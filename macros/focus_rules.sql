@@ -213,6 +213,7 @@
         cast(null as bigint) as violations,
         cast(null as bigint) as findings,
         cast(null as {{ dbt.type_string() }}) as example_row
+    from {{ relation }}
     where false
     {%- else -%}
     {{ rows_of_columns(

@@ -11,7 +11,6 @@ charges as (
 
 tallies as (
 
-    -- one pass over the rows, whatever the number of rules
     {{ focus_rule_tallies(
         scan='charges',
         dataset='CostAndUsage',

@@ -155,7 +155,9 @@ EVERYTHING: Row = (
         "CommitmentDiscountStatus": "Used",
         "CommitmentDiscountType": "Plan",
         "CommitmentDiscountUnit": "Images",
-        "ContractApplied": elements(ELEMENT, ELEMENT | {"ContractCommitmentAppliedCost": 1, "x_Note": "rest"}),
+        "ContractApplied": elements(
+            ELEMENT, ELEMENT | {"ContractCommitmentAppliedCost": 1, "x_Note": "rest"}
+        ),
         "PricingCategory": "Committed",
         "RegionId": "eu-1",
         "RegionName": "Europe 1",
@@ -296,7 +298,13 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
         case "not_null":
             yield [row | {column: None}]
         case "null":
-            value = "2" if column in by_kind["number"] else '{"a": 1}' if column in by_kind["json"] else "Something"
+            value = (
+                "2"
+                if column in by_kind["number"]
+                else '{"a": 1}'
+                if column in by_kind["json"]
+                else "Something"
+            )
             yield [row | {column: value}]
         case "equals":
             yield [row | {column: "0.000000000000000001"}]
@@ -387,7 +395,7 @@ def off_by_a_hair(amount: str) -> str:
 
 
 def breaking(condition: str, row: Row) -> Row:
-    """What to change in a row, so that a condition like A = B, A < B, A <> B or A is not null does not hold."""
+    """What to change in a row so that A = B, A < B, A <> B or A is not null does not hold."""
     if " is not null" in condition:
         return dict.fromkeys(re.findall(r"(\w+) is not null", condition))
     left, operator, right = re.fullmatch(r"(\w+) (=|<|<>) (\w+)", condition).groups()  # type: ignore[union-attr]

@@ -76,8 +76,9 @@ def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[st
     provider = "false" if scan == "commitments" else PROVIDER_ROW
     return (
         f"-- sql of {name}\n{elements}\n"
-        f"{{{{ focus_rule_verdicts(focus_rules_of('{scan}', {list(shapes)}),"
-        f' focus_rule_context(\'{dataset}\', "{provider}", {mart}), \'{source}\', \'{row_id}\', "{provider}") }}}}\n'
+        f"{{% set context = focus_rule_context('{dataset}', \"{provider}\", {mart}) %}}"
+        f"{{% set rules = focus_rules_of('{scan}', {list(shapes)}) %}}"
+        f"{{{{ focus_rule_verdicts(rules, context, '{source}', '{row_id}', \"{provider}\") }}}}\n"
     )
 
 
@@ -92,7 +93,16 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     settings = {"FAL_LANDING_DIR": folder / "nothing", "FAL_WAREHOUSE": warehouse}
     target = ["--target-path", str(folder / "target")]
     built = run(
-        [*dbt, "build", *target, "--select", "+conformance_report", "--exclude-resource-type", "unit_test", "test"],
+        [
+            *dbt,
+            "build",
+            *target,
+            "--select",
+            "+conformance_report",
+            "--exclude-resource-type",
+            "unit_test",
+            "test",
+        ],
         **settings,
     )
     assert built.code == 0, built.output
@@ -110,13 +120,9 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
         f"-- depends_on: {{{{ ref('{name}') }}}}\n"
         for name in ("focus_rules", "focus_columns", "focus_service_subcategories")
     )
-    compiled = run(
-        [*dbt, "--quiet", "compile", *target, "--inline", seeds + "".join(templates)], **settings
-    )
+    compiled = run([*dbt, "--quiet", "compile", *target, "--inline", seeds + "".join(templates)], **settings)
     assert compiled.code == 0, compiled.output
     parts = compiled.output.split("-- sql of ")[1:]
     verdicts = dict(part.split("\n", 1) for part in parts)
-    columns = (
-        folder / "target/compiled/fal_focus/models/conformance/conformance_of_columns.sql"
-    ).read_text()
+    columns = (folder / "target/compiled/fal_focus/models/conformance/conformance_of_columns.sql").read_text()
     return Compiled(warehouse, verdicts, columns)

@@ -1,5 +1,5 @@
--- Rules of FOCUS 1.3 that rows of the provider's own files break, after what can be repaired is. `make conformance` lists
--- them.
+-- Rules of FOCUS 1.3 that rows of the provider's own files break, after what can be repaired is. `make conformance`
+-- lists them.
 {{ config(severity='warn') }}
 
 select

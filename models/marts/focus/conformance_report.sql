@@ -1,5 +1,5 @@
 {#- a rule is at most this many composite rules deep; a test of the seed says so -#}
-{%- set depth = 6 -%}
+{%- set depth = 7 -%}
 
 with
 
@@ -143,7 +143,8 @@ report as (
             when not all_rules.is_checked then null
             when all_rules.shape = 'all_of'
                 then 'by its parts, ' || all_rules.parts_checked || ' of ' || all_rules.parts_total
-            else shapes.how_checked
+            else
+                shapes.how_checked
                 || case when all_rules.arguments is null then '' else ' (' || all_rules.arguments || ')' end
                 || case when all_rules.applies_when is null then '' else ', where ' || all_rules.applies_when end
         end as how_checked,
