@@ -22,7 +22,7 @@
         ~ " where not is_composite and violations > 0 and keyword like 'MUST%'"
     ).columns[0].values()[0] %}
     {% if musts %}
-        {{ exceptions.raise_compiler_error(musts ~ ' rules of FOCUS that say MUST are broken by rows that we make') }}
+        {{ exceptions.raise_compiler_error('rules of FOCUS that say MUST and that rows we make break: ' ~ musts) }}
     {% endif %}
 {% endmacro %}
 
