@@ -13,6 +13,9 @@
     {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)?)?') }}
 {% endmacro %}
 
+{# a time that leaves nothing to be filled in: it has a time of day and a zone #}
+{% macro whole_time_pattern() %}{{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*(Z|[-+][0-9]{2}(:?[0-9]{2})?)') }}{% endmacro %}
+
 {# whether the whole text matches: boolean, null for null #}
 {% macro matches(text, pattern) -%}{{ return(adapter.dispatch('matches')(text, pattern)) }}{%- endmacro %}
 

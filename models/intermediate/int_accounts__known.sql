@@ -14,11 +14,11 @@ named as (
 
 known as (
 
-    -- an account that the seed does not name is still somebody's bill: its alias is its id
+    -- an account that the seed does not name is still somebody's bill: its alias is its id and its name
     select
         landed.account,
         coalesce(named.billing_account_id, landed.account) as billing_account_id,
-        named.billing_account_name,
+        coalesce(named.billing_account_name, landed.account) as billing_account_name,
         coalesce(named.billing_account_type, 'Account') as billing_account_type,
         named.account is not null as is_in_seed
     from landed

@@ -76,7 +76,8 @@ invoice_rows as (
         {%- for column in focus_columns() %}
         {{ column }},
         {%- endfor %}
-        provider_columns
+        provider_columns,
+        bare_times
     from invoices
 
 ),
@@ -97,7 +98,8 @@ estimate_rows as (
         {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
         {{ column if is_its_own else 'cast(null as ' ~ focus_type(kind) ~ ') as ' ~ column }},
         {%- endfor %}
-        provider_columns
+        provider_columns,
+        bare_times
     from estimates
 
 ),
@@ -157,6 +159,10 @@ filled as (
                     or (PricingCategory is null and {{ billed_by_unit }})
                     then '"PricingCategory"'
             end,
+            -- a date got its time, or a time its zone
+            {%- for column, kind in focus_columns().items() if kind == 'time' %}
+            case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,
+            {%- endfor %}
             {%- for column, fill in fills.items() %}
             case when {{ column }} is null and {{ fill }} is not null then '"{{ column }}"' end
             {{- ',' if not loop.last }}

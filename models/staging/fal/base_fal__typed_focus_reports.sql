@@ -70,6 +70,15 @@ typed as (
         ---------- what the provider adds to FOCUS, as a JSON object
         provider_columns,
 
+        ---------- times that were landed as a date, or without a zone: they are read as UTC
+        concat_ws(
+            ' ',
+            {%- for column, kind in focus_columns().items() if kind == 'time' %}
+            case when not {{ matches(column, whole_time_pattern()) }} then '{{ column }}' end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as bare_times,
+
         ---------- quarantine
         quarantine_reason,
         case when quarantine_reason is not null then raw_record end as raw_record

@@ -24,7 +24,10 @@ usable as (
         {%- endfor %}
 
         ---------- what the provider adds to FOCUS, as a JSON object
-        provider_columns
+        provider_columns,
+
+        ---------- times that were landed as a date, or without a zone: they are read as UTC
+        bare_times
 
     from records
     where source = 'estimate' and quarantine_reason is null

@@ -1,0 +1,52 @@
+{#- the columns that the marts have in the warehouse, not those that their .yml says -#}
+{%- set marts = {'CostAndUsage': ref('cost_and_usage'), 'ContractCommitment': ref('contract_commitment')} -%}
+
+with
+
+mart_columns as (
+
+    {%- for dataset, mart in marts.items() %}
+    {%- set outer = loop %}
+    {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
+    {%- set precision = modules.re.match('decimal\((\d+), *(\d+)\)', column.dtype | lower) %}
+    select
+        '{{ dataset }}' as dataset,
+        '{{ column.name }}' as column_id,
+        {{ loop.index }} as column_position,
+        '{{ column.dtype | lower }}' as data_type,
+        {{ precision[1] if precision else 'null' }} as number_precision,
+        {{ precision[2] if precision else 'null' }} as number_scale
+    union all
+    {%- endfor %}
+    {%- endfor %}
+    select
+        cast(null as {{ dbt.type_string() }}) as dataset,
+        cast(null as {{ dbt.type_string() }}) as column_id,
+        cast(null as integer) as column_position,
+        cast(null as {{ dbt.type_string() }}) as data_type,
+        cast(null as integer) as number_precision,
+        cast(null as integer) as number_scale
+    where false
+
+),
+
+described as (
+
+    select
+        dataset,
+        column_id,
+        column_position,
+        data_type,
+        number_precision,
+        number_scale,
+        case
+            when data_type in ('varchar', 'string', 'text') then 'text'
+            when data_type like 'decimal%' then 'decimal'
+            when data_type like 'timestamp%' then 'time'
+            else 'other'
+        end as data_kind
+    from mart_columns
+
+)
+
+select * from described

@@ -1,0 +1,72 @@
+{#- the descriptions that the marts' .yml files give their columns: told once, shown here too -#}
+{%- set marts = {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'} -%}
+
+with
+
+mart_columns as (
+
+    select * from {{ ref('mart_columns') }}
+
+),
+
+focus_columns as (
+
+    select * from {{ ref('focus_columns') }}
+
+),
+
+descriptions as (
+
+    {%- for dataset, mart in marts.items() %}
+    {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
+    select
+        '{{ dataset }}' as dataset,
+        '{{ column.name }}' as column_id,
+        {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description
+    union all
+    {%- endfor %}
+    {%- endfor %}
+    select
+        cast(null as {{ dbt.type_string() }}) as dataset,
+        cast(null as {{ dbt.type_string() }}) as column_id,
+        cast(null as {{ dbt.type_string() }}) as description
+    where false
+
+),
+
+schema_metadata as (
+
+    select
+        mart_columns.dataset,
+        mart_columns.column_position,
+        mart_columns.column_id,
+        focus_columns.display_name,
+        focus_columns.column_type,
+        coalesce(focus_columns.feature_level, 'Custom') as feature_level,
+        coalesce(focus_columns.allows_nulls, true) as allows_nulls,
+        coalesce(
+            focus_columns.data_type,
+            case mart_columns.data_kind
+                when 'text' then 'String'
+                when 'time' then 'Date/Time'
+                else 'Decimal'
+            end
+        ) as data_type,
+        focus_columns.value_format,
+        focus_columns.number_range,
+        mart_columns.data_type as warehouse_type,
+        mart_columns.number_precision,
+        mart_columns.number_scale,
+        descriptions.description,
+        focus_columns.introduced as introduced_in,
+        focus_columns.previous_name,
+        focus_columns.deprecated_in
+    from mart_columns
+    left join focus_columns
+        on mart_columns.dataset = focus_columns.dataset and mart_columns.column_id = focus_columns.column_id
+    left join descriptions
+        on mart_columns.dataset = descriptions.dataset and mart_columns.column_id = descriptions.column_id
+
+)
+
+select * from schema_metadata

@@ -1,0 +1,195 @@
+"""
+What is told of the rules elsewhere, made from seeds/focus_rules: the tables of CONFORMANCE.md, and
+the rules of each column in the marts' .yml files.
+
+`python -m tests.conformance.document` writes them anew, and the sample's score, which takes a build. Tests
+fail when they are not as this would write them.
+"""
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.conformance.rules import Rule, read_rules, read_seed
+from tests.end_to_end.conftest import ROOT, Command, run
+
+DOCUMENT = ROOT / "CONFORMANCE.md"
+MARTS = {
+    "CostAndUsage": ROOT / "models/marts/focus/cost_and_usage.yml",
+    "ContractCommitment": ROOT / "models/marts/focus/contract_commitment.yml",
+}
+SCANNED = {
+    "charges": "rows of focus.cost_and_usage",
+    "commitments": "rows of focus.contract_commitment",
+    "elements": "elements of ContractApplied and AllocatedMethodDetails",
+    "columns": "columns of both marts",
+}
+
+
+def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table in Markdown."""
+    lines = [
+        header,
+        ["---"] * len(header),
+        *([str(cell).replace("|", "\\|") for cell in row] for row in rows),
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
+    """As conformance_report says it."""
+    return (
+        shapes[rule.shape]
+        + (f" ({rule.arguments})" if rule.arguments else "")
+        + (f", where {rule.applies_when}" if rule.applies_when else "")
+    )
+
+
+def strength(rule: Rule) -> str:
+    """MUST, SHOULD or MAY, whichever way it is put."""
+    return "MUST" if rule.keyword.startswith("MUST") else "MAY" if rule.keyword == "MAY" else "SHOULD"
+
+
+def counts(rules: list[Rule]) -> str:
+    """How many rules there are, and how many of them data show."""
+    single = [rule for rule in rules if rule.shape != "all_of"]
+    kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
+    rows = []
+    for keyword, rule_type in kinds:
+        those = [rule for rule in single if (strength(rule), rule.rule_type) == (keyword, rule_type)]
+        answers = Counter(rule.answer for rule in those)
+        told = sum(answers[answer] for answer in ("met", "not met", "does not arise", "provider"))
+        rows.append(
+            [
+                keyword,
+                rule_type.lower(),
+                len(those),
+                answers["checked"],
+                told,
+                answers["permission"],
+                answers["inactive"],
+            ]
+        )
+    rows.append(["composite", "static", len(rules) - len(single), "by their parts", "", "", ""])
+    rows.append(["all", "", len(rules), sum(row[3] for row in rows[:-1]), sum(row[4] for row in rows[:-1])])
+    rows[-1] += [sum(row[5] for row in rows[:-2]), sum(row[6] for row in rows[:-2])]
+    header = ["rules", "type", "all", "checked", "told below", "permissions", "removed from the standard"]
+    return table(header, rows)
+
+
+def scans(rules: list[Rule]) -> str:
+    """How many rules each scan checks."""
+    found = Counter(scan for rule in rules for scan in rule.scans)
+    return table(["one pass over", "checks rules"], ((SCANNED[scan], found[scan]) for scan in SCANNED))
+
+
+def deviations(rules: list[Rule]) -> str:
+    """Rules whose encoding and sentence disagree."""
+    return table(
+        ["rule", "it says", "the encoding"],
+        ((f"`{rule.rule_id}`", rule.text, rule.deviation) for rule in rules if rule.deviation),
+    )
+
+
+def not_met(rules: list[Rule]) -> str:
+    """Rules that we do not meet."""
+    return table(
+        ["rule", "keyword", "it says", "why not"],
+        (
+            (f"`{rule.rule_id}`", rule.keyword, rule.text, rule.why)
+            for rule in rules
+            if rule.answer == "not met"
+        ),
+    )
+
+
+def dynamic(rules: list[Rule]) -> str:
+    """What we do about each rule that the model calls dynamic."""
+    shapes = {row["shape"]: row["how_checked"] for row in read_seed("focus_rule_shapes")}
+
+    def answer(rule: Rule) -> str:
+        if rule.answer == "checked":
+            return f"checked: {how_checked(rule, shapes)}" + (f"; {rule.why}" if rule.why else "")
+        return f"{rule.answer}: {rule.why}" if rule.why else rule.answer
+
+    return table(
+        ["rule", "keyword", "it says", "answer"],
+        (
+            (f"`{rule.rule_id}`", rule.keyword, rule.text, answer(rule))
+            for rule in rules
+            if rule.rule_type == "Dynamic"
+        ),
+    )
+
+
+def run_score(warehouse: Path, **settings: object) -> Command:
+    """make conformance into a warehouse, of the sample if no landing zone is given."""
+    return run(["make", "-s", "conformance"], FAL_WAREHOUSE=warehouse, **settings)
+
+
+def score(command: Command) -> str:
+    """What make conformance printed, as a block."""
+    return f"```\n{command.output.strip()}\n```"
+
+
+def place(text: str, name: str, block: str) -> str:
+    """A text with a block at its place, in lieu of what is there."""
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, found, rest = text.partition(begin)
+    assert found, f"CONFORMANCE.md has no place for {name}"
+    return before + begin + block + end + rest.partition(end[1:])[2]
+
+
+def document(text: str) -> str:
+    """CONFORMANCE.md with its tables as the seed has them."""
+    rules = read_rules()
+    for make in (counts, scans, deviations, not_met, dynamic):
+        text = place(text, make.__name__, make(rules))
+    return text
+
+
+def rules_of_columns(dataset: str) -> dict[str, list[str]]:
+    """The rules that bind each column of a dataset, those of its object included."""
+    found: dict[str, list[str]] = {}
+    for rule in read_rules():
+        if rule.dataset == dataset and rule.rule_status != "Removed":
+            for column in dict.fromkeys((rule.column_id, rule.entity)):
+                found.setdefault(column, []).append(rule.rule_id)
+    return found
+
+
+def with_rules(text: str, dataset: str) -> str:
+    """A mart's .yml with the rules of each FOCUS column in its meta, where dbt docs show them."""
+    rules = rules_of_columns(dataset)
+    lines = []
+    column = ""
+    for line in text.split("\n"):
+        if line.startswith("unit_tests:"):
+            column = ""
+        if match := re.fullmatch(r"      - name: (\w+)", line):
+            column = match[1]
+        if "focus_rules:" in line or line in ("        config:", "          meta:"):
+            continue
+        lines.append(line)
+        if line.startswith("        data_type:") and column in rules:
+            lines += [
+                "        config:",
+                "          meta:",
+                f"            focus_rules: [{', '.join(rules[column])}]",
+            ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write them."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = run_score(Path(folder) / "warehouse.duckdb")
+    DOCUMENT.write_text(place(document(DOCUMENT.read_text()), "score", score(command)))
+    for dataset, path in MARTS.items():
+        path.write_text(with_rules(path.read_text(), dataset))
+
+
+if __name__ == "__main__":
+    main()

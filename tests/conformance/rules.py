@@ -1,0 +1,128 @@
+"""seeds/focus_rules, as the tests read it, and the SQL that the macros make of it."""
+
+import csv
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.end_to_end.conftest import ROOT, run
+
+# a charge's own id; commitments get one for the test, since a bad row may lack its id or repeat it
+ROW_IDS = {"charges": "x_ChargeId", "commitments": "x_RowId"}
+PROVIDER_ROW = "x_ChargeSource in ('invoice', 'estimate')"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of seeds/focus_rules; an empty text where there is nothing."""
+
+    rule_id: str
+    dataset: str
+    entity_type: str
+    entity: str
+    column_id: str
+    rule_function: str
+    keyword: str
+    rule_type: str
+    rule_status: str
+    part_of: str
+    text: str
+    scan: str
+    shape: str
+    applies_when: str
+    arguments: str
+    answer: str
+    why: str
+    deviation: str
+
+    @property
+    def verdict(self) -> str:
+        """Name of the verdict's column."""
+        return self.rule_id.lower().replace("-", "_")
+
+    @property
+    def scans(self) -> list[str]:
+        """Which relations it is checked in."""
+        return self.scan.split("|") if self.scan else []
+
+
+def read_seed(name: str) -> list[dict[str, str]]:
+    """The rows of a seed."""
+    with (ROOT / "seeds" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_rules() -> list[Rule]:
+    """All rules, in the order of the seed."""
+    return [Rule(**row) for row in read_seed("focus_rules")]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A warehouse with the marts, empty, and the SQL of the scans."""
+
+    warehouse: Path
+    verdicts: dict[str, str]
+    columns: str
+
+
+def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[str]) -> str:
+    """A template of the verdicts of a scan on a mart's columns, behind a line that names it."""
+    relation = "commitments" if scan == "commitments" else "charges"
+    elements = f"with {{{{ focus_elements('{relation}') }}}}" if scan == "elements" else ""
+    source = "elements" if scan == "elements" else relation
+    row_id = ROW_IDS[relation]
+    provider = "false" if scan == "commitments" else PROVIDER_ROW
+    return (
+        f"-- sql of {name}\n{elements}\n"
+        f"{{% set context = focus_rule_context('{dataset}', \"{provider}\", {mart}) %}}"
+        f"{{% set rules = focus_rules_of('{scan}', {list(shapes)}) %}}"
+        f"{{{{ focus_rule_verdicts(rules, context, '{source}', '{row_id}', \"{provider}\") }}}}\n"
+    )
+
+
+def compile_rules(folder: Path, typed: list[str]) -> Compiled:
+    """
+    Build the marts of an empty landing zone, and compile the verdicts of each scan on the relations
+    charges and commitments; typed: shapes that look at the type alone, compiled once more as if the
+    marts held no numbers and times.
+    """
+    warehouse = folder / "warehouse.duckdb"
+    dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
+    settings = {"FAL_LANDING_DIR": folder / "nothing", "FAL_WAREHOUSE": warehouse}
+    target = ["--target-path", str(folder / "target")]
+    built = run(
+        [
+            *dbt,
+            "build",
+            *target,
+            "--select",
+            "+conformance_report",
+            "--exclude-resource-type",
+            "unit_test",
+            "test",
+        ],
+        **settings,
+    )
+    assert built.code == 0, built.output
+    shapes = sorted({rule.shape for rule in read_rules() if rule.scan})
+    charges, commitments = "ref('cost_and_usage')", "ref('contract_commitment')"
+    templates = [
+        _verdicts("charges", "charges", "CostAndUsage", charges, shapes),
+        _verdicts("elements", "elements", "CostAndUsage", charges, shapes),
+        _verdicts("commitments", "commitments", "ContractCommitment", commitments, shapes),
+        # a relation without numbers and times stands in for the mart
+        _verdicts("untyped charges", "charges", "CostAndUsage", "ref('focus_rules')", typed),
+        _verdicts("untyped commitments", "commitments", "ContractCommitment", "ref('focus_rules')", typed),
+    ]
+    seeds = "".join(
+        f"-- depends_on: {{{{ ref('{name}') }}}}\n"
+        for name in ("focus_rules", "focus_columns", "focus_service_subcategories")
+    )
+    compiled = run([*dbt, "--quiet", "compile", *target, "--inline", seeds + "".join(templates)], **settings)
+    assert compiled.code == 0, compiled.output
+    parts = compiled.output.split("-- sql of ")[1:]
+    verdicts = dict(part.split("\n", 1) for part in parts)
+    columns = (folder / "target/compiled/fal_focus/models/conformance/conformance_of_columns.sql").read_text()
+    return Compiled(warehouse, verdicts, columns)

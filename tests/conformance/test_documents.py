@@ -1,0 +1,87 @@
+"""The seeds hang together, and what is told of the rules elsewhere is what the seeds say."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from tests.conformance.document import DOCUMENT, MARTS, document, with_rules
+from tests.conformance.rules import Rule, read_rules, read_seed
+from tests.end_to_end.conftest import ROOT
+
+RULES = read_rules()
+
+
+def test_every_rule_is_there_once() -> None:
+    assert len(RULES) == 933
+    assert len({rule.rule_id for rule in RULES}) == 933
+    assert sum(rule.rule_type == "Static" for rule in RULES) == 630
+
+
+def test_every_active_static_must_is_checked() -> None:
+    unchecked = [
+        rule.rule_id
+        for rule in RULES
+        if rule.rule_type == "Static"
+        and rule.rule_status != "Removed"
+        and rule.shape != "all_of"
+        and rule.keyword != "MAY"
+        and not rule.scan
+    ]
+    assert unchecked == []
+
+
+def test_a_rule_says_how_it_is_checked_or_why_not() -> None:
+    def is_told(rule: Rule) -> bool:
+        return (
+            rule.text.endswith(".")
+            and (rule.answer == "checked") == bool(rule.scan)
+            and (rule.answer not in ("met", "not met", "does not arise", "provider") or bool(rule.why))
+            and (rule.rule_status == "Removed") == (rule.answer == "inactive")
+        )
+
+    assert [rule.rule_id for rule in RULES if not is_told(rule)] == []
+
+
+def test_composites_are_not_deeper_than_the_report_looks() -> None:
+    report = (ROOT / "models/marts/focus/conformance_report.sql").read_text()
+    depth = int(re.search(r"set depth = (\d+)", report)[1])  # type: ignore[index]
+    part_of = {rule.rule_id: rule.part_of for rule in RULES}
+
+    def above(rule_id: str) -> int:
+        return 1 + above(part_of[rule_id]) if part_of[rule_id] else 0
+
+    assert max(map(above, part_of)) == depth
+
+
+def test_columns_are_those_of_the_marts_in_their_order() -> None:
+    for dataset, path in MARTS.items():
+        (model,) = yaml.safe_load(
+            re.sub(r"^unit_tests:.*", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+        )["models"]
+        named = [column["name"] for column in model["columns"] if not column["name"].startswith("x_")]
+        seed = [row for row in read_seed("focus_columns") if row["dataset"] == dataset]
+        assert named == [row["column_id"] for row in sorted(seed, key=lambda row: int(row["position"]))]
+
+
+def test_a_display_name_is_the_column_id_with_spaces() -> None:
+    for row in read_seed("focus_columns"):
+        assert row["display_name"].replace(" ", "").lower() == row["column_id"].lower()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
+    assert project["vars"]["fal_focus_version"] == project["version"] == package["version"]
+
+
+def test_conformance_md_is_what_the_seed_says() -> None:
+    text = DOCUMENT.read_text()
+    assert document(text) == text, "run python -m tests.conformance.document"
+
+
+@pytest.mark.parametrize("dataset", MARTS)
+def test_the_marts_columns_name_the_rules_that_bind_them(dataset: str) -> None:
+    text = MARTS[dataset].read_text()
+    assert with_rules(text, dataset) == text, "run python -m tests.conformance.document"

@@ -1,0 +1,53 @@
+"""make conformance on the sample."""
+
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conformance.document import DOCUMENT, place, run_score, score
+from tests.end_to_end.conftest import Command, run
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where make conformance builds the sample."""
+    return tmp_path_factory.mktemp("score") / "warehouse.duckdb"
+
+
+@pytest.fixture(scope="module")
+def made(warehouse: Path) -> Command:
+    """What it printed."""
+    return run_score(warehouse)
+
+
+def test_the_sample_keeps_every_must_and_its_score_is_told(made: Command, warehouse: Path) -> None:
+    assert made.code == 0, made.output
+    text = DOCUMENT.read_text()
+    assert place(text, "score", score(made)) == text, "run python -m tests.conformance.document"
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        statuses = connection.execute(
+            "select distinct status from focus.conformance_report"
+            " where not is_composite and rule_type = 'Static' and keyword like 'MUST%' order by all"
+        ).fetchall()
+    assert statuses == [("finding",), ("inactive",), ("no rows",), ("passed",)]
+
+
+def test_a_must_that_is_broken_fails_the_build_by_its_id_with_a_row(made: Command, warehouse: Path) -> None:
+    assert made.code == 0, made.output
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute(
+            "update focus.conformance_report set violations = 2, example_row = 'a bad charge'"
+            " where rule_id = 'CAU-SkuId-C-005-C'"
+        )
+    dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors"]
+    folders = ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
+    tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], FAL_WAREHOUSE=warehouse)
+    assert tested.code == 1
+    assert "CAU-SkuId-C-005-C is broken by 2 rows, such as a bad charge" in tested.output
+    shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
+    assert shown.code != 0
+    assert "say MUST and that rows we make break: 1" in shown.output
