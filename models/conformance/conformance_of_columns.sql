@@ -55,13 +55,10 @@ named_and_placed as (
         rules.rule_id,
         known_columns.column_id as example_row,
         case rules.arguments
-            when 'pascal_case' then {{ matches('known_columns.column_id', '[A-Z][a-z0-9]+([A-Z][a-z0-9]+)*') }}
-            when 'alphanumeric' then {{ matches('known_columns.column_id', '[A-Za-z0-9]+') }}
             when 'at_most_50' then length(known_columns.column_id) <= 50
             when 'x_prefix' then substr(known_columns.column_id, 1, 2) = 'x_'
             when 'custom_pascal_case'
                 then {{ matches('known_columns.column_id', 'x_[A-Z][a-z0-9]+([A-Z][a-z0-9]+)*') }}
-            when 'focus_first' then known_columns.column_position <= known_columns.last_focus_position
             when 'custom_last' then known_columns.column_position > known_columns.last_focus_position
         end as is_kept
     from rules
