@@ -251,7 +251,7 @@ def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
     process = subprocess.Popen(
         [sys.executable, "-m", "loaders", "billing-events", "--start", "2026-01-26", "--end", "2026-01-30"],
         env=environment(server, landing), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a background job it is ignored
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(loads(day_of("*"))) < 3 and time.monotonic() < deadline:

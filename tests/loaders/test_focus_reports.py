@@ -162,6 +162,7 @@ def test_what_is_no_whole_focus_csv_is_refused(body: bytes, reason: str) -> None
         (HEADER + b"1,Usage,2026-01-01", 1),
         (b"\xef\xbb\xbf" + HEADER + b"1,Usage,2026-01-01\r\n\r\n\r\n", 1),
         (b"x_Team, ChargePeriodStart ,ChargeCategory,BilledCost\n", 0),
+        (b"billed_cost,Charge Category,CHARGEPERIODSTART\n", 0),
         (HEADER + b'"1\n\n2",Usage,2026-01-01\n4,5,6\n', 2),
         (HEADER.replace(b"\n", b"\r") + b"1,Usage,2026-01-01\r", 1),
         (HEADER + b'1,Usage,"2026-01-01"', 1),
