@@ -60,7 +60,7 @@ lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
 	$(BIN)/ruff format --check .
 	@mkdir -p target
 	@# with a warehouse of its own, where no rules of FOCUS are loaded: the SQL of hundreds is too long for sqlfluff
-	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar models tests
+	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 units: $(INSTALLED) ## pytest without the builds
 	$(TEST_ENV) $(BIN)/pytest -q -m "not end_to_end"
