@@ -1,4 +1,7 @@
-{# The bill at a glance, printed: cost by month and source, and by month and model. `dbt run-operation show_bill` #}
+{#
+    The bill at a glance, printed: cost by month and source, by month and model, and what is left of commitments.
+    `dbt run-operation show_bill`
+#}
 {% macro show_bill() %}
     {% set by_month %}
         select
@@ -54,6 +57,20 @@
         order by charge_month, min(rank_in_month)
     {% endset %}
 
+    {% set commitments %}
+        select
+            account as "account",
+            contract_commitment_id as "commitment",
+            status as "status",
+            cast(remaining_amount as decimal(18, 2)) as "left",
+            cast(committed_amount as decimal(18, 2)) as "of",
+            unit as "unit",
+            runs_out_on as "runs out on",
+            cast(expires_unused_amount as decimal(18, 2)) as "will expire"
+        from {{ ref('commitment_summary') }}
+        order by account, period_end, contract_commitment_id
+    {% endset %}
+
     {% set months = run_query(by_month) %}
     {% do print('') %}
     {% if months.rows | length == 0 %}
@@ -64,6 +81,12 @@
         {% do print('') %}
         {% do print('USAGE BY MONTH AND MODEL') %}
         {% do run_query(by_model).print_table(max_rows=none, max_columns=none, max_column_width=60) %}
+        {% set left = run_query(commitments) %}
+        {% if left.rows | length > 0 %}
+            {% do print('') %}
+            {% do print('COMMITMENTS, AS OF THE LAST LANDED DAY') %}
+            {% do left.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
+        {% endif %}
     {% endif %}
     {% do print('') %}
     {% do print('Built from ' ~ landing_name() ~ ('.' if env_var('FAL_LANDING_DIR', '') else ': set FAL_KEY and run again to see your own bill.')) %}

@@ -26,13 +26,19 @@ paced as (
         days.applied_so_far,
         days.remaining,
         {{ days_between('days.commitment_date', 'days.end_day') }} - 1 as days_left,
-        cast(sum(days.applied) over last_28_days as double) / count(*) over last_28_days as daily_pace
+        cast(sum(days.applied) over last_28_days as double) / count(*) over last_28_days as daily_pace,
+        min(case when days.remaining <= 0 then days.commitment_date end) over so_far as used_up_on
     from days
     inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     window last_28_days as (
         partition by days.contract_commitment_id
         order by days.commitment_date asc
         rows between 27 preceding and current row
+    ),
+    so_far as (
+        partition by days.contract_commitment_id
+        order by days.commitment_date asc
+        rows between unbounded preceding and current row
     )
 
 ),
@@ -66,6 +72,7 @@ burn_down as (
         cast(days_left as bigint) as days_left,
         cast(round(daily_pace, 6) as decimal(38, 6)) as daily_amount,
         case
+            when remaining <= 0 then used_up_on
             when days_to_run_out <= days_left
                 then {{ utc_date(utc_add('day', 'cast(days_to_run_out as int)', 'commitment_date')) }}
         end as runs_out_on,
