@@ -37,6 +37,7 @@ CHARGES = """
         cast((1 + n % 7) * 0.025 as decimal(38, 18)),
         'billing_events',
         'Usage',
+        null,
         null
     from range(?) as charges (n)
 """
@@ -84,7 +85,7 @@ def main() -> int:
                 "insert into intermediate.int_accounts__known values ('acme', 'acme', null, 'Account')"
             )
             connection.execute(
-                "insert into staging.stg_fal__landed_files select 'acme', null, true,"
+                "insert into staging.stg_fal__landed_files select 'acme', null, true, true,"
                 " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
             )
             began = time.perf_counter()

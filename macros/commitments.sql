@@ -24,7 +24,7 @@
 
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
-    {{ text }} like replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '*', '%') escape '!'
+    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%') escape '!'
 {%- endmacro %}
 
 {#

@@ -301,6 +301,7 @@ lists as (
     select
         x_ChargeId,
         x_ChargeSource,
+        coalesce(x_Repairs like '%"{{ column }}"%', false) as is_added,
         ChargeCategory,
         ResourceId,
         '{{ column }}' as element_of,
@@ -322,6 +323,7 @@ elements as (
     select
         x_ChargeId,
         x_ChargeSource,
+        is_added,
         ChargeCategory,
         ResourceId,
         element_of,

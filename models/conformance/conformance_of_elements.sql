@@ -19,7 +19,7 @@ tallies as (
         mart=ref('cost_and_usage'),
         relation='elements',
         row_id='x_ChargeId',
-        is_provider_row="x_ChargeSource in ('invoice', 'estimate')",
+        is_provider_row="x_ChargeSource in ('invoice', 'estimate') and not is_added",
     ) }}
 
 )

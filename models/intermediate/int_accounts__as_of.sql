@@ -12,6 +12,12 @@ closed_months as (
 
 ),
 
+covered as (
+
+    select * from {{ ref('int_charge_days__covered_by_invoices') }}
+
+),
+
 ends as (
 
     select
@@ -24,6 +30,11 @@ ends as (
         account,
         {{ utc_date(utc_add('month', 1, 'charge_month')) }} as landed_until
     from closed_months
+    union all
+    select
+        account,
+        covered_until as landed_until
+    from covered
 
 ),
 

@@ -25,25 +25,15 @@ accounts as (
 
 ),
 
-charges as (
-
-    select * from {{ ref('int_charges__by_precedence') }}
-
-),
-
 invoiced_purchases as (
 
-    select distinct
-        x_Account as account,
-        InvoiceId as invoice_id
-    from charges
-    where x_ChargeSource = 'invoice' and ChargeCategory = 'Purchase'
+    select * from {{ ref('int_commitments__purchases') }}
 
 ),
 
 bought as (
 
-    -- the invoice has the row already where it has a purchase of that id
+    -- unless the invoice has the row
     select
         terms.account,
         terms.contract_commitment_id,
@@ -55,9 +45,8 @@ bought as (
         {{ money(0) }} as effective_cost
     from terms
     inner join as_of on terms.account = as_of.account
-    left join invoiced_purchases
-        on terms.account = invoiced_purchases.account and terms.invoice_id = invoiced_purchases.invoice_id
-    where terms.first_day < as_of.as_of and invoiced_purchases.invoice_id is null
+    left join invoiced_purchases on terms.contract_commitment_id = invoiced_purchases.contract_commitment_id
+    where terms.first_day < as_of.as_of and invoiced_purchases.contract_commitment_id is null
 
 ),
 
@@ -142,7 +131,7 @@ focus as (
         'fal Model APIs' as ServiceName,
         'Generative AI' as ServiceSubcategory,
         contract_commitment_id as ResourceId,
-        contract_commitment_description as ResourceName,
+        nullif(contract_commitment_description, contract_commitment_id) as ResourceName,
         contract_commitment_type as ResourceType,
         'fal-prepaid-credits' as SkuId,
         contract_commitment_type as SkuMeter,

@@ -60,7 +60,8 @@ landed_days as (
         account,
         cast(landed_partition as date) as landed_date
     from files
-    where is_latest and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
+    -- an open day may still bring usage
+    where is_latest and is_complete and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
 
 ),
 

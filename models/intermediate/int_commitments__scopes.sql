@@ -47,7 +47,7 @@ scopes as (
         account,
         endpoint_id,
         pricing_unit,
-        {{ text_list_agg('contract_commitment_id') }} as scope
+        {{ text_list_agg(json_text('contract_commitment_id')) }} as scope
     from matched
     group by account, endpoint_id, pricing_unit
 

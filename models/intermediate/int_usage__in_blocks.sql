@@ -17,6 +17,12 @@ scopes as (
 
 ),
 
+as_of as (
+
+    select * from {{ ref('int_accounts__as_of') }}
+
+),
+
 usage as (
 
     -- What a prepaid commitment may pay for: the cost of the charge. An invoice has said already what it did not bill.
@@ -35,7 +41,8 @@ usage as (
             else least(EffectiveCost - BilledCost, {{ money(0) }})
         end as prepayable_cost
     from charges
-    where ChargeCategory = 'Usage'
+    -- a provider's file may have said itself what applies
+    where ChargeCategory = 'Usage' and ContractApplied is null
 
 ),
 
@@ -61,6 +68,7 @@ in_blocks as (
             usage.account = scopes.account
             and usage.endpoint_id = scopes.endpoint_id
             and usage.pricing_unit = scopes.pricing_unit
+    inner join as_of on usage.account = as_of.account and usage.charge_date < as_of.as_of
     window running as (
         partition by usage.account, usage.charge_date, scopes.scope
         order by usage.endpoint_id asc, usage.charge_id asc

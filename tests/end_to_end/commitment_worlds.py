@@ -146,7 +146,7 @@ def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Dr
         return min(max(amount, ZERO), commitment.drawable)
 
     def scope(charge: Charge) -> str:
-        return ", ".join(sorted(c.id for c in commitments if c.covers(charge)))
+        return ", ".join(sorted(f'"{c.id}"' for c in commitments if c.covers(charge)))
 
     for charge in sorted(charges, key=lambda c: (c.day, scope(c), c.endpoint, c.id)):
         left = charge.prepayable
@@ -222,8 +222,12 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " (account varchar, charge_month date)"
         )
         connection.execute(
+            "create or replace table intermediate.int_charge_days__covered_by_invoices"
+            " (account varchar, covered_until date)"
+        )
+        connection.execute(
             "create or replace table staging.stg_fal__landed_files as"
-            " select account, cast(null as varchar) as source, true as is_latest,"
+            " select account, cast(null as varchar) as source, true as is_latest, true as is_complete,"
             f" cast(date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as varchar)"
             " as landed_partition"
             " from intermediate.int_accounts__known, range(?) as days(n)",
@@ -234,7 +238,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " x_Account varchar, ChargePeriodStart timestamptz, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
-            " ChargeCategory varchar, InvoiceId varchar)"
+            " ChargeCategory varchar, InvoiceId varchar, ContractApplied varchar)"
         )
         rows = [
             (
@@ -254,7 +258,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         insert(
             connection,
             "insert into intermediate.int_charges__by_precedence"
-            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null)",
+            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null)",
             rows,
         )
 

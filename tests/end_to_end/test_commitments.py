@@ -32,6 +32,7 @@ MODELS = [
     "int_charges__prepaid_drawdown",
     "int_charges__commitments_applied",
     "int_commitments__by_day",
+    "int_commitments__purchases",
     "int_charges__from_commitments",
 ]
 

@@ -57,6 +57,26 @@ def test_a_build_with_other_settings_passes_and_costs_the_same(
     assert built.rows(total) == sample.rows(total)
 
 
+def test_commitments_can_be_looked_at_as_of_an_earlier_day(
+    tmp_path: Path, dbt: Callable[..., Warehouse]
+) -> None:
+    built = dbt(
+        tmp_path / "warehouse.duckdb",
+        "build",
+        "--vars",
+        "fal_as_of: 2026-10-06",
+        FAL_LANDING_DIR=ROOT / "sample",
+    )
+    assert built.value("select max(commitment_date) from finops.commitment_burn_down") == date(2026, 10, 5)
+    assert (
+        built.value(
+            "select count(*) from focus.cost_and_usage"
+            " where ContractApplied is not null and ChargePeriodStart >= '2026-10-06'"
+        )
+        == 0
+    )
+
+
 def test_the_readme_has_a_query_for_each_mart(sample: Warehouse) -> None:
     marts = sample.rows(
         "select table_schema || '.' || table_name from information_schema.tables"

@@ -36,7 +36,7 @@ def main() -> int:
         non_enterprise=["studio"],
     )
     world.invoice_months["2026-10"] = Invoice(
-        prepaid_until=date(2026, 10, 1), purchase=Decimal(300), adjustment=Decimal("-3.75")
+        prepaid_until=date(2026, 10, 1), purchase=Decimal(375), adjustment=Decimal("-3.75")
     )
     for feed in ("billing_events", "focus_reports"):
         shutil.rmtree(FOLDER / feed, ignore_errors=True)

@@ -47,12 +47,7 @@ totals as (
 
     select
         (select coalesce(sum(applied_quantity), 0) from applied) as applied_to_charges,
-        (select coalesce(sum(applied), 0) from days) as applied_by_day,
-        (select count(distinct charge_id) from applied) as charges_applied_to,
-        (
-            select count(*) from mart
-            where ContractApplied is not null and x_ChargeSource <> 'commitment'
-        ) as charges_that_say_so
+        (select coalesce(sum(applied), 0) from days) as applied_by_day
 
 ),
 
@@ -62,7 +57,84 @@ untied as (
         'all' as id,
         'charges and burn-down do not tie' as finding
     from totals
-    where applied_to_charges <> applied_by_day or charges_applied_to > charges_that_say_so
+    where applied_to_charges <> applied_by_day
+
+),
+
+{{ focus_elements('mart') }},
+
+said as (
+
+    select
+        x_ChargeId as charge_id,
+        ContractCommitmentId as contract_commitment_id,
+        cast(ContractCommitmentAppliedCost as decimal(38, 18)) as applied_cost,
+        cast(ContractCommitmentAppliedQuantity as decimal(38, 18)) as applied_quantity
+    from elements
+    where x_ChargeSource = 'billing_events' or is_added
+
+),
+
+said_otherwise as (
+
+    select
+        coalesce(said.charge_id, applied.charge_id) as id,
+        'ContractApplied does not say what was applied' as finding
+    from said
+    full outer join applied
+        on said.charge_id = applied.charge_id and said.contract_commitment_id = applied.contract_commitment_id
+    where
+        said.charge_id is null
+        or applied.charge_id is null
+        or said.applied_cost <> applied.applied_cost
+        or said.applied_quantity <> applied.applied_quantity
+
+),
+
+prepaid as (
+
+    select
+        charge_id,
+        sum(applied_cost) as applied_cost
+    from applied
+    where payment = 'prepaid'
+    group by charge_id
+
+),
+
+misbilled as (
+
+    select
+        mart.x_ChargeId as id,
+        'it is not billed at its cost less what is prepaid' as finding
+    from mart
+    left join prepaid on mart.x_ChargeId = prepaid.charge_id
+    where
+        mart.x_ChargeSource = 'billing_events'
+        and mart.BilledCost <> mart.EffectiveCost - coalesce(prepaid.applied_cost, 0)
+
+),
+
+used_or_expired as (
+
+    -- what was there at the start of a prepaid commitment that has ended, and what became of it
+    select
+        days.contract_commitment_id as id,
+        'what was paid is not what was used and what expired' as finding
+    from days
+    left join mart
+        on
+            days.contract_commitment_id = mart.ResourceId
+            and mart.x_ChargeSource = 'commitment'
+            and mart.ChargeCategory = 'Usage'
+    where
+        days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
+        and days.is_landed_so_far
+        and days.contract_commitment_id in (
+            select applied.contract_commitment_id from applied
+            where applied.payment = 'prepaid'
+        )
+        and days.drawable_amount <> days.applied_so_far + coalesce(mart.EffectiveCost, 0)
 
 )
 
@@ -71,3 +143,9 @@ union all
 select * from overpaid
 union all
 select * from untied
+union all
+select * from said_otherwise
+union all
+select * from misbilled
+union all
+select * from used_or_expired

@@ -31,6 +31,12 @@ judged as (
                 then 'its account is not in seeds/fal_accounts.csv: add it there or correct the alias'
             when commitments.times_named > 1
                 then 'its contract_commitment_id stands more than once: give each commitment an id of its own'
+            when coalesce(commitments.payment, '') not in ('prepaid', 'in_arrears')
+                then 'its payment is neither prepaid nor in_arrears: choose one'
+            when coalesce(commitments.contract_commitment_category, '') not in ('Spend', 'Usage')
+                then 'its contract_commitment_category is neither Spend nor Usage: choose one'
+            when coalesce(commitments.billing_currency, 'USD') <> 'USD'
+                then 'its currency is not USD, in which fal bills: correct billing_currency'
             when commitments.period_start is null or commitments.period_end is null
                 then 'its period is not two dates: write them as YYYY-MM-DD'
             when commitments.period_end <= commitments.period_start
@@ -39,6 +45,10 @@ judged as (
                 then 'the period of its contract is not two dates: write them as YYYY-MM-DD'
             when commitments.contract_end <= commitments.contract_start
                 then 'its contract ends before it starts: the end is exclusive and must be later than the start'
+            when
+                commitments.period_start < commitments.contract_start
+                or commitments.period_end > commitments.contract_end
+                then 'it is not within the period of its contract: correct one of the periods'
             when commitments.payment = 'prepaid' and commitments.contract_commitment_category = 'Usage'
                 then 'it is prepaid in units: credits are money, make it Spend with a cost, or in_arrears'
             when

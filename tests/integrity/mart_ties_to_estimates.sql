@@ -7,7 +7,7 @@ csv as (
     select
         estimates.account,
         estimates.landed_date as charge_date,
-        sum(estimates.BilledCost) as billed_cost
+        sum(coalesce(estimates.EffectiveCost, estimates.BilledCost)) as effective_cost
     from {{ ref('stg_fal__focus_estimates') }} as estimates
     inner join {{ ref('int_charge_days__sources') }} as days
         on estimates.account = days.account and estimates.landed_date = days.charge_date
@@ -24,7 +24,7 @@ mart as (
     select
         x_Account as account,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
-        sum(BilledCost) as billed_cost
+        sum(EffectiveCost) as effective_cost
     from {{ ref('cost_and_usage') }}
     where x_ChargeSource = 'estimate'
     group by x_Account, {{ utc_date('ChargePeriodStart') }}
@@ -34,12 +34,12 @@ mart as (
 select
     csv.account,
     csv.charge_date,
-    csv.billed_cost,
-    mart.billed_cost as mart_billed_cost
+    csv.effective_cost,
+    mart.effective_cost as mart_effective_cost
 from csv
 full outer join mart
     on csv.account = mart.account and csv.charge_date = mart.charge_date
 where
     csv.account is null
     or mart.account is null
-    or csv.billed_cost <> mart.billed_cost
+    or csv.effective_cost <> mart.effective_cost

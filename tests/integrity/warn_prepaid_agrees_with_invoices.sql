@@ -47,10 +47,9 @@ money_left as (
 
 ),
 
-terms as (
+purchases as (
 
-    select * from {{ ref('int_commitments__terms') }}
-    where payment = 'prepaid'
+    select * from {{ ref('int_commitments__purchases') }}
 
 ),
 
@@ -79,14 +78,11 @@ usage_findings as (
 purchase_findings as (
 
     select
-        charges.x_ChargeId as charge_id,
-        charges.InvoiceId as invoice_id,
+        charge_id,
+        invoice_id,
         'shows a purchase of credits with an effective cost, or another amount than the commitment has' as finding
-    from charges
-    inner join terms on charges.x_Account = terms.account and charges.InvoiceId = terms.invoice_id
-    where
-        charges.ChargeCategory = 'Purchase'
-        and (charges.EffectiveCost <> 0 or charges.BilledCost <> terms.committed_amount)
+    from purchases
+    where effective_cost <> 0 or billed_cost <> committed_amount
 
 )
 

@@ -17,7 +17,7 @@ contract_commitment as (
     -- of the accounts that are in this landing zone; the seed may know of more
     select
         ---------- FOCUS columns
-        commitments.billing_currency as BillingCurrency,
+        coalesce(commitments.billing_currency, 'USD') as BillingCurrency,
         commitments.contract_commitment_category as ContractCommitmentCategory,
         {{ money('commitments.contract_commitment_cost') }} as ContractCommitmentCost,
         commitments.contract_commitment_description as ContractCommitmentDescription,

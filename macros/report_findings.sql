@@ -1,0 +1,25 @@
+{#
+    After a build: rows of the project's own tests that failed or warned, the first of each, since dbt only counts them.
+    Printed, so that they show at any log level.
+#}
+{% macro report_findings(results) %}
+    {% set most = 5 %}
+    {% if execute and flags.WHICH in ['build', 'test'] %}
+        {% for result in results
+            if result.status in ['fail', 'warn'] and result.node.resource_type == 'test' and result.node.compiled_code
+        %}
+            {% set found = run_query('select * from (' ~ result.node.compiled_code ~ ') as findings limit ' ~ most) %}
+            {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ (' rows' if result.failures != 1 else ' row')) %}
+            {% for row in found.rows %}
+                {% set cells = [] %}
+                {% for column in found.column_names if row[column] is not none %}
+                    {% do cells.append(column ~ ' ' ~ (row[column] | string | truncate(200))) %}
+                {% endfor %}
+                {% do print('    ' ~ cells | join(' · ')) %}
+            {% endfor %}
+            {% if result.failures > most %}
+                {% do print('    and ' ~ (result.failures - most) ~ ' more: ' ~ result.node.original_file_path) %}
+            {% endif %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
