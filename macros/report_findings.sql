@@ -3,7 +3,7 @@
     Printed, so that they show at any log level.
 #}
 {% macro report_findings(results) %}
-    {% set most = 5 %}
+    {% set most = 20 %}
     {% if execute and flags.WHICH in ['build', 'test'] %}
         {% for result in results
             if result.status in ['fail', 'warn'] and result.node.resource_type == 'test' and result.node.compiled_code

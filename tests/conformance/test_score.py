@@ -47,7 +47,8 @@ def test_a_must_that_is_broken_fails_the_build_by_its_id_with_a_row(made: Comman
     folders = ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
     tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], FAL_WAREHOUSE=warehouse)
     assert tested.code == 1
-    assert "CAU-SkuId-C-005-C is broken by 2 rows, such as a bad charge" in tested.output
+    assert "rule_id CAU-SkuId-C-005-C · " in tested.output
+    assert "violations 2 · example_row a bad charge" in tested.output
     shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
     assert shown.code != 0
     assert "say MUST and that rows we make break: 1" in shown.output

@@ -69,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def tested(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
+def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
     """What dbt says of these contracts, and its exit code."""
     seed = project / "seeds" / "fal_contract_commitments.csv"
     header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
@@ -87,7 +87,9 @@ def tested(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("several", [list(BAD)[n : n + 4] for n in range(0, len(BAD), 4)])
 def test_a_contract_that_cannot_be_is_named_with_what_to_do(project: Path, several: list[str]) -> None:
-    code, output = tested(project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several])
+    code, output = dbt_test(
+        project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several]
+    )
     assert code != 0
     for name in several:
         assert f"contract_commitment_id {name} · " in output
@@ -95,7 +97,7 @@ def test_a_contract_that_cannot_be_is_named_with_what_to_do(project: Path, sever
 
 
 def test_a_contract_named_twice_is_found_and_a_good_one_passes(project: Path) -> None:
-    code, output = tested(project, [GOOD | {"contract_commitment_id": "twice"}] * 2)
+    code, output = dbt_test(project, [GOOD | {"contract_commitment_id": "twice"}] * 2)
     assert code != 0
     assert SAYS["twice"] in output
-    assert tested(project, [GOOD])[0] == 0
+    assert dbt_test(project, [GOOD])[0] == 0
