@@ -132,3 +132,8 @@
         {%- endfor %}
     end
 {%- endmacro %}
+
+{# whether we filled in a column of a provider's row #}
+{% macro is_added_to_row(column) -%}
+    coalesce(x_Repairs like '%"{{ column }}"%', false)
+{%- endmacro %}

@@ -201,9 +201,10 @@
 {#
     What each rule of a scan found in a relation, which has the rows of a mart: rule_id, rows_checked, violations (rows that we make), findings (rows of a
     provider's file), example_row. One pass over the rows.
-    is_provider_row, row_id: SQL over the relation's columns.
+    is_provider_row, row_id: SQL over the relation's columns. ours_too: for a column that we may fill in a provider's row, by
+    its name, whether we did.
 #}
-{% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row) %}
+{% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- set rules = focus_rules_of(scan) -%}
     {%- set context = focus_rule_context(dataset, is_provider_row, mart) -%}
     {%- if not rules -%}
@@ -218,34 +219,38 @@
     {%- else -%}
     {{ rows_of_columns(
         rules,
-        focus_rule_counts(rules, context, relation, row_id, is_provider_row),
+        focus_rule_counts(rules, context, relation, row_id, is_provider_row, ours_too),
         ['rows_checked', 'violations', 'findings', 'example_row'],
     ) }}
     {%- endif -%}
 {% endmacro %}
 
 {# one row: four columns for each rule, named for its verdict #}
-{% macro focus_rule_counts(rules, context, relation, row_id, is_provider_row) %}
+{% macro focus_rule_counts(rules, context, relation, row_id, is_provider_row, ours_too) %}
     select
         {%- for rule in rules %}
         {%- set verdict = rule.verdict %}
+        {%- set is_theirs = 'is_provider_row' ~ (' and not is_our_' ~ rule.column if rule.column in ours_too) %}
         count({{ verdict }}) as {{ verdict }}_rows_checked,
-        count(case when not {{ verdict }} and not is_provider_row then 1 end) as {{ verdict }}_violations,
-        count(case when not {{ verdict }} and is_provider_row then 1 end) as {{ verdict }}_findings,
+        count(case when not {{ verdict }} and not ({{ is_theirs }}) then 1 end) as {{ verdict }}_violations,
+        count(case when not {{ verdict }} and {{ is_theirs }} then 1 end) as {{ verdict }}_findings,
         -- a row of ours is the better example
         coalesce(
-            min(case when not {{ verdict }} and not is_provider_row then row_id end),
+            min(case when not {{ verdict }} and not ({{ is_theirs }}) then row_id end),
             min(case when not {{ verdict }} then row_id end)
         ) as {{ verdict }}_example_row{{ ',' if not loop.last }}
         {%- endfor %}
-    from ({{ focus_rule_verdicts(rules, context, relation, row_id, is_provider_row) }}) as verdicts
+    from ({{ focus_rule_verdicts(rules, context, relation, row_id, is_provider_row, ours_too) }}) as verdicts
 {% endmacro %}
 
 {# a row per row of the relation: row_id, is_provider_row, and the verdict of each rule #}
-{% macro focus_rule_verdicts(rules, context, relation, row_id, is_provider_row) %}
+{% macro focus_rule_verdicts(rules, context, relation, row_id, is_provider_row, ours_too={}) %}
     select
         {{ row_id }} as row_id,
         {{ is_provider_row }} as is_provider_row,
+        {%- for column, is_ours in ours_too.items() %}
+        {{ is_ours }} as is_our_{{ column }},
+        {%- endfor %}
         {%- for rule in rules %}
         {{ focus_rule_verdict(rule, context) }} as {{ rule.verdict }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -301,7 +306,7 @@ lists as (
     select
         x_ChargeId,
         x_ChargeSource,
-        coalesce(x_Repairs like '%"{{ column }}"%', false) as is_added,
+        {{ is_added_to_row(column) }} as is_added,
         ChargeCategory,
         ResourceId,
         '{{ column }}' as element_of,

@@ -18,6 +18,7 @@ tallies as (
         relation='charges',
         row_id='x_ChargeId',
         is_provider_row="x_ChargeSource in ('invoice', 'estimate')",
+        ours_too={'ContractApplied': is_added_to_row('ContractApplied')},
     ) }}
 
 )
