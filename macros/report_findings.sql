@@ -15,7 +15,7 @@
                 {% for column in found.column_names if row[column] is not none %}
                     {% do cells.append(column ~ ' ' ~ (row[column] | string | truncate(200))) %}
                 {% endfor %}
-                {% do print('    ' ~ cells | join(' · ')) %}
+                {% if cells %}{% do print('    ' ~ cells | join(' · ')) %}{% endif %}
             {% endfor %}
             {% if result.failures > most %}
                 {% do print('    and ' ~ (result.failures - most) ~ ' more: ' ~ result.node.original_file_path) %}

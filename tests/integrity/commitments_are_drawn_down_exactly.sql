@@ -61,33 +61,42 @@ untied as (
 
 ),
 
-{{ focus_elements('mart') }},
-
 said as (
 
     select
         x_ChargeId as charge_id,
-        ContractCommitmentId as contract_commitment_id,
-        cast(ContractCommitmentAppliedCost as decimal(38, 18)) as applied_cost,
-        cast(ContractCommitmentAppliedQuantity as decimal(38, 18)) as applied_quantity
-    from elements
-    where x_ChargeSource = 'billing_events' or is_added
+        ContractApplied as contract_applied
+    from mart
+    where
+        ContractApplied is not null
+        and (x_ChargeSource = 'billing_events' or {{ is_added_to_row('ContractApplied') }})
+
+),
+
+to_say as (
+
+    -- compared as text: an engine reads a JSON number as a double, and 18 decimals do not survive that
+    select
+        charge_id,
+        {{ contract_applied(contract_applied_elements_agg(
+            'contract_id', 'contract_commitment_id', 'applied_cost', 'applied_quantity', 'applied_unit'
+        )) }} as contract_applied
+    from applied
+    group by charge_id
 
 ),
 
 said_otherwise as (
 
     select
-        coalesce(said.charge_id, applied.charge_id) as id,
+        coalesce(said.charge_id, to_say.charge_id) as id,
         'ContractApplied does not say what was applied' as finding
     from said
-    full outer join applied
-        on said.charge_id = applied.charge_id and said.contract_commitment_id = applied.contract_commitment_id
+    full outer join to_say on said.charge_id = to_say.charge_id
     where
         said.charge_id is null
-        or applied.charge_id is null
-        or said.applied_cost <> applied.applied_cost
-        or said.applied_quantity <> applied.applied_quantity
+        or to_say.charge_id is null
+        or said.contract_applied <> to_say.contract_applied
 
 ),
 
