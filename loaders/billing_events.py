@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from loaders import clock
-from loaders.api import FalApi, MalformedBodyError, Params
+from loaders.api import FalApi, Params
+from loaders.body import Body, MalformedBodyError
 from loaders.landing import LandingZone, Manifest, Partition
 
 PATH = "/models/billing-events"
@@ -54,8 +55,8 @@ def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
     """Every page of a window, following the cursors; at least one, which may be empty."""
     seen: set[str] = set()
 
-    def accept(body: bytes) -> EventPage:
-        page = parse_page(body)
+    def accept(body: Body) -> EventPage:
+        page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
         return page

@@ -41,5 +41,9 @@ class PostponedError(ApiError):
     """fal asks to come back much later."""
 
 
+class TooLargeError(ApiError):
+    """The body is larger than any answer should be; nothing of it was kept."""
+
+
 class GaveUpError(ApiError):
     """The request failed in a way that could pass, and kept failing."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from loaders import clock
-from loaders.api import FalApi, MalformedBodyError, Params
+from loaders.api import FalApi, Params
+from loaders.body import MalformedBodyError
 from loaders.landing import LandingZone, Manifest, Partition
 
 PATH = "/account/focus"
@@ -63,7 +64,7 @@ def land_estimate(
 
 def fetch(api: FalApi, params: Params) -> Report:
     """The report for any parameters."""
-    return api.get(PATH, params, parse_report)
+    return api.get(PATH, params, lambda body: parse_report(body.content))
 
 
 def parse_report(body: bytes) -> Report:
