@@ -24,8 +24,8 @@ def print_events(
     events = 0
     for window in requests:
         for page in billing_events.pages(api, {**window, **params}):
-            for event in billing_events.verbatim_events(page.body):
-                if not tell(event.encode()):
+            for event in page.lines:
+                if not tell(event):
                     return
             events += page.rows
     say(count(events, "event"))

@@ -1,10 +1,11 @@
 """Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+
+import msgspec
 
 from loaders import clock
 from loaders.api import FalApi, Params
@@ -16,18 +17,33 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 
-WHITESPACE = re.compile(r"[ \t\n\r]*")
-LINE_BREAK = re.compile(r"[\r\n]+[ \t\r\n]*")
-DECODER = json.JSONDecoder()
+ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])  # Raw: checked, but not read
+EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
+# an escaped backslash, a whole pair of surrogates, or half of one
+SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
 class EventPage:
-    """A page as it came, and what of it the walk needs to know."""
+    """A page as it came, the text of each of its events, and the cursor of the page after it."""
 
     body: bytes
-    rows: int
+    events: list[msgspec.Raw]
     next_cursor: str | None
+
+    @property
+    def rows(self) -> int:
+        """How many events it has."""
+        return len(self.events)
+
+    @property
+    def lines(self) -> Iterator[bytes]:
+        """Each event as one line of JSON, every number written as fal wrote it."""
+        for event in self.events:
+            yield LINE_BREAK.sub(b" ", bytes(event))  # a line break in JSON is never inside a string
 
 
 def partition_of(account: str, day: date) -> Partition:
@@ -72,24 +88,24 @@ def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
 def parse_page(body: bytes) -> EventPage:
     """Check the envelope. MalformedBodyError says what is wrong with it; the events are not looked into."""
     try:
-        envelope = json.loads(body.decode(), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        body.decode()  # which the decoder leaves unchecked
+        envelope = _members(body)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, msgspec.ValidationError):
+            raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("billing_events"), list):
-        raise MalformedBodyError("it has no list of billing_events")
-    has_more, cursor = envelope.get("has_more"), envelope.get("next_cursor")
+    try:
+        events = EVENTS.decode(envelope["billing_events"])
+    except (KeyError, msgspec.ValidationError):
+        raise MalformedBodyError("it has no list of billing_events") from None
+    has_more, cursor = (
+        msgspec.json.decode(envelope.get(name, b"null")) for name in ("has_more", "next_cursor")
+    )
     if not isinstance(has_more, bool):
         raise MalformedBodyError("has_more is neither true nor false")
     if has_more and not (isinstance(cursor, str) and cursor):
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
-    return EventPage(body, len(envelope["billing_events"]), cursor if has_more else None)
-
-
-def verbatim_events(body: bytes) -> Iterator[str]:
-    """Each event of an accepted page as one line of JSON, every number written as fal wrote it."""
-    text = body.decode()
-    for start, end in _members(text):
-        yield LINE_BREAK.sub(" ", text[start:end])  # a line break in JSON is never inside a string
+    return EventPage(body, events, cursor if has_more else None)
 
 
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
@@ -101,27 +117,15 @@ def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return pieces
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    """The members of the envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
+    try:
+        return ENVELOPE.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return ENVELOPE.decode(SURROGATES.sub(_whole, body))
 
 
-def _members(text: str) -> Iterator[tuple[int, int]]:
-    """Where each member of the list `billing_events` begins and ends in the text of a page."""
-    at = _skip(text, 0) + 1  # past the {
-    while True:
-        name, at = DECODER.raw_decode(text, _skip(text, at))
-        at = _skip(text, _skip(text, at) + 1)  # past the :
-        if name == "billing_events":
-            break
-        at = _skip(text, DECODER.raw_decode(text, at)[1]) + 1  # past the value and its comma
-    at = _skip(text, at + 1)  # past the [
-    while text[at] != "]":
-        end = DECODER.raw_decode(text, at)[1]
-        yield at, end
-        at = _skip(text, end)
-        at = _skip(text, at + 1) if text[at] == "," else at
-
-
-def _skip(text: str, at: int) -> int:
-    match = WHITESPACE.match(text, at)
-    return match.end() if match else at
+def _whole(found: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if found["half"] else found[0]

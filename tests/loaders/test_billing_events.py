@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders.billing_events import parse_page, verbatim_events, windows
+from loaders.billing_events import parse_page, windows
 from loaders.body import MalformedBodyError
 from tests.fal_server import FalServer, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of
@@ -82,7 +82,7 @@ def test_rows_that_shift_between_pages_are_repeated_and_none_is_lost(
 ) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10)
     (load,) = loads(day_of("2026-01-26"))
-    lines = [line for body in load.bodies for line in verbatim_events(body)]
+    lines = [line.decode() for body in load.bodies for line in parse_page(body).lines]
     assert len(lines) == load.manifest["rows"] > 60
     events = world.day_events("acme", date(2026, 1, 26))
     assert set(lines) == {event.json(label=True) for event in events}
@@ -210,17 +210,37 @@ def test_events_are_printed_as_they_were_written() -> None:
     events = ['{"a": 3.33e-05, "b": 0.1234567890123456789}', '{"c": 123456789012345678901, "d": "x]},{\\n"}']
     before, after = '{"x": [1, {"billing_events": 0}] , "billing_events" : [', '], "has_more": false}'
     body = f" {before} {events[0]} ,\n{events[1]} {after}"
-    assert list(verbatim_events(body.encode())) == events
+    assert list(parse_page(body.encode()).lines) == [event.encode() for event in events]
 
 
 def test_an_event_written_over_several_lines_is_printed_on_one() -> None:
     body = '{"billing_events": [{\n  "a": 1.0,\r\n  "b": "two\\nlines"\n}], "has_more": false}'
-    assert list(verbatim_events(body.encode())) == ['{ "a": 1.0, "b": "two\\nlines" }']
+    assert list(parse_page(body.encode()).lines) == [b'{ "a": 1.0, "b": "two\\nlines" }']
 
 
 def test_an_empty_page_prints_nothing() -> None:
-    assert list(verbatim_events(page())) == []
-    assert list(verbatim_events(b'{"billing_events":[ ]}')) == []
+    assert list(parse_page(page()).lines) == []
+    assert list(parse_page(b'{"billing_events":[ ],"has_more":false}').lines) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"\ud83d\ude00", r"\ud83d\ude00"),
+        (r"\ud800", r"\ufffd"),
+        (r"a\uDC00\uD83D\uDE00\ud83d", r"a\ufffd\uD83D\uDE00\ufffd"),
+        (r"\\ud800 \ud800", r"\\ud800 \ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_reason_to_refuse_a_page(written: str, read: str) -> None:
+    body = f'{{"billing_events": [{{"a": "{written}"}}], "has_more": false}}'.encode()
+    assert list(parse_page(body).lines) == [f'{{"a": "{read}"}}'.encode()]
+    assert parse_page(body).body == body
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(MalformedBodyError, match="not whole JSON"):
+        parse_page(b'{"billing_events":[{"a":"\xff"}],"has_more":false}')
 
 
 def test_a_long_window_is_cut_into_pieces_that_touch() -> None:
