@@ -1,8 +1,9 @@
 """Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
 
+import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -17,8 +18,7 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 
-ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])  # Raw: checked, but not read
-EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
 # an escaped backslash, a whole pair of surrogates, or half of one
 SURROGATES = re.compile(
@@ -26,13 +26,28 @@ SURROGATES = re.compile(
 )
 
 
+class Envelope(msgspec.Struct):
+    """What a page must have. Raw: checked to be JSON, but not read."""
+
+    billing_events: list[msgspec.Raw]
+    has_more: msgspec.Raw = msgspec.Raw(b"null")
+    next_cursor: msgspec.Raw = msgspec.Raw(b"null")
+
+
+ENVELOPE = msgspec.json.Decoder(Envelope)
+
+
 @dataclass(frozen=True)
 class EventPage:
-    """A page as it came, the text of each of its events, and the cursor of the page after it."""
+    """A page as it came, the text of each of its events, and the cursor of the page after it.
+
+    gzipped: the bytes of the body that came over the wire, see `Body`.
+    """
 
     body: bytes
     events: list[msgspec.Raw]
     next_cursor: str | None
+    gzipped: bytes | None = None
 
     @property
     def rows(self) -> int:
@@ -63,7 +78,7 @@ def land_day(api: FalApi, zone: LandingZone, account: str, day: date, page_size:
     }
     with zone.start_load(partition, request) as load:
         for number, page in enumerate(pages(api, request), start=1):
-            load.add(f"page-{number:05}.json.gz", page.body, page.rows)
+            load.add(f"page-{number:05}.json.gz", page.body, page.rows, page.gzipped)
         return load.publish()
 
 
@@ -75,7 +90,7 @@ def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
         page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
-        return page
+        return replace(page, gzipped=body.gzipped)
 
     page = api.get(PATH, params, accept)
     yield page
@@ -88,24 +103,18 @@ def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
 def parse_page(body: bytes) -> EventPage:
     """Check the envelope. MalformedBodyError says what is wrong with it; the events are not looked into."""
     try:
-        body.decode()  # which the decoder leaves unchecked
-        envelope = _members(body)
+        check_utf8(body)  # which the decoder leaves unchecked
+        envelope = _envelope(body)
     except (ValueError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
-    try:
-        events = EVENTS.decode(envelope["billing_events"])
-    except (KeyError, msgspec.ValidationError):
-        raise MalformedBodyError("it has no list of billing_events") from None
-    has_more, cursor = (
-        msgspec.json.decode(envelope.get(name, b"null")) for name in ("has_more", "next_cursor")
-    )
+    has_more, cursor = map(msgspec.json.decode, (envelope.has_more, envelope.next_cursor))
     if not isinstance(has_more, bool):
         raise MalformedBodyError("has_more is neither true nor false")
     if has_more and not (isinstance(cursor, str) and cursor):
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
-    return EventPage(body, events, cursor if has_more else None)
+    return EventPage(body, envelope.billing_events, cursor if has_more else None)
 
 
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
@@ -117,8 +126,16 @@ def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return pieces
 
 
-def _members(body: bytes) -> dict[str, msgspec.Raw]:
-    """The members of the envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
+def check_utf8(body: bytes) -> None:
+    """UnicodeDecodeError, a ValueError, when a body is not UTF-8."""
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
+    for start in range(0, len(body), UTF8_PIECE):
+        decoder.decode(view[start : start + UTF8_PIECE])
+    decoder.decode(b"", final=True)
+
+
+def _envelope(body: bytes) -> Envelope:
+    """The envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
     try:
         return ENVELOPE.decode(body)
     except msgspec.ValidationError:
