@@ -174,10 +174,10 @@ def test_a_redirect_to_an_address_that_is_none_is_one_line(
 
 
 def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://a..b:80")
+    monkeypatch.setenv("HTTPS_PROXY", "http://a..b:80")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    (line,) = run(*EVENTS, "--api-url", "http://fal.example/v1").err.splitlines()
+    (line,) = run(*EVENTS, "--api-url", "https://fal.example/v1").err.splitlines()
     assert "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY" in line
 
 
