@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,8 @@ CONNECT_TIMEOUT = 10.0
 LONGEST_TRY = 10  # times the timeout: a server that sends a byte now and then is never silent that long
 LONGEST_WAIT_ASKED = 600.0  # seconds; a server that asks for more is not waited for
 
+HEADER_FLOOD = "Receive buffer too long"  # as h11 says it, of headers over 100 KB
+
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -79,6 +82,7 @@ class FalApi:
                 # no bound on all: a try that took too long may still hold one
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
                 follow_redirects=False,  # the key must not travel to another host
+                trust_env=not connection.is_local,  # no proxy: to it, plain http would show the key
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
             raise SettingsError(
@@ -143,9 +147,17 @@ class FalApi:
                 body = read(answer, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             host = urlsplit(self._connection.api_url).netloc
+            if isinstance(cause := _first_cause(error), ssl.SSLCertVerificationError):
+                found = f"the certificate of {host} cannot be trusted: {cause.verify_message}"
+                what_to_do = (
+                    "check FAL_API_URL and the clock of this machine; "
+                    "if a proxy here signs certificates itself, name its authority's file in SSL_CERT_FILE"
+                )
+                raise UnreachableError(self._safe(f"{request}: {found}; {what_to_do}")) from None
             raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
         except (httpx.TransportError, httpx.StreamError) as error:
-            raise PassingError(f"the connection failed: {_reason(error)}") from None
+            what = "its headers are too long" if HEADER_FLOOD in str(error) else _reason(error)
+            raise PassingError(f"the connection failed: {what}") from None
         except (httpx.InvalidURL, UnicodeError):  # of a redirect, which httpx reads unasked, or of a proxy
             what_to_do = "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY"
             raise MisdirectedError(self._safe(f"{request}: {what_to_do}")) from None
@@ -238,6 +250,12 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
     threading.Thread(target=do, name="try", daemon=True).start()
     return outcome.result(seconds)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error
 
 
 def _reason(error: Exception) -> str:

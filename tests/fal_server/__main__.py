@@ -12,9 +12,7 @@ import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 
-from tests.fal_server import FalServer, Fault, World
-
-FAULTS = ("rate_limited", "server_error", "bad_gateway", "unauthorized", "cut", "malformed", "reset", "stall")
+from tests.fal_server import FAULTS, FalServer, Fault, World
 
 
 def main() -> int:
@@ -61,7 +59,7 @@ def fault(text: str) -> Fault:
     name, _, times = text.partition(":")
     if name not in FAULTS:
         raise ValueError(text)
-    return getattr(Fault, name)(times=int(times or 1))
+    return FAULTS[name](times=int(times or 1))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from loaders import body
-from loaders.body import Body, MalformedBodyError, OversizedBodyError, read
+from loaders.body import Body, MalformedBodyError, OversizedBodyError, looks_like_html, read
+from tests.fal_server.faults import zip_bomb
+from tests.fal_server.messages import Answer
 
 CSV = b"BilledCost\n" + b"".join(b"%d.5\n" % number for number in range(20_000))
 
@@ -116,9 +118,8 @@ def test_bytes_on_the_wire_are_bounded_as_well(
 
 
 def test_a_zip_bomb_is_refused_before_it_fills_the_memory() -> None:
-    deflate = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(deflate.compress(bytes(2**20)) for _ in range(1024)) + deflate.flush()  # a gigabyte
-    assert len(bomb) < 2**20 + 2**17
+    bomb = zip_bomb(Answer(200, b"")).body
+    assert len(bomb) < body.LARGEST / 200
     tracemalloc.start()
     try:
         with pytest.raises(OversizedBodyError):
@@ -131,3 +132,10 @@ def test_a_zip_bomb_is_refused_before_it_fills_the_memory() -> None:
 def test_a_body_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(TimeoutError):
         read(answer(CSV), until=0)
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "text/csv", ""])
+def test_a_page_for_people_is_known_whatever_it_calls_itself(content_type: str) -> None:
+    reply = httpx.Response(200, headers={"Content-Type": content_type})
+    assert looks_like_html(reply, Body(b"\n <!doctype html>"))
+    assert looks_like_html(reply, Body(b"sorry")) == ("html" in content_type)
