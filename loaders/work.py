@@ -133,7 +133,7 @@ def add_to_record(load: Path, page: Page) -> None:
 
 
 def read_record(load: Path) -> tuple[Walk, list[Page]] | None:
-    """A walk and its pages up to the first line that is not whole; None when there is nothing to go on with."""
+    """A walk and its pages up to the first line that is not whole; None when there is nothing to resume."""
     try:
         first, *lines = (load / RECORD).read_bytes().split(b"\n")
         walk, pages = msgspec.json.decode(first, type=Walk), []
