@@ -20,7 +20,7 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
-REMEMBERED = 50_000  # events; rows move by less between one page and the next
+REMEMBERED = 20_000  # events; rows move by less between one page and the next
 
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
@@ -113,7 +113,7 @@ def walk_once(api: FalApi, load: Load) -> bool:
 
     def look_at(page: EventPage) -> None:
         nonlocal has_repeats
-        events = {hash(bytes(event)) for event in page.events}
+        events = set(map(hash, map(bytes, page.events)))
         has_repeats |= len(recent.unseen(events)) < len(events)
 
     for page in kept_pages(load):
@@ -125,6 +125,7 @@ def walk_once(api: FalApi, load: Load) -> bool:
             if page.next_cursor is not None:
                 load.keep()
             look_at(page)
+            del page  # before the next one comes: two at once would be most of what a load takes
     except (UnauthorizedError, MisdirectedError):
         raise
     except RejectedError:
@@ -170,8 +171,9 @@ def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator
 
     while True:
         page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
-        yield page
         cursor = page.next_cursor
+        yield page
+        del page
         if cursor is None:
             return
         seen.add(cursor)
@@ -186,7 +188,9 @@ class Recent:
 
     def unseen(self, events: set[Hashable]) -> set[Hashable]:
         """Those of a page's events that are not among them; from now on they are."""
-        unseen = events - self._newer - self._older
+        unseen = events
+        if not (self._newer.isdisjoint(events) and self._older.isdisjoint(events)):
+            unseen = events - self._newer - self._older
         if len(self._newer) >= REMEMBERED:
             self._older, self._newer = self._newer, set()
         self._newer |= events

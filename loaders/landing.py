@@ -128,6 +128,7 @@ class LandingZone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._work: Path | None = None
+        self._on_disk: set[Path] = set()
 
     @contextmanager
     def writing(self, account: str) -> Iterator[Self]:
@@ -154,7 +155,8 @@ class LandingZone:
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
         """Begin a load, now, or go on with one that an earlier run left. Only inside `writing`."""
         assert self._work is not None, "a load is started inside `with zone.writing()`"
-        return Load(self.folder, partition, request, self._work / ",".join(partition.folder.parts))
+        work = self._work / ",".join(partition.folder.parts)
+        return Load(self.folder, partition, request, work, self._on_disk)
 
     def latest(self, partition: Partition) -> Latest | None:
         """The latest load of a partition, None when it never landed. BrokenFileError if it can't be read."""
@@ -209,10 +211,13 @@ class Load:
     earlier run began the walk.
     """
 
-    def __init__(self, landing_dir: Path, partition: Partition, request: dict[str, Any], work: Path) -> None:
+    def __init__(
+        self, landing_dir: Path, partition: Partition, request: dict[str, Any], work: Path, on_disk: set[Path]
+    ) -> None:
         self.landing_dir = landing_dir
         self.partition = partition
         self.work = work
+        self._on_disk = on_disk
         with told_in_one_line(landing_dir):
             record = read_record(work)
         if record and record[0].request == request and self._is_over(record[0].began_at) == self._is_over():
@@ -270,7 +275,7 @@ class Load:
         start, end = self.partition.window
         target = self.landing_dir / self.partition.folder
         with told_in_one_line(self.landing_dir):
-            make_folder_durably(target, self.landing_dir)
+            make_folder_durably(target, self.landing_dir, self._on_disk)
             manifest = Manifest(
                 feed=self.partition.feed,
                 account=self.partition.account,

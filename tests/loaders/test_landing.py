@@ -220,6 +220,20 @@ def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch
     ))}  # fmt: skip
 
 
+def test_a_run_waits_once_for_a_folder_whoever_made_it(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing)
+    synced: list[Path] = []
+    monkeypatch.setattr("loaders.files.sync_folder", synced.append)
+    with LandingZone(landing).writing("acme") as zone:
+        for day in ("2026-01-26", "2026-01-27", "2026-01-26"):
+            with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
+                load.publish()
+    account = landing / "billing_events/account=acme"
+    assert synced == [landing, account.parent, account, account]  # the last is for the 27th
+
+
 def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
     files = [(land(landing).folder / "page-00001.json.gz").read_bytes() for _ in range(2)]
     assert files[0] == files[1]

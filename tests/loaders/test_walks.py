@@ -17,7 +17,6 @@ from tests.fal_server.server import Answer
 from tests.loaders.conftest import Loads, Run, day_of
 
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
-Walks = Sequence[Sequence[str]]
 
 
 def body(events: str, next_cursor: str | None) -> bytes:
