@@ -2,11 +2,11 @@
 
 import io
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
+from zlib_ng import zlib_ng
 
 LARGEST = 64 * 2**20  # bytes, as they come and decoded; a page of 10,000 events has some 4 million
 PIECE = 2**20  # bytes decoded at once: a few thousand bytes of gzip may hold a thousand times as many
@@ -44,13 +44,13 @@ class Gunzip:
         """What comes out for more bytes, at most PIECE at once. MalformedBodyError when they are no gzip."""
         while data:
             if self._member is None:
-                self._member = zlib.decompressobj(wbits=31)
+                self._member = zlib_ng.decompressobj(wbits=31)
                 self.members += 1
             piece = None
             while piece is None or len(piece) == PIECE:  # then there may be more of it
                 try:
                     piece = self._member.decompress(data, PIECE)
-                except zlib.error:
+                except zlib_ng.error:
                     raise MalformedBodyError("its gzip encoding is broken") from None
                 yield piece
                 data = self._member.unconsumed_tail
