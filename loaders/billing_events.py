@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ PATH = "/models/billing-events"
 DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
+
+T = TypeVar("T")
 
 ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])  # Raw: checked, but not read
 EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -98,12 +101,10 @@ def parse_page(body: bytes) -> EventPage:
         events = EVENTS.decode(envelope["billing_events"])
     except (KeyError, msgspec.ValidationError):
         raise MalformedBodyError("it has no list of billing_events") from None
-    has_more, cursor = (
-        msgspec.json.decode(envelope.get(name, b"null")) for name in ("has_more", "next_cursor")
-    )
-    if not isinstance(has_more, bool):
+    has_more, cursor = _member(envelope, "has_more", bool), _member(envelope, "next_cursor", str)
+    if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
-    if has_more and not (isinstance(cursor, str) and cursor):
+    if has_more and not cursor:
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
     return EventPage(body, events, cursor if has_more else None)
 
@@ -125,6 +126,14 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         raise
     except msgspec.DecodeError:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
+
+
+def _member(envelope: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
+    """A member of the envelope, or None when it is missing or of another kind."""
+    try:
+        return msgspec.json.decode(envelope.get(name, b"null"), type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def _whole(found: re.Match[bytes]) -> bytes:

@@ -141,7 +141,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "fault", "says"), params(PASSING, HOPELESS))
-def test_it_changes_nothing_while_it_stays_and_leaves_no_trace_once_it_is_over(
+def test_nothing_is_lost_while_it_stays_nor_wrong_once_it_is_over(
     run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: str, fault: str, says: str,
 ) -> None:  # fmt: skip
