@@ -2,12 +2,13 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -56,6 +57,16 @@ class Landed:
     def events(self) -> list[dict[str, Any]]:
         """The events of its pages."""
         return [event for body in self.bodies for event in json.loads(body)["billing_events"]]
+
+
+class Wire(httpx.SyncByteStream):
+    """What came over the wire, in the chunks it came in."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
 
 
 Run = Callable[..., Result]
