@@ -82,7 +82,8 @@ class FalApi:
                 # no bound on all: a try that took too long may still hold one
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
                 follow_redirects=False,  # the key must not travel to another host
-                trust_env=not connection.is_local,  # no proxy: to it, plain http would show the key
+                # plain http stays on this machine, and a proxy need not see the key
+                trust_env=urlsplit(connection.api_url).scheme == "https",
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
             raise SettingsError(
@@ -135,7 +136,8 @@ class FalApi:
         except MalformedBodyError as error:
             raise PassingError(f"answered 200, but the body is no good: {error}") from None
         except OversizedBodyError:
-            what_to_do = "give a smaller --page-size" if "limit" in params else "ask for less at once"
+            is_page = "limit" in params
+            what_to_do = "give billing-events a smaller --page-size" if is_page else "ask for less at once"
             bound = f"{LARGEST // 2**20} MB, the most that is read of an answer"
             raise TooLargeError(self._safe(f"{request}: the body is over {bound}; {what_to_do}")) from None
 
@@ -147,8 +149,8 @@ class FalApi:
                 body = read(answer, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             host = urlsplit(self._connection.api_url).netloc
-            if isinstance(cause := _first_cause(error), ssl.SSLCertVerificationError):
-                found = f"the certificate of {host} cannot be trusted: {cause.verify_message}"
+            if distrust := _distrust(error):
+                found = f"the certificate of {host} cannot be trusted: {distrust.verify_message}"
                 what_to_do = (
                     "check FAL_API_URL and the clock of this machine; "
                     "if a proxy here signs certificates itself, name its authority's file in SSL_CERT_FILE"
@@ -252,9 +254,10 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     return outcome.result(seconds)
 
 
-def _first_cause(error: BaseException) -> BaseException:
-    while error.__cause__:
-        error = error.__cause__
+def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What is wrong with a certificate, if that is behind an error."""
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__context__
     return error
 
 
@@ -269,7 +272,7 @@ def _retry_after(answer: httpx.Response) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

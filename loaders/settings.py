@@ -34,11 +34,6 @@ class Connection:
     timeout: float = DEFAULT_TIMEOUT
     retry_max_wait: float = DEFAULT_RETRY_MAX_WAIT
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it stays on this machine, where nobody listens in and no proxy is needed."""
-        return is_loopback(self.api_url)
-
 
 def connection(api_url: str) -> Connection:
     """The connection settings, with the key and the rarely needed ones from the environment."""
@@ -72,12 +67,12 @@ def _checked_url(api_url: str) -> str:
         raise SettingsError(
             f"FAL_API_URL must look like {DEFAULT_API_URL}, without user, password or parameters"
         )
-    if urlsplit(api_url).scheme != "https" and not is_loopback(api_url):
+    if urlsplit(api_url).scheme != "https" and not _is_loopback(api_url):
         raise SettingsError("FAL_API_URL must begin with https: plain http would show the key to the network")
     return api_url.rstrip("/")
 
 
-def is_loopback(api_url: str) -> bool:
+def _is_loopback(api_url: str) -> bool:
     """Whether a URL leads to this machine: localhost, 127.0.0.0/8 or [::1]."""
     host = urlsplit(api_url).hostname or ""
     try:

@@ -35,7 +35,7 @@ def main() -> int:
         server.faults += options.fault
         settings = {"FAL_API_URL": server.url, "FAL_KEY": options.key, "FAL_ACCOUNT": options.account}
         if command:
-            return subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
+            return subprocess.call(command, env={**os.environ, **settings, "FAL_KEY_FILE": ""})
         for name, value in settings.items():
             print(f"export {name}={value}", flush=True)
         done = threading.Event()
