@@ -3,10 +3,13 @@
 import json
 import random
 import re
+import ssl
 import threading
-import zlib
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -24,6 +27,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from loaders import clock
+from loaders.body import LARGEST, Body, MalformedBodyError, OversizedBodyError, looks_like_html, read
 from loaders.errors import (
     GaveUpError,
     MisdirectedError,
@@ -31,6 +35,7 @@ from loaders.errors import (
     PostponedError,
     RejectedError,
     SettingsError,
+    TooLargeError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -38,14 +43,13 @@ from loaders.settings import Connection
 
 ATTEMPTS = 6
 CONNECT_TIMEOUT = 10.0
+LONGEST_TRY = 10  # times the timeout: a server that sends a byte now and then is never silent that long
 LONGEST_WAIT_ASKED = 600.0  # seconds; a server that asks for more is not waited for
+
+HEADER_FLOOD = "Receive buffer too long"  # as h11 says it, of headers over 100 KB
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
-
-
-class MalformedBodyError(Exception):
-    """A body is not what it should be; asking again may bring a whole one."""
 
 
 class PassingError(Exception):
@@ -75,8 +79,11 @@ class FalApi:
                     "Accept-Encoding": "gzip",
                 },
                 timeout=httpx.Timeout(connection.timeout, connect=min(connection.timeout, CONNECT_TIMEOUT)),
-                limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+                # no bound on all: a try that took too long may still hold one
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
                 follow_redirects=False,  # the key must not travel to another host
+                # plain http stays on this machine, and a proxy need not see the key
+                trust_env=urlsplit(connection.api_url).scheme == "https",
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
             raise SettingsError(
@@ -92,12 +99,12 @@ class FalApi:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str, params: Params, accept: Callable[[bytes], T]) -> T:
+    def get(self, path: str, params: Params, accept: Callable[[Body], T]) -> T:
         """GET a path until `accept` takes the body, and hand back what it makes of it.
 
         accept raises MalformedBodyError for a body to ask for again. Raises UnauthorizedError (401, 403),
         NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError,
-        PostponedError, GaveUpError.
+        PostponedError, TooLargeError, GaveUpError.
         """
         attempts = Retrying(
             retry=retry_if_exception_type(PassingError),
@@ -117,36 +124,55 @@ class FalApi:
             message = f"{request}: {error} ({tries} tries); nothing of it was landed, run it again later"
             raise GaveUpError(self._safe(message)) from None
 
-    def _get_once(self, path: str, params: Params, accept: Callable[[bytes], T], request: str) -> T:
+    def _get_once(self, path: str, params: Params, accept: Callable[[Body], T], request: str) -> T:
         if self.stopping.is_set():
             raise PassingError("the run is stopping")
+        longest = LONGEST_TRY * self._connection.timeout
         try:
-            with self._client.stream("GET", self._connection.api_url + path, params=dict(params)) as reply:
-                raw = b"".join(reply.iter_raw())
+            body = within(longest, partial(self._fetch, path, params, request, time.monotonic() + longest))
+            return accept(body)
+        except TimeoutError:
+            raise PassingError(f"it took longer than {longest:g} seconds") from None
+        except MalformedBodyError as error:
+            raise PassingError(f"answered 200, but the body is no good: {error}") from None
+        except OversizedBodyError:
+            what_to_do = "give a smaller --page-size" if "limit" in params else "ask for less at once"
+            bound = f"{LARGEST // 2**20} MB, the most that is read of an answer"
+            raise TooLargeError(self._safe(f"{request}: the body is over {bound}; {what_to_do}")) from None
+
+    def _fetch(self, path: str, params: Params, request: str, until: float) -> Body:
+        """One try. Besides what `_check_status` and `read` raise: PassingError, MisdirectedError."""
+        try:
+            with self._client.stream("GET", self._connection.api_url + path, params=dict(params)) as answer:
+                self._check_status(answer, request, until)
+                body = read(answer, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             host = urlsplit(self._connection.api_url).netloc
+            if distrust := _distrust(error):
+                found = f"the certificate of {host} cannot be trusted: {distrust.verify_message}"
+                what_to_do = (
+                    "check FAL_API_URL and the clock of this machine; "
+                    "if a proxy here signs certificates itself, name its authority's file in SSL_CERT_FILE"
+                )
+                raise UnreachableError(self._safe(f"{request}: {found}; {what_to_do}")) from None
             raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
         except (httpx.TransportError, httpx.StreamError) as error:
-            raise PassingError(f"the connection failed: {_reason(error)}") from None
+            what = "its headers are too long" if HEADER_FLOOD in str(error) else _reason(error)
+            raise PassingError(f"the connection failed: {what}") from None
         except (httpx.InvalidURL, UnicodeError):  # of a redirect, which httpx reads unasked, or of a proxy
             what_to_do = "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY"
             raise MisdirectedError(self._safe(f"{request}: {what_to_do}")) from None
-        self._check_status(reply, raw, request)
-        try:
-            body = decoded(reply, raw)
-            if looks_like_html(reply, body):
-                raise MalformedBodyError("it is an HTML page")
-            return accept(body)
-        except MalformedBodyError as error:
-            raise PassingError(f"answered {reply.status_code}, but the body is no good: {error}") from None
+        if looks_like_html(answer, body):
+            raise MalformedBodyError("it is an HTML page")
+        return body
 
-    def _check_status(self, reply: httpx.Response, raw: bytes, request: str) -> None:
-        status = reply.status_code
+    def _check_status(self, answer: httpx.Response, request: str, until: float) -> None:
+        status = answer.status_code
         if status == 200:
             return
-        said = f"answered {status}{self._told(reply, raw)}"
+        said = f"answered {status}{self._told(answer, until)}"
         if status == 429 or status >= 500:
-            asked = _retry_after(reply)
+            asked = _retry_after(answer)
             if asked is not None and asked > LONGEST_WAIT_ASKED:
                 wait = f"asks to wait {asked:,.0f} seconds"
                 raise PostponedError(self._safe(f"{request}: {said}, and {wait}; run it again after that"))
@@ -157,17 +183,19 @@ class FalApi:
         if status == 404:
             raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))
         if 300 <= status < 400:
-            host = reply.next_request.url.host if reply.next_request else "elsewhere"
+            host = answer.next_request.url.host if answer.next_request else "elsewhere"
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
             raise MisdirectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
         raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))
 
-    def _told(self, reply: httpx.Response, raw: bytes) -> str:
+    def _told(self, answer: httpx.Response, until: float) -> str:
         """What fal says of an error, as ` (type: message)`, or nothing when it is not in fal's form."""
         try:
-            error = json.loads(decoded(reply, raw))["error"]
+            error = json.loads(read(answer, until).content)["error"]
             told = self._safe(f"{error['type']}: {error['message']}")
-        except (MalformedBodyError, ValueError, KeyError, TypeError, RecursionError):
+        except (MalformedBodyError, OversizedBodyError, TimeoutError, httpx.TransportError):
+            return ""
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
         return f" ({told[:300]})"
 
@@ -208,46 +236,42 @@ def secrets_of(key: str) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
-def decoded(reply: httpx.Response, raw: bytes) -> bytes:
-    """The body with its content encoding undone. MalformedBodyError when a gzip body is broken or ends early.
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What `work` returns or raises. TimeoutError when it takes longer: it is left to end by itself.
 
-    httpx sees to it that as many bytes come as were promised, but takes half a gzip stream for a whole one.
+    On a thread of its own, since nothing else bounds how long httpx waits for headers that come one by one.
     """
-    encoding = reply.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("", "identity"):
-        return raw
-    if encoding not in ("gzip", "x-gzip"):
-        raise MalformedBodyError(f"it is encoded as {encoding!r}, and gzip was asked for")
-    body = b""
-    while raw:  # a gzip stream may have several members
-        member = zlib.decompressobj(wbits=31)
+    outcome: Future[T] = Future()
+
+    def do() -> None:
         try:
-            body += member.decompress(raw)
-        except zlib.error:
-            raise MalformedBodyError("its gzip encoding is broken") from None
-        if not member.eof:
-            raise MalformedBodyError("it ends in the middle of its gzip encoding")
-        raw = member.unused_data
-    return body
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=do, name="try", daemon=True).start()
+    return outcome.result(seconds)
 
 
-def looks_like_html(reply: httpx.Response, body: bytes) -> bool:
-    """Whether a proxy in front answered with a page for people."""
-    return "html" in reply.headers.get("Content-Type", "").lower() or body[:64].lstrip()[:1] == b"<"
+def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What is wrong with a certificate, if that is behind an error."""
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__context__
+    return error
 
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _retry_after(reply: httpx.Response) -> float | None:
+def _retry_after(answer: httpx.Response) -> float | None:
     """Seconds that the Retry-After header asks for, given as seconds or as an HTTP date; None without one."""
-    text = reply.headers.get("Retry-After", "").strip()
+    text = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

@@ -5,11 +5,13 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
 from loaders import clock
-from loaders.api import FalApi, MalformedBodyError, Params
+from loaders.api import FalApi, Params
+from loaders.body import Body, MalformedBodyError
 from loaders.errors import BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
 from loaders.landing import LandingZone, Load, Manifest, Partition
 
@@ -19,6 +21,8 @@ LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
 REMEMBERED = 50_000  # events; rows move by less between one page and the next
+
+T = TypeVar("T")
 
 ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])  # Raw: checked, but not read
 EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -146,8 +150,8 @@ def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator
     seen = set(followed)
     cursor = followed[-1] if followed else None
 
-    def accept(body: bytes) -> EventPage:
-        page = parse_page(body)
+    def accept(body: Body) -> EventPage:
+        page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
         return page
@@ -206,12 +210,10 @@ def parse_page(body: bytes) -> EventPage:
         events = EVENTS.decode(envelope["billing_events"])
     except (KeyError, msgspec.ValidationError):
         raise MalformedBodyError("it has no list of billing_events") from None
-    has_more, cursor = (
-        msgspec.json.decode(envelope.get(name, b"null")) for name in ("has_more", "next_cursor")
-    )
-    if not isinstance(has_more, bool):
+    has_more, cursor = _member(envelope, "has_more", bool), _member(envelope, "next_cursor", str)
+    if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
-    if has_more and not (isinstance(cursor, str) and cursor):
+    if has_more and not cursor:
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
     return EventPage(body, events, cursor if has_more else None)
 
@@ -233,6 +235,14 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         raise
     except msgspec.DecodeError:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
+
+
+def _member(envelope: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
+    """A member of the envelope, or None when it is missing or of another kind."""
+    try:
+        return msgspec.json.decode(envelope.get(name, b"null"), type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def _whole(found: re.Match[bytes]) -> bytes:

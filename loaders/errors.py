@@ -42,11 +42,15 @@ class NotFoundError(RejectedError):
 
 
 class UnreachableError(ApiError):
-    """No connection to the API could be made, however often it was tried."""
+    """No connection to the API could be made, however often it was tried, or none that can be trusted."""
 
 
 class PostponedError(ApiError):
     """fal asks to come back much later."""
+
+
+class TooLargeError(ApiError):
+    """The body is larger than any answer should be; nothing of it was kept."""
 
 
 class GaveUpError(ApiError):

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from loaders import billing_events, clock, focus_reports
-from loaders.api import MalformedBodyError
+from loaders.body import MalformedBodyError
 from loaders.errors import BrokenFileError
 from loaders.files import folders_in
 from loaders.landing import (

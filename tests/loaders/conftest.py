@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from loaders import clock
 from loaders.cli import main
 from tests.fal_server import FalServer, World
+
+# the same examples every time: what a longer hunt finds becomes one, not a test that fails now and then
+settings.register_profile("fal", max_examples=100, derandomize=True, database=None, deadline=None)
+settings.load_profile("fal")
 
 KEY = "key-acme:not-to-be-seen-anywhere"
 
@@ -56,6 +61,12 @@ class Landed:
 
 Run = Callable[..., Result]
 Loads = Callable[[str], list[Landed]]
+
+
+@pytest.fixture(autouse=True)
+def no_key_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the shell has set."""
+    monkeypatch.delenv("FAL_KEY_FILE", raising=False)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders.api import MalformedBodyError
 from loaders.billing_events import parse_page, windows
+from loaders.body import MalformedBodyError
 from tests.fal_server import FalServer, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from loaders.api import MalformedBodyError
+from loaders.body import MalformedBodyError
 from loaders.focus_reports import parse_report
 from tests.fal_server import CsvStyle, FalServer, Fault, Invoice, World
 from tests.loaders.conftest import Landed, Loads, Run

@@ -10,9 +10,10 @@ import pytest
 
 from loaders import billing_events
 from loaders.billing_events import REMEMBERED, Recent, digest_of, walk_once
+from loaders.body import Body
 from loaders.landing import LandingZone, Partition
 from tests.fal_server import FalServer, Oddities, Request, World
-from tests.fal_server.server import Answer
+from tests.fal_server.messages import Answer
 from tests.loaders.conftest import Loads, Run, day_of
 
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
@@ -152,12 +153,12 @@ class Pages:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def get(self, path: str, params: dict[str, str], accept: Callable[[bytes], object]) -> object:
+    def get(self, path: str, params: dict[str, str], accept: Callable[[Body], object]) -> object:
         number = int(params.get("cursor", 0))
         events = ",".join(f'{{"request_id":"{i:032}"}}' for i in range(number * 500, number * 500 + 501))
         more = json.dumps(str(number + 1) if number + 1 < self.count else None)
         more = f'"has_more":{"true" if number + 1 < self.count else "false"},"next_cursor":{more}'
-        return accept(f'{{"billing_events":[{events}],{more}}}'.encode())
+        return accept(Body(f'{{"billing_events":[{events}],{more}}}'.encode()))
 
 
 def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,141 @@
+"""Bodies: what came is kept, what is cut is noticed, what is too large is refused."""
+
+import gzip
+import io
+import random
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from math import inf
+
+import httpx
+import pytest
+
+from loaders import body
+from loaders.body import Body, MalformedBodyError, OversizedBodyError, looks_like_html, read
+from tests.fal_server.faults import zip_bomb
+from tests.fal_server.messages import Answer
+
+CSV = b"BilledCost\n" + b"".join(b"%d.5\n" % number for number in range(20_000))
+
+
+def answer(content: bytes, *, chunk: int = 1000, **headers: str) -> httpx.Response:
+    """An answer whose body comes in chunks of a size."""
+
+    def chunks() -> Iterator[bytes]:
+        stream = io.BytesIO(content)
+        while data := stream.read(chunk):
+            yield data
+
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(200, headers=named, stream=Chunks(chunks()))
+
+
+class Chunks(httpx.SyncByteStream):
+    """What came over the wire, as it came."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000, 10**9])
+@pytest.mark.parametrize("piece", [1, 1000, 2**20])
+def test_gzip_is_undone_and_kept_as_it_came_however_it_is_cut_into_chunks(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, piece: int
+) -> None:
+    monkeypatch.setattr(body, "PIECE", piece)
+    content = CSV[:5000]
+    wire = gzip.compress(content, 1)
+    got = read(answer(wire, chunk=chunk, Content_Encoding="gzip", Content_Length=str(len(wire))), inf)
+    assert got == Body(content, wire, is_framed=True)
+
+
+def test_a_body_without_encoding_is_taken_as_it_is() -> None:
+    assert read(answer(CSV, Transfer_Encoding="chunked"), inf) == Body(CSV, None, is_framed=True)
+    assert read(answer(CSV), inf) == Body(CSV, None, is_framed=False)
+
+
+def test_a_body_in_several_gzip_members_is_read_to_its_end_and_is_no_single_stream() -> None:
+    wire = gzip.compress(b"BilledCost\n") + gzip.compress(b"1.5\n")
+    for chunk in (1, 5, 1000):
+        got = read(answer(wire, chunk=chunk, Content_Encoding="gzip"), inf)
+        assert (got.content, got.gzipped) == (b"BilledCost\n1.5\n", None)
+
+
+def test_every_cut_of_a_gzip_stream_is_noticed() -> None:
+    wire = gzip.compress(b"BilledCost\n1.5\n") + gzip.compress(b"2.5\n")
+    whole = len(gzip.compress(b"BilledCost\n1.5\n"))
+    for end in {*range(1, len(wire))} - {whole}:
+        with pytest.raises(MalformedBodyError, match="in the middle of its gzip encoding"):
+            read(answer(wire[:end], Content_Encoding="gzip"), inf)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"BilledCost\n",
+        zlib.compress(CSV),
+        gzip.compress(CSV) + b"\0",
+        gzip.compress(CSV)[:-8] + b"\0" * 8,
+        gzip.compress(CSV) + b"more",
+    ],
+    ids=["none", "zlib", "zeros after", "wrong checksum", "text after"],
+)
+def test_what_is_not_gzip_to_its_last_byte_is_refused(wire: bytes) -> None:
+    with pytest.raises(MalformedBodyError, match="gzip encoding"):
+        read(answer(wire, Content_Encoding="gzip"), inf)
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
+def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
+    with pytest.raises(MalformedBodyError, match="and gzip was asked for"):
+        read(answer(CSV, Content_Encoding=encoding), inf)
+
+
+def test_a_body_of_exactly_the_bound_is_read_and_one_byte_more_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "LARGEST", len(CSV))
+    assert read(answer(CSV), inf).content == CSV
+    assert read(answer(gzip.compress(CSV), Content_Encoding="gzip"), inf).content == CSV
+    for wire, headers in ((CSV + b"1", {}), (gzip.compress(CSV + b"1"), {"Content_Encoding": "gzip"})):
+        with pytest.raises(OversizedBodyError):
+            read(answer(wire, **headers), inf)
+
+
+def test_bytes_on_the_wire_are_bounded_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = random.Random(1).randbytes(3000)
+    wire = gzip.compress(noise)
+    assert len(wire) > len(noise)
+    monkeypatch.setattr(body, "LARGEST", len(noise))
+    with pytest.raises(OversizedBodyError):
+        read(answer(wire, Content_Encoding="gzip"), inf)
+
+
+def test_a_zip_bomb_is_refused_before_it_fills_the_memory() -> None:
+    bomb = zip_bomb(Answer(200, b"")).body
+    assert len(bomb) < body.LARGEST / 200
+    tracemalloc.start()
+    try:
+        with pytest.raises(OversizedBodyError):
+            read(answer(bomb, chunk=2**16, Content_Encoding="gzip"), inf)
+        assert tracemalloc.get_traced_memory()[1] < body.LARGEST + 2**23
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_that_takes_too_long_is_given_up() -> None:
+    with pytest.raises(TimeoutError):
+        read(answer(CSV), until=0)
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "text/csv", ""])
+def test_a_page_for_people_is_known_whatever_it_calls_itself(content_type: str) -> None:
+    reply = httpx.Response(200, headers={"Content-Type": content_type})
+    assert looks_like_html(reply, Body(b"\n <!doctype html>"))
+    assert looks_like_html(reply, Body(b"sorry")) == ("html" in content_type)
