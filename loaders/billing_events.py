@@ -1,9 +1,10 @@
 """Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from typing import TypeVar
 
 import msgspec
@@ -11,12 +12,15 @@ import msgspec
 from loaders import clock
 from loaders.api import FalApi, Params
 from loaders.body import Body, MalformedBodyError
-from loaders.landing import LandingZone, Manifest, Partition
+from loaders.errors import BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
+from loaders.landing import LandingZone, Load, Manifest, Partition
 
 PATH = "/models/billing-events"
 DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
+MOST_WALKS = 3
+REMEMBERED = 50_000  # events; rows move by less between one page and the next
 
 T = TypeVar("T")
 
@@ -65,14 +69,86 @@ def land_day(api: FalApi, zone: LandingZone, account: str, day: date, page_size:
         "expand": "auth_method",
     }
     with zone.start_load(partition, request) as load:
-        for number, page in enumerate(pages(api, request), start=1):
-            load.add(f"page-{number:05}.json.gz", page.body, page.rows)
-        return load.publish()
+        return load.publish(agreed=walk(api, load))
 
 
-def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
-    """Every page of a window, following the cursors; at least one, which may be empty."""
-    seen: set[str] = set()
+def walk(api: FalApi, load: Load) -> bool | None:
+    """Fetch every page of a load, and all of them again while rows still move from page to page.
+
+    An event that comes twice tells of another that was put before it, maybe on a page that had been read. So
+    a day that is over is walked until two walks hold the same events, at most three times, and the last
+    walk lands: it has what came in during those before it. Returns whether the last two agreed, None when
+    one was enough, as it is for a day that is not over: its rows move anyway.
+    """
+    while True:
+        has_repeats = walk_once(api, load)
+        earlier = load.walk.earlier
+        if not load.complete or not (has_repeats or earlier):
+            return None
+        digest = digest_of(load)
+        agreed = digest in earlier[-1:]
+        if agreed or len(earlier) + 1 == MOST_WALKS:
+            return agreed
+        load.begin_again((*earlier, digest))
+
+
+def walk_once(api: FalApi, load: Load) -> bool:
+    """Fetch the pages that a load lacks; whether any event came on two pages.
+
+    It goes on where an earlier run stopped. Should fal refuse that, the day begins anew.
+    """
+    recent, has_repeats, cursors = Recent(), False, []
+
+    def look_at(page: EventPage) -> None:
+        nonlocal has_repeats
+        events = {hash(bytes(event)) for event in page.events}
+        has_repeats |= len(recent.unseen(events)) < len(events)
+
+    for page in kept_pages(load):
+        look_at(page)
+        cursors.append(page.next_cursor)
+    try:
+        for page in pages(api, load.walk.request, cursors):
+            load.add(file_of(len(load.pages) + 1), page.body, page.rows)
+            if page.next_cursor is not None:
+                load.keep()
+            look_at(page)
+    except (UnauthorizedError, MisdirectedError):
+        raise
+    except RejectedError:
+        if not load.is_resumed:
+            raise
+        load.begin_again()
+        return walk_once(api, load)
+    return has_repeats
+
+
+def kept_pages(load: Load) -> Iterator[EventPage]:
+    """The pages that an earlier run left, up to the first that is not whole; the load forgets the others."""
+    if not load.is_resumed:
+        return
+    count = 0
+    for page in load.pages:
+        if page.file != file_of(count + 1):
+            break
+        try:
+            kept = parse_page(load.body(page))
+        except (BrokenFileError, MalformedBodyError):
+            break
+        if kept.rows != page.rows or kept.next_cursor is None:
+            break
+        count += 1
+        yield kept
+    if count:
+        load.keep_only(count)
+    else:
+        load.begin_again(load.walk.earlier)
+
+
+def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator[EventPage]:
+    """Every page of a window, or those after the cursors followed already; at least one, perhaps empty."""
+    seen = set(followed)
+    cursor = followed[-1] if followed else None
 
     def accept(body: Body) -> EventPage:
         page = parse_page(body.content)
@@ -80,12 +156,45 @@ def pages(api: FalApi, params: Params) -> Iterator[EventPage]:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
         return page
 
-    page = api.get(PATH, params, accept)
-    yield page
-    while page.next_cursor is not None:
-        seen.add(page.next_cursor)
-        page = api.get(PATH, {**params, "cursor": page.next_cursor}, accept)
+    while True:
+        page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
         yield page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+        seen.add(cursor)
+
+
+class Recent:
+    """What the events that came last are known by: of REMEMBERED events at least, however many come."""
+
+    def __init__(self) -> None:
+        self._newer: set[Hashable] = set()
+        self._older: set[Hashable] = set()
+
+    def unseen(self, events: set[Hashable]) -> set[Hashable]:
+        """Those of a page's events that are not among them; from now on they are."""
+        unseen = events - self._newer - self._older
+        if len(self._newer) >= REMEMBERED:
+            self._older, self._newer = self._newer, set()
+        self._newer |= events
+        return unseen
+
+
+def digest_of(load: Load) -> str:
+    """A digest of the events of a load, the same in whatever order and however often repeated they come."""
+    recent, count, total = Recent(), 0, 0
+    for page in load.pages:
+        events = parse_page(load.body(page)).events
+        unseen = recent.unseen({blake2b(event, digest_size=16).digest() for event in events})
+        count += len(unseen)
+        total += sum(int.from_bytes(digest) for digest in unseen)
+    return f"{count}-{total % 2**128:032x}"
+
+
+def file_of(number: int) -> str:
+    """The file of a page, counted from 1."""
+    return f"page-{number:05}.json.gz"
 
 
 def parse_page(body: bytes) -> EventPage:

@@ -3,18 +3,18 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import click
 
-from loaders import adhoc, billing_events, clock, focus_reports, settings, sync
+from loaders import adhoc, billing_events, clock, focus_reports, settings, sync, verify
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
-from loaders.landing import LandingZone, Manifest
-from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option
+from loaders.landing import READ_FOR, LandingZone, Manifest
+from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option, of_accounts_option
 from loaders.parallel import HOPELESS, Outcome, land_all
-from loaders.progress import count, described, reporting, say, tell
+from loaders.progress import count, described, reporting, say, tell, tracked
 
 FAILED = 1
 MISUSED = 2
@@ -47,7 +47,7 @@ def cli() -> None:
 
     \b
     A load is one whole fetch of a UTC day or a billing month. It becomes visible in one step, never changes,
-    and the latest load of each day or month counts; `prune` removes the others.
+    and the latest load of each day or month counts; `prune` removes the others, `verify` checks them all.
     """
 
 
@@ -217,7 +217,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
     \b
     Days (UTC), up to the current one:
       missing    never landed
-      open       not over when it was fetched last
+      open       not over when it was fetched last, or fetched by a clock that was ahead
       unsettled  fetched last earlier than three days after it ended: events arrive late
     \b
     Invoices, by billing month, which holds the charges of the month before:
@@ -233,7 +233,8 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
       python -m loaders sync
       python -m loaders sync --since 2025-06-01
     """
-    today = clock.utc_now().date()
+    now = clock.utc_now()
+    today = now.date()
     with fal_api(api_url, concurrency) as api, landing_zone(landing_dir, account) as zone:
         landed_days = zone.landed_values("billing_events", account)
         first = whole_day("--since", since) if since else sync.default_since(landed_days, today)
@@ -244,7 +245,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
                 f"the first landed day, {first}, lies in the future: today is {today} (UTC); "
                 "check the clock of this machine"
             )
-        plan = planned(zone, account, first, today)
+        plan = planned(zone, account, first, now)
         tell(f"{account} since {first}: {plan}")
         page_size = billing_events.DEFAULT_PAGE_SIZE
         jobs = [partial(billing_events.land_day, api, zone, account, day, page_size) for day in plan.days]
@@ -261,10 +262,13 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
     show_default=True,
     help="Loads to keep of each day or month.",
 )
-@click.option("--account", default=None, help="Only this account. Default: all, whatever FAL_ACCOUNT says.")
+@of_accounts_option
 @landing_dir_option
 def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
-    """Remove superseded loads. The latest of each day or month always stays; it needs no key.
+    """Remove superseded loads. It needs no key, and may run beside loaders and builds.
+
+    The latest load of each day or month always stays. So do those that were superseded less than six hours
+    ago, since a build that began before may still be reading them.
 
     \b
     Examples:
@@ -274,18 +278,50 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     \b
     Exit codes: 0 done, 1 something could not be removed, 2 the command was misused.
     """
-    if account is not None:
-        settings.checked_account(account)
-    zone = LandingZone(settings.checked_landing_dir(landing_dir))
-    if not zone.exists():
-        raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
-    whose = f"account {account}" if account else "all accounts, whatever FAL_ACCOUNT says"
-    tell(f"loads in {zone.folder} of {whose}:")
-    with zone.writing():
-        removed = [load for load in zone.superseded(keep, account) if zone.remove(load)]
-    touched = count(len({load.parent for load in removed}), "partition")
-    tell(f"removed {count(len(removed), 'superseded load')} of {touched}, kept {keep} of each")
+    zone = landed_zone(landing_dir, account)
+    pruned = zone.prune(keep, account)
+    touched = count(len({load.parent for load in pruned.removed}), "partition")
+    left = f"left {pruned.left:,} that were superseded within the last {READ_FOR // timedelta(hours=1)} hours"
+    tell(f"removed {count(len(pruned.removed), 'superseded load')} of {touched}, kept {keep} of each, {left}")
     return 0
+
+
+@cli.command("verify")
+@of_accounts_option
+@landing_dir_option
+def verify_command(account: str | None, landing_dir: str) -> int:
+    """Check what has landed, and say what to load again. It needs no key, and changes nothing.
+
+    It reads every load, superseded ones too: whether each file is there, whole, and what the manifest says
+    (sha256, bytes, rows), whether it is JSON or CSV, and whether the manifest fits the folder. It finds days
+    that are missing between the first and the last of an account, and folders that no model reads.
+
+    Each finding is a line on standard error, the commands that land what is broken or missing are on standard
+    output.
+
+    \b
+    Examples:
+      python -m loaders verify
+      python -m loaders verify --account acme
+
+    \b
+    Exit codes: 0 all is well, 1 something is wrong, 2 the command was misused.
+    """
+    zone = landed_zone(landing_dir, account)
+    loads, findings = verify.inspect(zone.folder, account)
+    for load in tracked(loads, "verifying"):
+        findings += verify.check(zone.folder, load)
+    for finding in sorted(findings, key=str):
+        say(f"error: {finding}")
+    verdict = (
+        count(len(findings), "finding") if findings else "all is well" if loads else "nothing has landed"
+    )
+    tell(f"checked {count(len(loads), 'load')}: {verdict}")
+    if commands := verify.commands(zone.folder, findings):
+        tell("to load again, with the key of each account:")
+    for command in commands:
+        tell(f"  {command}")
+    return FAILED if findings else 0
 
 
 # ------------------------------------------------------------------------------------------------ steps
@@ -302,8 +338,20 @@ def fal_api(api_url: str, concurrency: int) -> Iterator[FalApi]:
 def landing_zone(landing_dir: str, account: str) -> Iterator[LandingZone]:
     """The landing zone, ready to be written to."""
     settings.checked_account(account)
-    with LandingZone(settings.checked_landing_dir(landing_dir)).writing() as zone:
+    with LandingZone(settings.checked_landing_dir(landing_dir)).writing(account) as zone:
         yield zone
+
+
+def landed_zone(landing_dir: str, account: str | None) -> LandingZone:
+    """A landing zone that is there, and a line that says whose loads are looked at."""
+    if account is not None:
+        settings.checked_account(account)
+    zone = LandingZone(settings.checked_landing_dir(landing_dir))
+    if not zone.exists():
+        raise LoaderError(f"there is no landing folder {zone.folder}; check FAL_LANDING_DIR")
+    whose = f"account {account}" if account else "all accounts, whatever FAL_ACCOUNT says"
+    tell(f"loads in {zone.folder} of {whose}:")
+    return zone
 
 
 def whole_days(start: When | None, end: When | None) -> list[date]:
@@ -346,13 +394,13 @@ def refuse_with(source: str, **options: object) -> None:
             raise click.UsageError(f"--{name.replace('_', '-')} does not go with --source {source}.")
 
 
-def planned(zone: LandingZone, account: str, since: date, today: date) -> sync.Plan:
+def planned(zone: LandingZone, account: str, since: date, now: datetime) -> sync.Plan:
     """What a sync has to fetch, from what has landed."""
-    days = clock.days_between(since, today + timedelta(days=1))
+    days = clock.days_between(since, now.date() + timedelta(days=1))
     latest = {day: zone.latest(billing_events.partition_of(account, day)) for day in days}
     months = zone.landed_values("focus_reports", account, "invoice")
     invoices = {month: zone.latest(focus_reports.invoice_of(account, month)) for month in months}
-    return sync.Plan(sync.plan_days(latest), sync.plan_invoices(since, today, invoices))
+    return sync.Plan(sync.plan_days(latest, now), sync.plan_invoices(since, now, invoices))
 
 
 def sync_invoices(

@@ -13,6 +13,14 @@ class LandingError(LoaderError):
     """The landing folder cannot be read or written; no other day would fare better."""
 
 
+class BrokenFileError(LandingError):
+    """A file in the landing folder is not what was written, or is missing."""
+
+
+class LockedError(LandingError):
+    """Another process lands loads of the same account."""
+
+
 class ApiError(LoaderError):
     """A request did not bring what was asked for."""
 

@@ -4,32 +4,54 @@ A load is one whole fetch of one partition. It is written in a hidden work folde
 manifest last, and published by one rename to a name that did not exist. What is published never changes.
 """
 
-import fcntl
 import gzip
 import hashlib
 import json
-import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
 
 from loaders import clock
-from loaders.errors import LandingError
+from loaders.errors import BrokenFileError, LandingError
+from loaders.files import folders_in, make_folder_durably, remove_folder, sync_folder, write_durably
+from loaders.work import (
+    RECORD,
+    WORK,
+    Page,
+    UtcTime,
+    Walk,
+    account_folder,
+    add_to_record,
+    body_of,
+    hand_on,
+    lock,
+    read_record,
+    take_over,
+    write_record,
+)
 
 Feed = Literal["billing_events", "focus_reports"]
 Source = Literal["invoice", "estimate"]
 
-WORK = ".work"
 MANIFEST = "manifest.json"
-LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}")
-VALUE = re.compile(r"date=\d{4}-\d{2}-\d{2}|billing_month=\d{4}-\d{2}")
+LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
+# fal is a company of this century
+PARTITION = re.compile(
+    r"(?P<feed>billing_events|focus_reports)/account=(?P<account>[^/]+)/"
+    r"(source=(?P<source>invoice|estimate)/)?(date|billing_month)=(?P<value>20\d\d-\d\d(-\d\d)?)",
+    re.ASCII,
+)
 STAMP = "%Y%m%dT%H%M%S%fZ"
+READ_FOR = timedelta(hours=6)  # how long a build may read a load that was the latest when it began
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,19 +81,13 @@ class Partition:
         return start, start + timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Page:
-    """One file of a load. bytes and sha256 are those of the body before compression."""
-
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is written beside the pages of a load; its presence makes a folder a load."""
+    """What is written beside the pages of a load; its presence makes a folder a load.
+
+    walks: how often its pages were walked through, the last time for these. agreed: whether the last two
+    walks held the same events; None when one was enough.
+    """
 
     feed: Feed
     account: str
@@ -83,6 +99,8 @@ class Manifest:
     window_end: str
     fetched_at: str
     complete: bool
+    walks: int = 1
+    agreed: bool | None = None
     rows: int
     pages: list[Page]
 
@@ -91,240 +109,253 @@ class Manifest:
 class Latest:
     """What a later run needs to know of a partition's latest load."""
 
-    fetched_at: datetime
+    fetched_at: UtcTime
     complete: bool
 
 
+@dataclass(frozen=True)
+class Pruned:
+    """What a prune removed, and how many superseded loads it left, since a build may be reading them."""
+
+    removed: list[Path]
+    left: int
+
+
 class LandingZone:
-    """A landing folder that this process writes to."""
+    """A landing folder: read as it is, written to by one loader an account at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._work: Path | None = None
 
     @contextmanager
-    def writing(self) -> Iterator["LandingZone"]:
-        """For the time of a run: a work folder of its own. Those of processes that died are removed first."""
-        work = self.folder / WORK
-        with _told_in_one_line(self.folder):
+    def writing(self, account: str) -> Iterator[Self]:
+        """For the time of a run, land loads of an account. LockedError when another process does."""
+        work = account_folder(self.folder, account)
+        with told_in_one_line(self.folder):
             work.mkdir(parents=True, exist_ok=True)
-            own = work / f"{os.getpid()}-{secrets.token_hex(4)}"
-            with alone_in(work):
-                remove_stale_work(work)
-                lock = lock_of(own).open("w")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                own.mkdir()
-        self._work = own
-        with lock:
+            locked = lock(work, account)
+        with locked:
+            with told_in_one_line(self.folder):
+                own = take_over(work)
+            self._work = own
             try:
                 yield self
             finally:
                 self._work = None
-                # Under another name first: a thread that is still at work then fails to publish, rather than
-                # publish what is half deleted. What cannot be removed is stale work for the next run.
-                gone = own.with_name(f"{own.name}.gone")
-                with suppress(OSError):
-                    own.rename(gone)
-                remove_folder(gone)
-                with suppress(OSError):
-                    lock_of(own).unlink()
+                hand_on(own)
 
     def exists(self) -> bool:
         """Whether there is such a folder."""
-        with _told_in_one_line(self.folder):
+        with told_in_one_line(self.folder):
             return self.folder.is_dir()
 
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
-        """Begin a load, now. Only inside `writing`."""
+        """Begin a load, now, or go on with one that an earlier run left. Only inside `writing`."""
         assert self._work is not None, "a load is started inside `with zone.writing()`"
-        with _told_in_one_line(self.folder):
-            work = self._work / secrets.token_hex(8)
-            work.mkdir()
-        return Load(self.folder, partition, request, work, clock.utc_now())
+        return Load(self.folder, partition, request, self._work / ",".join(partition.folder.parts))
 
     def latest(self, partition: Partition) -> Latest | None:
-        """The latest load of a partition, or None when it never landed. LandingError if it can't be read."""
-        with _told_in_one_line(self.folder):
+        """The latest load of a partition, None when it never landed. BrokenFileError if it can't be read."""
+        with told_in_one_line(self.folder):
             loads = loads_of(self.folder / partition.folder)
-            return _read_latest(loads[-1] / MANIFEST) if loads else None
+            return read_manifest(loads[-1], Latest) if loads else None
 
     def landed_values(self, feed: Feed, account: str, source: Source | None = None) -> list[str]:
-        """The days or months of an account that have a load, in order."""
+        """The days or months of an account that have a load, in order; those there can't be are none."""
         parent = (self.folder / Partition(feed, account, "", source).folder).parent
-        with _told_in_one_line(self.folder):
-            named = [folder for folder in _folders(parent) if VALUE.fullmatch(folder.name)]
-            return sorted(folder.name.partition("=")[2] for folder in named if loads_of(folder))
+        with told_in_one_line(self.folder):
+            landed = [partition_in(self.folder, folder) for folder in folders_in(parent) if loads_of(folder)]
+        return [partition.value for partition in landed if partition]
 
-    def superseded(self, keep: int, account: str | None = None) -> list[Path]:
-        """All but the latest loads of every partition, of one account or of all."""
-        with _told_in_one_line(self.folder):
-            return [load for folder in self._partitions(account) for load in loads_of(folder)[:-keep]]
+    def prune(self, keep: int, account: str | None = None) -> Pruned:
+        """Remove all but the latest loads of every partition, of one account or of all.
 
-    def remove(self, load: Path) -> bool:
-        """Take a load out of sight at once, then delete it; False if another prune did. Only in `writing`."""
-        assert self._work is not None, "a load is removed inside `with zone.writing()`"
-        with _told_in_one_line(self.folder):
-            gone = self._work / secrets.token_hex(8)
-            try:
-                load.rename(gone)
-            except FileNotFoundError:
-                return False
-            remove_folder(gone)
-            return True
+        A build lists the latest loads when it begins, and reads them later: a load whose successor has been
+        there for less than READ_FOR, by the time of its manifest, is left.
+        """
+        removed, left = [], 0
+        with told_in_one_line(self.folder):
+            trash = self.folder / WORK / "pruned"
+            trash.mkdir(parents=True, exist_ok=True)
+            for unfinished in folders_in(trash):
+                remove_folder(unfinished)
+            readable_since = (clock.utc_now() - READ_FOR).timestamp()
+            for load, successor in self._superseded(keep, account):
+                with suppress(FileNotFoundError):  # another prune was here first
+                    if (successor / MANIFEST).stat().st_mtime > readable_since:
+                        left += 1
+                        continue
+                    gone = load.rename(trash / secrets.token_hex(8))  # out of sight at once
+                    removed.append(load)
+                    remove_folder(gone)
+        return Pruned(removed, left)
 
-    def _partitions(self, account: str | None) -> Iterator[Path]:
+    def _superseded(self, keep: int, account: str | None) -> Iterator[tuple[Path, Path]]:
+        """All but the latest loads of every partition, oldest first, each with the one that came after it."""
         whose = f"account={account or '*'}"
-        yield from sorted(self.folder.glob(f"billing_events/{whose}/date=*"))
-        yield from sorted(self.folder.glob(f"focus_reports/{whose}/source=*/*=*"))
+        for pattern in (f"billing_events/{whose}/date=*", f"focus_reports/{whose}/source=*/*=*"):
+            for folder in sorted(self.folder.glob(pattern)):
+                loads = loads_of(folder)
+                for number, load in enumerate(loads[:-keep], start=1):
+                    yield load, loads[number]
 
 
-@dataclass
 class Load:
-    """A load in the making: invisible until it is published."""
+    """A load in the making: invisible until it is published.
 
-    landing_dir: Path
-    partition: Partition
-    request: dict[str, Any]
-    work: Path
-    fetched_at: datetime
+    walk: what is asked for, and since when; pages: those that are on disk, in order. is_resumed: whether an
+    earlier run began the walk.
+    """
 
-    def __post_init__(self) -> None:
-        self.pages: list[Page] = []
+    def __init__(self, landing_dir: Path, partition: Partition, request: dict[str, Any], work: Path) -> None:
+        self.landing_dir = landing_dir
+        self.partition = partition
+        self.work = work
+        with told_in_one_line(landing_dir):
+            record = read_record(work)
+        if record and record[0].request == request and self._is_over(record[0].began_at) == self._is_over():
+            self.walk, self.pages = record
+            self.is_resumed = True
+        else:
+            self._begin(Walk(request, clock.utc_now()))
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove_folder(self.work)  # nothing is there any more once it was published
+        """Leave what another run can go on with. Once it is published there is nothing here any more."""
+        with suppress(OSError):
+            if read_record(self.work) is None:
+                remove_folder(self.work)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the window was over before the first page was asked for."""
+        return self._is_over(self.walk.began_at)
+
+    def begin_again(self, earlier: tuple[str, ...] = ()) -> None:
+        """Throw the pages away and begin another walk, now. earlier: digests of the walks before it."""
+        self._begin(Walk(self.walk.request, clock.utc_now(), earlier))
+
+    def keep_only(self, count: int) -> None:
+        """Keep the first pages, and nothing else that may lie beside them."""
+        self.pages = self.pages[:count]
+        kept = {RECORD, *(page.file for page in self.pages)}
+        with told_in_one_line(self.landing_dir):
+            write_record(self.work, self.walk, self.pages)
+            for file in self.work.iterdir():
+                if file.name not in kept:
+                    file.unlink()
 
     def add(self, file: str, body: bytes, rows: int) -> None:
         """Write one body, compressed, as it came."""
-        with _told_in_one_line(self.landing_dir):
+        with told_in_one_line(self.landing_dir):
             write_durably(self.work / file, gzip.compress(body, 6, mtime=0))
         self.pages.append(Page(file, rows, len(body), hashlib.sha256(body).hexdigest()))
 
-    def publish(self) -> Manifest:
+    def keep(self) -> None:
+        """Should this run die, the next one goes on after the page that was added last."""
+        with told_in_one_line(self.landing_dir):
+            add_to_record(self.work, self.pages[-1])
+
+    def body(self, page: Page) -> bytes:
+        """The body of a page that was added. BrokenFileError when it is not there as it was."""
+        with told_in_one_line(self.landing_dir):
+            return body_of(self.work, page)
+
+    def publish(self, agreed: bool | None = None) -> Manifest:
         """Write the manifest and make the load visible, in one step. From then on it is the latest."""
         start, end = self.partition.window
         target = self.landing_dir / self.partition.folder
-        with _told_in_one_line(self.landing_dir):
+        with told_in_one_line(self.landing_dir):
             make_folder_durably(target, self.landing_dir)
             manifest = Manifest(
                 feed=self.partition.feed,
                 account=self.partition.account,
                 source=self.partition.source,
                 partition=self.partition.value,
-                load_id=next_load_id(target, self.fetched_at),
-                request=self.request,
+                load_id=next_load_id(target, self.walk.began_at),
+                request=self.walk.request,
                 window_start=clock.seconds_text(start),
                 window_end=clock.seconds_text(end),
-                fetched_at=clock.micros_text(self.fetched_at),
-                complete=end <= self.fetched_at,
+                fetched_at=clock.micros_text(self.walk.began_at),
+                complete=self.complete,
+                walks=len(self.walk.earlier) + 1,
+                agreed=agreed,
                 rows=sum(page.rows for page in self.pages),
                 pages=self.pages,
             )
             write_durably(self.work / MANIFEST, (json.dumps(asdict(manifest)) + "\n").encode())
+            (self.work / RECORD).unlink()
             sync_folder(self.work)
             self.work.rename(target / f"load={manifest.load_id}")
             sync_folder(target)
         return manifest
 
+    def _begin(self, walk: Walk) -> None:
+        self.walk = walk
+        self.is_resumed = False
+        self.pages = []
+        with told_in_one_line(self.landing_dir):
+            self.work.mkdir(exist_ok=True)
+        self.keep_only(0)
+
+    def _is_over(self, moment: datetime | None = None) -> bool:
+        """Whether the window was over at a moment, now by default."""
+        return self.partition.window[1] <= (moment or clock.utc_now())
+
+
+def partition_in(landing_dir: Path, folder: Path) -> Partition | None:
+    """The partition of a folder, None when it is none: by its name, or as no such day or month can be."""
+    named = PARTITION.fullmatch(folder.relative_to(landing_dir).as_posix())
+    if named is None or (named["source"] is None) != (named["feed"] == "billing_events"):
+        return None
+    partition = Partition(named["feed"], named["account"], named["value"], named["source"])  # type: ignore[arg-type]
+    try:
+        partition.window  # noqa: B018
+    except ValueError:
+        return None
+    return partition if landing_dir / partition.folder == folder else None
+
 
 def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
     """An id that sorts after every load already there, even when the clock went back."""
-    stamps = [match[1] for folder in _folders(partition_folder) if (match := LOAD.fullmatch(folder.name))]
-    stamp = fetched_at
-    if stamps:
-        newest = datetime.strptime(max(stamps), STAMP).replace(tzinfo=UTC)
-        stamp = max(stamp, newest + timedelta(microseconds=1))
+    stamps = [stamp for folder in folders_in(partition_folder) if (stamp := stamp_of(folder))]
+    stamp = max(fetched_at, max(stamps) + timedelta(microseconds=1)) if stamps else fetched_at
     return f"{stamp.strftime(STAMP)}-{secrets.token_hex(3)}"
+
+
+def stamp_of(load: Path) -> datetime | None:
+    """The time in the name of a load, None when it is not named like one."""
+    named = LOAD.fullmatch(load.name)
+    try:
+        return datetime.strptime(named[1], STAMP).replace(tzinfo=UTC) if named else None
+    except ValueError:
+        return None
 
 
 def loads_of(partition_folder: Path) -> list[Path]:
     """The loads of a partition, oldest first. A folder without a manifest is none."""
-    return sorted(
+    return [
         folder
-        for folder in _folders(partition_folder)
-        if LOAD.fullmatch(folder.name) and (folder / MANIFEST).is_file()
-    )
+        for folder in folders_in(partition_folder)
+        if stamp_of(folder) and (folder / MANIFEST).is_file()
+    ]
 
 
-def remove_stale_work(work: Path) -> None:
-    """Remove what processes that died left behind. A living one holds its lock, which death releases."""
-    for lock_file in work.glob("*.lock"):
-        with suppress(BlockingIOError, FileNotFoundError), lock_file.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            lock_file.unlink(missing_ok=True)
-    for folder in _folders(work):
-        if not lock_of(folder).exists():
-            remove_folder(folder)
-
-
-def lock_of(folder: Path) -> Path:
-    """The lock file of a work folder, beside it."""
-    return folder.with_name(f"{folder.name}.lock")
+def read_manifest(load: Path, kind: type[T]) -> T:
+    """What a load's manifest says, as a Manifest or a part of one. BrokenFileError when it can't be read."""
+    try:
+        return msgspec.json.decode((load / MANIFEST).read_bytes(), type=kind)
+    except (ValueError, RecursionError):
+        what_to_do = "remove that load's folder and land it again"
+        raise BrokenFileError(f"{load / MANIFEST} is not a manifest: {what_to_do}") from None
 
 
 @contextmanager
-def alone_in(work: Path) -> Iterator[None]:
-    """No other process makes or removes work folders meanwhile."""
-    number = os.open(work, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
-
-
-def remove_folder(folder: Path) -> None:
-    """Delete a folder and all in it; what cannot be deleted now is stale work for the next run."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def write_durably(file: Path, content: bytes) -> None:
-    """Write a file and wait until it is on disk."""
-    with file.open("xb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def make_folder_durably(folder: Path, root: Path) -> None:
-    """Make a folder under root, and wait until every folder on the way to it is on disk."""
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    while folder != root:
-        folder = folder.parent
-        sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on disk."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _folders(parent: Path) -> list[Path]:
-    try:
-        return [entry for entry in parent.iterdir() if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-
-
-def _read_latest(file: Path) -> Latest:
-    try:
-        manifest = json.loads(file.read_bytes())
-        return Latest(datetime.fromisoformat(manifest["fetched_at"]), bool(manifest["complete"]))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise LandingError(f"{file} is not a manifest: remove that load's folder and land it again") from None
-
-
-@contextmanager
-def _told_in_one_line(landing_dir: Path) -> Iterator[None]:
+def told_in_one_line(landing_dir: Path) -> Iterator[None]:
+    """What the operating system refuses to do in the landing folder is a LandingError."""
     try:
         yield
     except OSError as error:

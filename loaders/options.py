@@ -74,6 +74,9 @@ account_option = click.option(
     show_envvar=True,
     help="Your name for the account; its data land under it.",
 )
+of_accounts_option = click.option(
+    "--account", default=None, help="Only this account. Default: all, whatever FAL_ACCOUNT says."
+)
 landing_dir_option = click.option(
     "--landing-dir",
     envvar="FAL_LANDING_DIR",

@@ -2,14 +2,17 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loaders.landing import Manifest
+
+T = TypeVar("T")
 
 
 class Reporter:
@@ -31,22 +34,37 @@ class Reporter:
 @contextmanager
 def reporting(total: int) -> Iterator[Reporter]:
     """A reporter for a number of loads to come."""
-    if total == 0 or sys.stderr is None or not sys.stderr.isatty():
-        yield Reporter(None, total)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with _bar(total) as bar:
         yield Reporter(bar, total)
 
 
+def tracked(items: Sequence[T], what: str) -> Iterator[T]:
+    """Each of the items, with a bar on a terminal."""
+    with _bar(len(items)) as bar:
+        yield from bar.track(items, description=what) if bar else items
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Progress | None]:
+    """A bar, if there is anything to show and a terminal to show it on."""
+    if total == 0 or sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield bar
+
+
 def described(manifest: Manifest) -> str:
-    """`billing_events acme 2026-01-05: 2,000 events, 1 page`"""
+    """`billing_events acme 2026-01-05: 2,000 events, 1 page`; ` in 2 walks` when its rows moved."""
     what = " ".join(
         part for part in (manifest.feed, manifest.source, manifest.account, manifest.partition) if part
     )
     if manifest.feed == "focus_reports":
         return f"{what}: {count(manifest.rows, 'row')}"
-    return f"{what}: {count(manifest.rows, 'event')}, {count(len(manifest.pages), 'page')}"
+    walks = f" in {manifest.walks} walks" if manifest.walks > 1 else ""
+    differing = ", which differ" if manifest.agreed is False else ""
+    return f"{what}: {count(manifest.rows, 'event')}, {count(len(manifest.pages), 'page')}{walks}{differing}"
 
 
 def count(number: int, noun: str) -> str:

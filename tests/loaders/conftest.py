@@ -3,6 +3,7 @@
 import gc
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -163,3 +164,10 @@ def tree(folder: Path) -> set[str]:
     """Every file and folder below a folder, the work folder of runs aside."""
     found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     return {path for path in found if not path.startswith(".work")}
+
+
+def unfinished(landing: Path) -> set[str]:
+    """What lies in the work folder of runs, the locks and the folders of the accounts aside."""
+    work = landing / ".work"
+    found = {str(path.relative_to(work)) for path in work.rglob("*") if path.name != "lock"}
+    return {path for path in found if not re.fullmatch("account=[^/]*|pruned", path)}

@@ -15,7 +15,7 @@ import pytest
 from loaders.billing_events import parse_page, windows
 from loaders.body import MalformedBodyError
 from tests.fal_server import FalServer, World
-from tests.loaders.conftest import KEY, Loads, Run, day_of
+from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 
 
 def test_each_utc_day_becomes_one_partition_and_the_end_is_exclusive(run: Run, loads: Loads) -> None:
@@ -47,7 +47,7 @@ def test_the_manifest_says_what_was_asked_and_what_came(run: Run, loads: Loads) 
     manifest = load.manifest
     assert list(manifest) == [
         "feed", "account", "source", "partition", "load_id", "request", "window_start", "window_end",
-        "fetched_at", "complete", "rows", "pages",
+        "fetched_at", "complete", "walks", "agreed", "rows", "pages",
     ]  # fmt: skip
     assert manifest["load_id"] == load.folder.name.removeprefix("load=")
     assert manifest | {"load_id": "", "pages": []} == {
@@ -66,6 +66,8 @@ def test_the_manifest_says_what_was_asked_and_what_came(run: Run, loads: Loads) 
         "window_end": "2026-01-27T00:00:00Z",
         "fetched_at": "2026-02-05T12:00:00.000000Z",
         "complete": True,
+        "walks": 2,
+        "agreed": True,
         "rows": 63,
         "pages": [],
     }
@@ -166,7 +168,7 @@ def test_days_that_are_fetched_at_once_overlap(run: Run, server: FalServer) -> N
 
 def test_nothing_but_loads_is_left_after_a_run(run: Run, landing: Path) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-28")
-    assert list((landing / ".work").iterdir()) == []
+    assert unfinished(landing) == set()
     assert {path.name for path in landing.iterdir()} == {".work", "billing_events"}
 
 

@@ -14,12 +14,12 @@ import pytest
 
 from loaders.clock import utc_now
 from tests.fal_server import FalServer, Fault, Request, World
-from tests.loaders.conftest import KEY, Loads, Run, day_of
+from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 ELSEWHERE = "https://fal.example/v1"
-COMMANDS = ("billing-events", "focus-report", "sync", "prune")
+COMMANDS = ("billing-events", "focus-report", "sync", "prune", "verify")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -34,7 +34,7 @@ def test_the_help_of_each_command_is_its_manual(run: Run, command: str) -> None:
         "default: landing",
     ):
         assert part in result.out
-    if command != "prune":
+    if command not in ("prune", "verify"):
         for part in (
             "FAL_KEY",
             "FAL_API_URL; default: https://api.fal.ai/v1",
@@ -94,6 +94,7 @@ def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
         (("sync", "--since", "yesterday"), "'yesterday' is no day"),
         (("sync", "--since", "2026-01-01T06:00"), "whole UTC days"),
         (("prune", "--keep", "none"), "--keep"),
+        (("verify", "--keep", "1"), "No such option '--keep'"),
         (("snyc",), "snyc"),
     ],
 )
@@ -188,6 +189,7 @@ def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landin
     results = [
         run("sync", "--since", "2026-01-25"),
         run("prune"),
+        run("verify"),
         run(*EVENTS, "--endpoint-id", "fal-ai/veo3"),
         run("focus-report", "--source", "estimate", *EVENTS[1:], "--adhoc"),
     ]
@@ -298,7 +300,7 @@ def test_a_refused_key_is_told_at_once_while_another_day_waits_for_a_silent_serv
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "answered 401" in line and "check FAL_KEY" in line
-    assert list((landing / ".work").iterdir()) == []
+    assert unfinished(landing) == set()
 
 
 def test_ctrl_c_while_the_libraries_load_is_one_line(
@@ -359,6 +361,7 @@ def test_a_standard_output_that_nobody_reads_does_not_stop_the_landing(
         (*EVENTS, "--expand", "auth_method"),
         ("focus-report", "--source", "invoice", "--billing-month", "2026-02", "--adhoc"),
         ("prune",),
+        ("verify",),
     ],
 )
 def test_a_standard_output_on_a_full_disk_is_one_clear_line(

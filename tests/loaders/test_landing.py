@@ -1,17 +1,18 @@
 """The landing zone: nothing half published, the latest load wins, nothing left behind."""
 
-import fcntl
 import os
-import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from loaders import clock
-from loaders.errors import LandingError
-from loaders.landing import LandingZone, Partition, alone_in, loads_of, next_load_id
-from tests.loaders.conftest import Landed, Loads, Run, day_of, tree
+from loaders.errors import LandingError, LockedError
+from loaders.files import remove_folder
+from loaders.landing import LandingZone, Partition, loads_of, next_load_id
+from tests.fal_server import World
+from tests.loaders.conftest import Landed, Loads, Run, day_of, tree, unfinished
 
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 DAY = Partition("billing_events", "acme", "2026-01-26")
@@ -25,7 +26,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def land(folder: Path, body: bytes = b"{}", partition: Partition = DAY) -> Landed:
     """One load of one page."""
-    with LandingZone(folder).writing() as zone, zone.start_load(partition, {}) as load:
+    with LandingZone(folder).writing(partition.account) as zone, zone.start_load(partition, {}) as load:
         load.add("page-00001.json.gz", body, 0)
         manifest = load.publish()
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
@@ -84,7 +85,7 @@ def test_a_folder_without_a_manifest_is_no_load(landing: Path) -> None:
 
 
 def test_nothing_is_visible_before_the_load_is_whole(landing: Path) -> None:
-    with LandingZone(landing).writing() as zone, zone.start_load(DAY, {}) as load:
+    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
         load.add("page-00001.json.gz", b"{}", 0)
         assert tree(landing) == set()
         load.publish()
@@ -113,95 +114,101 @@ def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
     assert loads_of(landing / DAY.folder) == [first.folder]
     second = land(landing, b'{"new": 1}')
     assert loads_of(landing / DAY.folder) == [first.folder, second.folder]
-    assert list((landing / ".work").iterdir()) == []
+    assert unfinished(landing) == set()
 
 
-def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_leaves_no_lock(landing: Path) -> None:
+def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_later(landing: Path) -> None:
     zone = LandingZone(landing)
-    with pytest.raises(LandingError, match="cannot use the landing folder"), zone.writing():
+    with pytest.raises(LandingError, match="cannot use the landing folder"), zone.writing("acme"):
         hidden = (landing / ".work").rename(landing / "elsewhere")
         (landing / ".work").touch()  # in the way of everything, and root cannot write to it either
         zone.start_load(DAY, {})
     (landing / ".work").unlink()
     hidden.rename(landing / ".work")
     land(landing)
-    assert list((landing / ".work").iterdir()) == []
+    assert unfinished(landing) == set()
 
 
 def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> None:
     child = os.fork()
     if child == 0:  # dies in the middle, as with kill -9: nothing is cleaned up
-        run = LandingZone(landing).writing()
+        run = LandingZone(landing).writing("acme")
         run.__enter__().start_load(DAY, {}).add("page-00001.json.gz", b"{}", 0)
         os._exit(9)
     os.waitpid(child, 0)
-    assert len(list((landing / ".work").glob("*/*/page-00001.json.gz"))) == 1
-    land(landing)
-    assert list((landing / ".work").iterdir()) == []
+    assert len(list((landing / ".work").glob("account=acme/run-*/*/page-00001.json.gz"))) == 1
+    land(landing, partition=Partition("billing_events", "acme", "2026-01-27"))
+    assert unfinished(landing) == set()
 
 
-def test_work_of_a_living_process_is_left_alone(landing: Path) -> None:
-    with LandingZone(landing).writing() as zone, zone.start_load(DAY, {}) as load:
-        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
-        land(landing)
-        load.publish()
-    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b"{}"], [b'{"slow": 1}']]
-
-
-def test_a_lock_that_nobody_holds_is_no_obstacle(landing: Path) -> None:
-    work = landing / ".work"
-    (work / "1-dead" / "x").mkdir(parents=True)
-    (work / "1-dead.lock").touch()
-    (work / "2-lockless").mkdir()
-    with (work / "3-alive.lock").open("w") as lock:
-        (work / "3-alive").mkdir()
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        land(landing)
-        assert {path.name for path in work.iterdir()} == {"3-alive", "3-alive.lock"}
-
-
-def test_a_run_that_was_given_up_cannot_publish_any_more(landing: Path) -> None:
+def test_a_run_that_was_given_up_cannot_publish_nor_add_any_more(landing: Path) -> None:
     zone = LandingZone(landing)
-    with zone.writing():
+    with zone.writing("acme"):
         load = zone.start_load(DAY, {})
         load.add("page-00001.json.gz", b"{}", 0)
-    with pytest.raises(LandingError):
+        load.keep()
+    with LandingZone(landing).writing("acme"):
+        for step in (load.publish, load.keep, lambda: load.add("page-00002.json.gz", b"{}", 0)):
+            with pytest.raises(LandingError):
+                step()
+    assert loads_of(landing / DAY.folder) == []
+    assert len(unfinished(landing)) == 4  # kept, the load, its record and its one page
+
+
+# ---------------------------------------------------------------- one loader an account
+
+
+def test_a_second_loader_of_an_account_is_told_who_has_it(run: Run, landing: Path) -> None:
+    with LandingZone(landing).writing("acme"):
+        result = run("sync")
+        assert (result.code, result.out) == (1, "")
+        assert result.err == (
+            f"error: account acme is being landed by process {os.getpid()} since 2026-02-05T12:00:00Z: "
+            "wait until that has ended, or stop it, then run this again\n"
+        )
+    assert run("sync", "--since", "2026-02-01").code == 0
+
+
+def test_loaders_of_two_accounts_run_beside_each_other(landing: Path) -> None:
+    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
+        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
+        land(landing, partition=Partition("billing_events", "bolt", "2026-01-26"))
         load.publish()
-    assert loads_of(landing / DAY.folder) == []
+    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b'{"slow": 1}']]
 
 
-def test_a_run_that_is_being_given_up_publishes_nothing_half_deleted(
-    landing: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    zone, refused = LandingZone(landing), []
-
-    def publish_meanwhile(folder: Path) -> None:
-        with pytest.raises(LandingError):
-            load.publish()
-        refused.append(folder)
-
-    with zone.writing():
-        load = zone.start_load(DAY, {})
-        load.add("page-00001.json.gz", b"{}", 0)
-        monkeypatch.setattr("loaders.landing.remove_folder", publish_meanwhile)
-    assert len(refused) == 1
-    assert loads_of(landing / DAY.folder) == []
+@pytest.mark.parametrize("content", [b"", b"\xff\n", b"process 1 since then", b"x" * 9999])
+def test_a_lock_that_does_not_say_who_holds_it_still_holds(landing: Path, content: bytes) -> None:
+    with LandingZone(landing).writing("acme"):
+        (landing / ".work/account=acme/lock").write_bytes(content)
+        with (
+            pytest.raises(LockedError, match="is being landed by another process: wait"),
+            LandingZone(landing).writing("acme"),
+        ):
+            pass
 
 
-def test_two_runs_make_their_work_folders_one_after_the_other(landing: Path) -> None:
+def test_a_lock_file_that_nobody_holds_is_no_obstacle(landing: Path) -> None:
     land(landing)
-    run = threading.Thread(target=land, args=(landing,))
-    with alone_in(landing / ".work"):
-        run.start()
-        run.join(0.3)
-        assert run.is_alive() and list((landing / ".work").iterdir()) == []
-    run.join()
+    (landing / ".work/account=acme/lock").write_text("process 1 since 2020-01-01T00:00:00Z")
+    land(landing)
     assert len(loads_of(landing / DAY.folder)) == 2
+
+
+def test_prune_and_verify_need_no_lock(run: Run, landing: Path) -> None:
+    land(landing)
+    with LandingZone(landing).writing("acme"):
+        assert run("prune").code == 0
+        assert "it has no list of billing_events; load it again" in run("verify").err
+
+
+# ---------------------------------------------------------------- files
 
 
 def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("loaders.landing.sync_folder", synced.append)
+    for module in ("files", "landing"):
+        monkeypatch.setattr(f"loaders.{module}.sync_folder", synced.append)
     load = land(landing)
     days = load.folder.parents[0]
     assert {days, *days.parents} & set(synced) == {landing, *(landing / path for path in (
@@ -230,7 +237,7 @@ def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("loaders.landing.os.fsync", full)
+    monkeypatch.setattr("loaders.files.os.fsync", full)
     result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-29")
     assert result.code == 1
     (line,) = result.err.splitlines()
@@ -251,59 +258,121 @@ def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
 # ---------------------------------------------------------------- prune
 
 
+def land_long_ago(folder: Path, count: int, partition: Partition = DAY) -> list[Path]:
+    """Some loads of a partition, one every day before now."""
+    loads = [land(folder, b"{}", partition).folder for _ in range(count)]
+    for age, load in enumerate(reversed(loads), start=1):
+        written(load, timedelta(days=age))
+    return loads
+
+
+def written(load: Path, ago: timedelta) -> None:
+    """Say when a load was published."""
+    then = (NOW - ago).timestamp()
+    os.utime(load / "manifest.json", (then, then))
+
+
 def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: Path) -> None:
     other = Partition("focus_reports", "bolt", "2026-02", "invoice")
-    latest = [[land(landing, b"{}", partition) for _ in range(3)][-1] for partition in (DAY, other)]
+    latest = [land_long_ago(landing, 3, partition)[-1] for partition in (DAY, other)]
     result = run("prune")
     assert (result.code, result.out) == (
         0,
         f"loads in {landing} of all accounts, whatever FAL_ACCOUNT says:\n"
-        "removed 4 superseded loads of 2 partitions, kept 1 of each\n",
+        "removed 4 superseded loads of 2 partitions, kept 1 of each, "
+        "left 0 that were superseded within the last 6 hours\n",
     )
-    assert loads_of(landing / DAY.folder) == [latest[0].folder]
-    assert loads_of(landing / other.folder) == [latest[1].folder]
-    assert latest[0].bodies == [b"{}"]
-    assert list((landing / ".work").iterdir()) == []
-    assert "removed 0 superseded loads of 0 partitions, kept 1 of each\n" in run("prune").out
+    assert loads_of(landing / DAY.folder) == [latest[0]]
+    assert loads_of(landing / other.folder) == [latest[1]]
+    assert Landed(latest[0]).bodies == [b"{}"]
+    assert unfinished(landing) == set()
+    assert "removed 0 superseded loads of 0 partitions, kept 1 of each" in run("prune").out
+
+
+@pytest.mark.parametrize(
+    ("ago", "removed"),
+    [
+        (timedelta(hours=6), True),
+        (timedelta(hours=5, minutes=59), False),
+        (timedelta(0), False),
+        (-timedelta(days=400), False),  # by a clock that was ahead
+    ],
+)
+def test_prune_leaves_what_a_build_may_be_reading(
+    run: Run, landing: Path, ago: timedelta, removed: bool
+) -> None:
+    old, new = land_long_ago(landing, 2)
+    written(new, ago)
+    assert f"left {int(not removed)} that were superseded within the last 6 hours" in run("prune").out
+    assert loads_of(landing / DAY.folder) == ([new] if removed else [old, new])
+
+
+def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
+    run: Run, landing: Path, world: World, set_clock: Callable[[datetime], None]
+) -> None:
+    day = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+    run(*day)
+    (listed,) = loads_of(landing / DAY.folder)  # as a build does when it begins
+    for load in (listed, *(loads_of(landing / DAY.folder)[-1] for _ in range(3) if run(*day).code == 0)):
+        written(load, timedelta(0))
+        assert run("prune").code == 0
+        assert Landed(listed).events
+    set_clock(NOW + timedelta(hours=6))
+    assert "removed 3 superseded loads of 1 partition" in run("prune").out
+
+
+def test_prune_leaves_the_work_of_a_running_loader_alone(run: Run, landing: Path) -> None:
+    land_long_ago(landing, 3)
+    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
+        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
+        assert "removed 2 superseded loads" in run("prune").out
+        load.publish()
+    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b"{}"], [b'{"slow": 1}']]
+
+
+def test_what_a_prune_that_died_left_is_deleted_by_the_next(run: Run, landing: Path) -> None:
+    old, _ = land_long_ago(landing, 2)
+    (landing / ".work/pruned").mkdir()
+    old.rename(landing / ".work/pruned/0123")
+    assert "removed 0 superseded loads" in run("prune").out
+    assert unfinished(landing) == set()
 
 
 def test_two_prunes_side_by_side_both_succeed(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landed = [land(landing).folder for _ in range(3)]
-    superseded = LandingZone.superseded
+    landed = land_long_ago(landing, 4)
+    superseded = LandingZone._superseded
 
-    def overtaken(zone: LandingZone, keep: int, account: str | None) -> list[Path]:
-        listed = superseded(zone, keep, account)
-        with LandingZone(landing).writing() as other:
-            assert other.remove(listed[0])
-        return listed
+    def overtaken(zone: LandingZone, keep: int, account: str | None) -> Iterator[tuple[Path, Path]]:
+        listed = list(superseded(zone, keep, account))
+        for load, _ in listed[:2]:
+            remove_folder(load)
+        return iter(listed)
 
-    monkeypatch.setattr(LandingZone, "superseded", overtaken)
+    monkeypatch.setattr(LandingZone, "_superseded", overtaken)
     result = run("prune")
     assert result.code == 0, result.err
     assert "removed 1 superseded load of 1 partition" in result.out
-    assert loads_of(landing / DAY.folder) == landed[2:]
+    assert loads_of(landing / DAY.folder) == landed[3:]
 
 
 def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
-    landed = [land(landing).folder for _ in range(4)]
+    landed = land_long_ago(landing, 4)
     run("prune", "--keep", 3)
     assert loads_of(landing / DAY.folder) == landed[1:]
 
 
 def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
     for account in ("acme", "bolt"):
-        for _ in range(2):
-            land(landing, b"{}", Partition("billing_events", account, "2026-01-26"))
+        land_long_ago(landing, 2, Partition("billing_events", account, "2026-01-26"))
     assert f"loads in {landing} of account bolt:\n" in run("prune", "--account", "bolt").out
     assert len(loads_of(landing / "billing_events/account=acme/date=2026-01-26")) == 2
     assert len(loads_of(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
 
 
 def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
-    land(landing)
-    land(landing)
+    land_long_ago(landing, 2)
     strange = landing / DAY.folder / "load=20200101T000000000000Z-abcdef"
     strange.mkdir()
     run("prune")

@@ -46,7 +46,7 @@ def test_a_day_is_fetched_until_it_was_fetched_three_days_after_it_ended(
 ) -> None:
     day = date(2026, 2, 1)
     load = Latest(fetched_at, complete) if fetched_at else None
-    assert sync.plan_days({day: load}) == ({day: reason} if reason else {})
+    assert sync.plan_days({day: load}, at(28)) == ({day: reason} if reason else {})
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_invoices_that_are_missing_and_the_last_two_are_asked_for(
     since: date, landed: list[str], asked: list[str]
 ) -> None:
     complete = dict.fromkeys(landed, Latest(at(5), True))
-    assert sync.plan_invoices(since, date(2026, 2, 5), complete) == asked
+    assert sync.plan_invoices(since, at(5), complete) == asked
 
 
 def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it_is() -> None:
@@ -74,7 +74,7 @@ def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it
         "2026-02": Latest(at(20), False),
         "2026-06": Latest(at(20), False),  # by a clock that was wrong
     }
-    asked = sync.plan_invoices(date(2026, 3, 1), date(2026, 5, 5), landed)
+    asked = sync.plan_invoices(date(2026, 3, 1), at(5, month=5), landed)
     assert asked == ["2025-11", "2026-02", "2026-04", "2026-05"]
 
 
@@ -124,12 +124,24 @@ def test_days_last_fetched_before_a_pause_are_fetched_again(
     assert days_asked_for(server)[0] == "2026-02-26"
 
 
-def test_a_settled_past_is_left_alone(run: Run, server: FalServer, set_clock: SetClock) -> None:
-    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-31")
-    set_clock(at(31, 8, month=1))
+def test_a_settled_past_is_left_alone(run: Run, server: FalServer) -> None:
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-02-01")
     days_asked_for(server)
     run("sync", "--since", "2026-01-26")
-    assert days_asked_for(server) == ["2026-01-31"]
+    assert days_asked_for(server)[0] == "2026-02-01"
+
+
+def test_what_a_clock_that_was_ahead_fetched_is_fetched_again(
+    run: Run, server: FalServer, set_clock: SetClock
+) -> None:
+    set_clock(at(5))
+    run("sync", "--since", "2026-01-26")
+    set_clock(at(31, 8, month=1))
+    days_asked_for(server)
+    result = run("sync", "--since", "2026-01-26")
+    assert "6 days: 6 open; invoices: 2025-12, 2026-01" in result.out
+    assert days_asked_for(server)[0] == "2026-01-26"
+    assert "4 days: 1 open, 3 unsettled" in run("sync", "--since", "2026-01-26").out
 
 
 def test_a_gap_is_filled(run: Run, server: FalServer) -> None:

@@ -1,0 +1,319 @@
+"""A large day goes on at the page where it stopped, for an hour."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.fal_server import FalServer, Fault, Oddities, Request, World
+from tests.fal_server.messages import read_cursor
+from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
+
+ROOT = Path(__file__).parents[2]
+DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", "10")  # six pages
+NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
+
+SetClock = Callable[[datetime], None]
+
+
+@pytest.fixture(autouse=True)
+def rows_that_stay(world: World) -> None:
+    """No row moves from page to page, so a day is walked once."""
+    world.oddities = Oddities()
+
+
+def later_than(page: int) -> Callable[[Request], bool]:
+    """Whether a request is for a page after that one."""
+    return lambda request: page_of(request) > page
+
+
+def page_of(request: Request) -> int:
+    """The page that a request asks for, from 1."""
+    cursor = request.one("cursor")
+    return 1 if cursor is None else read_cursor(cursor)[0] + 1
+
+
+def pages_asked_for(server: FalServer) -> list[int]:
+    """The pages that were asked for, in order; the requests are then forgotten."""
+    asked = [page_of(request) for request in server.requests]
+    server.requests.clear()
+    return asked
+
+
+def stop_after(run: Run, server: FalServer, page: int, *args: object) -> None:
+    """A run that gives up after a page of the day."""
+    server.faults.append(Fault.server_error(times=6, when=later_than(page)))
+    assert run(*(args or DAY)).code == 1
+    assert pages_asked_for(server) == [*range(1, page + 1), *[page + 1] * 6]
+
+
+def kept(landing: Path) -> Path:
+    """The one unfinished load."""
+    (folder,) = (landing / ".work").glob("account=acme/kept/*")
+    return folder
+
+
+def test_a_day_that_gave_up_goes_on_with_the_next_page(run: Run, server: FalServer, loads: Loads) -> None:
+    stop_after(run, server, 4)
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+    (load,) = loads(day_of("2026-01-26"))
+    run(*DAY)
+    assert pages_asked_for(server) == [1, 2, 3, 4, 5, 6]
+    _, undisturbed = loads(day_of("2026-01-26"))
+    assert load.bodies == undisturbed.bodies
+    same = {"load_id": "", "fetched_at": ""}
+    assert load.manifest | same == undisturbed.manifest | same
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
+def test_a_day_goes_on_after_kill_9_and_after_ctrl_c(
+    run: Run, server: FalServer, loads: Loads, landing: Path, signal_: signal.Signals
+) -> None:
+    server.faults.append(Fault.stall(20, when=later_than(4)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loaders", *DAY],
+        env=os.environ | {"FAL_KEY": KEY}, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a background job it is ignored
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while len(server.requests) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal_)
+    assert process.wait(timeout=20) in (-signal.SIGKILL, 130)
+    assert pages_asked_for(server) == [1, 2, 3, 4, 5]
+    set_to_now(landing)
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+    assert len(loads(day_of("2026-01-26"))[0].events) == 60
+
+
+def set_to_now(landing: Path) -> None:
+    """Let the walk of a process, which has the true time, have begun at the time of the test."""
+    (record,) = (landing / ".work").glob("account=acme/*/*/walk.jsonl")
+    record.write_text(re.sub('"began_at":"[^"]*"', '"began_at":"2026-02-05T12:00:00Z"', record.read_text()))
+
+
+def test_a_load_was_fetched_when_its_first_page_was(
+    run: Run, server: FalServer, loads: Loads, set_clock: SetClock
+) -> None:
+    stop_after(run, server, 4)
+    set_clock(NOW + timedelta(minutes=59))
+    run(*DAY)
+    (load,) = loads(day_of("2026-01-26"))
+    assert load.manifest["fetched_at"] == "2026-02-05T12:00:00.000000Z"
+    assert load.folder.name.startswith("load=20260205T120000000000Z-")
+
+
+@pytest.mark.parametrize(
+    ("passed", "asked"),
+    [
+        (timedelta(0), [5, 6]),
+        (timedelta(hours=1), [5, 6]),
+        (timedelta(hours=1, seconds=1), [1, 2, 3, 4, 5, 6]),
+        (timedelta(days=400), [1, 2, 3, 4, 5, 6]),
+        (-timedelta(seconds=1), [1, 2, 3, 4, 5, 6]),  # a clock that went back
+        (-timedelta(days=7), [1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_pages_are_kept_for_an_hour(
+    run: Run, server: FalServer, set_clock: SetClock, passed: timedelta, asked: list[int]
+) -> None:
+    stop_after(run, server, 4)
+    set_clock(NOW + passed)
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == asked
+
+
+def test_a_walk_that_is_stopped_again_and_again_does_not_stay_young(
+    run: Run, server: FalServer, set_clock: SetClock
+) -> None:
+    stop_after(run, server, 2)
+    set_clock(NOW + timedelta(minutes=40))
+    server.faults.append(Fault.server_error(times=6, when=later_than(4)))
+    assert run(*DAY).code == 1
+    assert pages_asked_for(server) == [3, 4, *[5] * 6]
+    set_clock(NOW + timedelta(minutes=80))
+    run(*DAY)
+    assert pages_asked_for(server) == [1, 2, 3, 4, 5, 6]
+
+
+def test_old_work_is_thrown_away_by_any_run_of_its_account(
+    run: Run, server: FalServer, landing: Path, set_clock: SetClock
+) -> None:
+    stop_after(run, server, 4)
+    another_day = ("billing-events", "--start", "2026-01-27", "--end", "2026-01-28")
+    run(*another_day, "--account", "bolt")
+    run(*another_day)
+    assert len(unfinished(landing)) == 2 + 1 + 4  # two folders, a record, and the pages
+    set_clock(NOW + timedelta(hours=2))
+    run(*another_day, "--account", "bolt")
+    assert len(unfinished(landing)) == 7
+    run(*another_day)
+    assert unfinished(landing) == set()
+
+
+def test_another_request_does_not_go_on_with_these_pages(run: Run, server: FalServer, loads: Loads) -> None:
+    stop_after(run, server, 4)
+    assert run(*DAY[:-1], 20).code == 0
+    assert pages_asked_for(server) == [1, 2, 3]
+    assert loads(day_of("2026-01-26"))[0].manifest["rows"] == 60
+
+
+def test_the_open_day_goes_on_while_it_is_open(
+    run: Run, server: FalServer, loads: Loads, set_clock: SetClock
+) -> None:
+    today = ("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
+    stop_after(run, server, 2, *today)
+    set_clock(NOW + timedelta(minutes=30))
+    run(*today)
+    assert pages_asked_for(server)[0] == 3
+    (load,) = loads(day_of("2026-02-05"))
+    assert (load.manifest["complete"], load.manifest["walks"]) == (False, 1)
+
+
+def test_pages_of_an_open_day_are_none_of_the_day_when_it_is_over(
+    run: Run, server: FalServer, loads: Loads, set_clock: SetClock
+) -> None:
+    today = ("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
+    set_clock(datetime(2026, 2, 5, 23, 50, tzinfo=UTC))
+    stop_after(run, server, 4, *today)
+    set_clock(datetime(2026, 2, 6, 0, 10, tzinfo=UTC))
+    run(*today)
+    assert pages_asked_for(server) == [1, 2, 3, 4, 5, 6]
+    (load,) = loads(day_of("2026-02-05"))
+    assert load.manifest["complete"] is True
+    assert load.manifest["fetched_at"] == "2026-02-06T00:10:00.000000Z"
+    assert load.manifest["rows"] == 60
+
+
+# ---------------------------------------------------------------- a resumed walk that goes wrong
+
+
+def test_a_cursor_that_is_refused_later_begins_the_day_anew(
+    run: Run, server: FalServer, loads: Loads
+) -> None:
+    stop_after(run, server, 4)
+    server.faults.append(Fault.error(400, "validation_error", "cursor: not one of ours", when=later_than(4)))
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 1, 2, 3, 4, 5, 6]
+    assert len(loads(day_of("2026-01-26"))[0].events) == 60
+
+
+def test_a_cursor_that_is_refused_at_once_is_one_clear_line(run: Run, server: FalServer) -> None:
+    server.faults.append(
+        Fault.error(400, "validation_error", "cursor: not one of ours", times=9, when=later_than(4))
+    )
+    result = run(*DAY)
+    assert (result.code, pages_asked_for(server)) == (1, [1, 2, 3, 4, 5])
+    assert len(result.errors) == 1
+    result = run(*DAY)  # neither helps to begin anew
+    assert (result.code, pages_asked_for(server)) == (1, [5, 1, 2, 3, 4, 5])
+    assert len(result.errors) == 1
+
+
+def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(run, server, 4)
+    monkeypatch.setenv("FAL_KEY", "wrong")
+    assert "check FAL_KEY" in run(*DAY).err
+    monkeypatch.setenv("FAL_KEY", KEY)
+    server.requests.clear()
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("damage", "asked"),
+    [
+        (lambda load: (load / "page-00003.json.gz").write_bytes(b""), [3, 4, 5, 6]),
+        (lambda load: (load / "page-00003.json.gz").unlink(), [3, 4, 5, 6]),
+        (lambda load: os.truncate(load / "page-00004.json.gz", 50), [4, 5, 6]),
+        (lambda load: (load / "page-00001.json.gz").unlink(), [1, 2, 3, 4, 5, 6]),
+        (
+            lambda load: (load / "page-00002.json.gz").write_bytes(
+                (load / "page-00001.json.gz").read_bytes()
+            ),
+            [2, 3, 4, 5, 6],
+        ),
+        (lambda load: os.truncate(load / "walk.jsonl", (load / "walk.jsonl").stat().st_size - 9), [4, 5, 6]),
+        (lambda load: (load / "walk.jsonl").write_bytes(b"\0" * 900), [1, 2, 3, 4, 5, 6]),
+        (lambda load: (load / "page-00005.json.gz").write_bytes(b"half"), [5, 6]),  # not in the record
+        (lambda load: (load / "manifest.json").write_bytes(b"{}"), [5, 6]),
+    ],
+    ids=[
+        "empty page", "no page", "cut page", "no first page", "another page", "cut record", "no record",
+        "page without record", "manifest",
+    ],
+)  # fmt: skip
+def test_only_whole_pages_count(
+    run: Run, server: FalServer, loads: Loads, landing: Path, damage: Callable[[Path], None], asked: list[int]
+) -> None:
+    stop_after(run, server, 4)
+    damage(kept(landing))
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == asked
+    (load,) = loads(day_of("2026-01-26"))
+    assert len({event["request_id"] for event in load.events}) == load.manifest["rows"] == 60
+    assert {path.name for path in load.folder.iterdir()} == {
+        "manifest.json", *(page["file"] for page in load.manifest["pages"])
+    }  # fmt: skip
+    assert unfinished(landing) == set()
+
+
+def test_pages_that_run_in_a_circle_are_noticed_across_two_runs(
+    run: Run, server: FalServer, loads: Loads
+) -> None:
+    stop_after(run, server, 4)
+    first_page = server.answer(request_for_page_1(server, run))
+    server.faults.append(Fault.answer(200, first_page.body, times=6, when=later_than(4)))
+    assert "its next_cursor was there before" in run(*DAY).err
+    assert loads(day_of("2026-01-26")) == []
+
+
+def request_for_page_1(server: FalServer, run: Run) -> Request:
+    """What the loader asks first, taken from a run that fails at once."""
+    server.faults.append(Fault.error(400, "validation_error", "no"))
+    run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10, "--account", "x")
+    return server.requests.pop()
+
+
+# ---------------------------------------------------------------- and walks
+
+
+def test_rows_that_moved_while_nobody_walked_are_noticed(
+    run: Run, server: FalServer, loads: Loads, world: World
+) -> None:
+    stop_after(run, server, 4)
+    world.oddities = Oddities(shifted_pages=True)
+    assert run(*DAY).code == 0
+    assert loads(day_of("2026-01-26"))[0].manifest["walks"] == 2
+
+
+def test_a_second_walk_goes_on_and_still_knows_the_first(
+    run: Run, server: FalServer, loads: Loads, world: World
+) -> None:
+    world.oddities = Oddities(shifted_pages=True)
+    run(*DAY)
+    whole = pages_asked_for(server)
+    assert whole == [*range(1, 10), *range(1, 10)]
+    seen: list[Request] = []
+
+    def of_the_second_walk(request: Request) -> bool:
+        seen.append(request)
+        return len(seen) > 9 + 4
+
+    server.faults.append(Fault.server_error(times=6, when=of_the_second_walk))
+    assert run(*DAY).code == 1
+    server.requests.clear()
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6, 7, 8, 9]
+    undisturbed, load = loads(day_of("2026-01-26"))
+    assert (load.manifest["walks"], load.manifest["agreed"]) == (2, True)
+    assert load.bodies == undisturbed.bodies

@@ -1,0 +1,175 @@
+"""Rows that move from page to page while one walks through them: walked again until two walks agree."""
+
+import json
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from loaders import billing_events
+from loaders.billing_events import REMEMBERED, Recent, digest_of, walk_once
+from loaders.body import Body
+from loaders.landing import LandingZone, Partition
+from tests.fal_server import FalServer, Oddities, Request, World
+from tests.fal_server.messages import Answer
+from tests.loaders.conftest import Loads, Run, day_of
+
+DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+
+
+def body(events: str, next_cursor: str | None) -> bytes:
+    """A page of events that are named by a letter each."""
+    listed = [{"request_id": letter} for letter in events]
+    page = {"billing_events": listed, "has_more": next_cursor is not None, "next_cursor": next_cursor}
+    return json.dumps(page).encode()
+
+
+@pytest.fixture
+def serve(server: FalServer) -> Callable[..., None]:
+    """Let the pages be these in the first walk, those in the second, and so on: events as letters."""
+
+    def script(*walks: Sequence[str]) -> None:
+        left: Iterator[Sequence[str]] = iter(walks)
+        walk: Sequence[str] = ()
+
+        def answer(request: Request) -> Answer:
+            nonlocal walk
+            number = int(request.one("cursor") or 0)
+            if number == 0:
+                walk = next(left)
+            more = str(number + 1) if number + 1 < len(walk) else None
+            return Answer(200, body(walk[number], more))
+
+        server.answer = answer  # type: ignore[method-assign]
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("walks", "said"),
+    [
+        ([["abc", "def"]], (1, None)),
+        ([[""]], (1, None)),
+        ([["aab", "cc"]], (1, None)),  # twice on one page: nothing has moved
+        ([["abc", "cde"], ["abc", "cde"]], (2, True)),
+        ([["abc", "cde"], ["xab", "cde"], ["xab", "cde"]], (3, True)),
+        ([["abc", "cde"], ["abc", "de"]], (2, True)),
+        ([["abc", "cde"], ["ed", "cba", "a"]], (2, True)),
+        ([["abc", "", "cde"], ["abc", "de"]], (2, True)),
+        ([["abc", "def", "ghc"], ["abc", "def", "gh"]], (2, True)),  # moved by more than a page
+        ([["abc", "cde"], ["xab", "cde"], ["yxa", "bcd", "e"]], (3, False)),
+        ([["abc", "cde"], ["abc", "de", "f"], ["abc", "de"]], (3, False)),
+        ([["abc", "cde"], ["ab", "de"], ["ab", "de"]], (3, True)),
+    ],
+)
+def test_a_day_is_walked_until_two_walks_agree_or_three_are_done(
+    run: Run, server: FalServer, loads: Loads, serve: Callable[..., None],
+    walks: list[list[str]], said: tuple[int, bool | None],
+) -> None:  # fmt: skip
+    serve(*walks)
+    assert run(*DAY).code == 0
+    (load,) = loads(day_of("2026-01-26"))
+    assert (load.manifest["walks"], load.manifest["agreed"]) == said
+    assert len(server.requests) == sum(map(len, walks))
+    # the last walk lands, whole
+    assert [
+        [event["request_id"] for event in json.loads(page)["billing_events"]] for page in load.bodies
+    ] == [list(page) for page in walks[-1]]
+    assert load.manifest["rows"] == sum(map(len, walks[-1]))
+
+
+def test_what_came_in_during_the_first_walk_lands(run: Run, loads: Loads, serve: Callable[..., None]) -> None:
+    serve(["abc", "cde"], ["xab", "cde"], ["xab", "cde"])
+    run(*DAY)
+    (load,) = loads(day_of("2026-01-26"))
+    assert "x" in {event["request_id"] for event in load.events}
+
+
+def test_it_is_told_how_often_a_day_was_walked(run: Run, serve: Callable[..., None]) -> None:
+    serve(["abc", "cde"], ["abc", "cde"], ["abc", "cde"], ["abc", "d"], ["abc", "e"])
+    assert run(*DAY).err == "landed billing_events acme 2026-01-26: 6 events, 2 pages in 2 walks\n"
+    assert run(*DAY).err == (
+        "landed billing_events acme 2026-01-26: 4 events, 2 pages in 3 walks, which differ\n"
+    )
+
+
+def test_a_load_was_fetched_when_its_last_walk_began(
+    run: Run,
+    loads: Loads,
+    serve: Callable[..., None],
+    server: FalServer,
+    set_clock: Callable[[datetime], None],
+) -> None:
+    serve(["abc", "cde"], ["abc", "cde"])
+    answer = server.answer
+
+    def a_minute_later(request: Request) -> Answer:
+        set_clock(datetime(2026, 2, 5, 12, len(server.requests), tzinfo=UTC))
+        return answer(request)
+
+    server.answer = a_minute_later  # type: ignore[method-assign]
+    run(*DAY)
+    assert loads(day_of("2026-01-26"))[0].manifest["fetched_at"] == "2026-02-05T12:02:00.000000Z"
+
+
+def test_an_open_day_is_walked_once(run: Run, loads: Loads, world: World) -> None:
+    assert world.shift > 0
+    run("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
+    (load,) = loads(day_of("2026-02-05"))
+    assert len(load.events) > len({event["request_id"] for event in load.events})
+    assert (load.manifest["walks"], load.manifest["agreed"]) == (1, None)
+
+
+def test_a_report_is_fetched_once(run: Run, loads: Loads) -> None:
+    run("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+    (load,) = loads("focus_reports/*/*/*")
+    assert (load.manifest["walks"], load.manifest["agreed"]) == (1, None)
+
+
+def test_rows_that_stay_are_walked_once(run: Run, loads: Loads, world: World, server: FalServer) -> None:
+    world.oddities = Oddities()
+    run(*DAY, "--page-size", 7)
+    assert loads(day_of("2026-01-26"))[0].manifest["walks"] == 1
+    assert len(server.requests) == 9
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_the_events_that_came_last_are_remembered_and_few_others() -> None:
+    recent = Recent()
+    for first in range(0, 300_000, 999):  # each page begins with the last event of the one before
+        assert len(recent.unseen(set(range(first, first + 1000)))) == (999 if first else 1000)
+        remembered = recent._newer | recent._older
+        assert remembered >= set(range(max(0, first + 1000 - REMEMBERED), first + 1000))
+        assert len(remembered) <= 2 * (REMEMBERED + 1000)
+
+
+class Pages:
+    """An API with many pages of 501 events, made when they are asked for; neighbours share an event."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def get(self, path: str, params: dict[str, str], accept: Callable[[Body], object]) -> object:
+        number = int(params.get("cursor", 0))
+        events = ",".join(f'{{"request_id":"{i:032}"}}' for i in range(number * 500, number * 500 + 501))
+        more = json.dumps(str(number + 1) if number + 1 < self.count else None)
+        more = f'"has_more":{"true" if number + 1 < self.count else "false"},"next_cursor":{more}'
+        return accept(Body(f'{{"billing_events":[{events}],{more}}}'.encode()))
+
+
+def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(billing_events, "REMEMBERED", 2000)
+    peaks = []
+    for count in (20, 120):
+        with LandingZone(tmp_path).writing("acme") as zone:
+            load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
+            tracemalloc.start()
+            assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
+            assert digest_of(load).startswith(f"{count * 500 + 1}-")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] * 1.2
