@@ -260,10 +260,10 @@ def _envelope(body: bytes) -> Envelope:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
 
 
-def _member(member: msgspec.Raw, kind: type[T]) -> T | None:
-    """A member of the envelope, or None when it is missing or of another kind."""
+def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
+    """A member of the envelope, or None when it is of another kind."""
     try:
-        return msgspec.json.decode(member, type=kind)
+        return msgspec.json.decode(written, type=kind)
     except msgspec.ValidationError:
         return None
 
