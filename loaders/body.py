@@ -9,7 +9,7 @@ import httpx
 from zlib_ng import zlib_ng
 
 LARGEST = 64 * 2**20  # bytes, as they come and decoded; a page of 10,000 events has some 4 million
-PIECE = 2**20  # bytes decoded at once: a few thousand bytes of gzip may hold a thousand times as many
+PIECE = 2**16  # bytes decoded at once: a few thousand bytes of gzip may hold a thousand times as many
 
 
 class MalformedBodyError(Exception):
