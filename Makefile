@@ -1,4 +1,4 @@
-# make run    look at your fal bill as FOCUS 1.3 (sample data without FAL_KEY)
+# make run    look at your fal bill as FOCUS 1.3 (sample data without a key)
 # make test   everything that proves the project
 # make help   the rest
 
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
-TEST_ENV := env -u FAL_KEY -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
+TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
 
 FORMAT ?= csv
 
@@ -27,12 +27,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## make .venv with the pinned dependencies
 
-run: $(INSTALLED) ## fetch (with FAL_KEY) or take the sample, build, and show the bill
-	@if [ -n "$$FAL_KEY" ]; then \
+run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the bill
+	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then \
 		export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; \
 		$(BIN)/python -m loaders sync || exit 1; \
 	elif [ -z "$$FAL_LANDING_DIR" ]; then \
-		echo "FAL_KEY is not set: building from sample/, which are made-up SAMPLE DATA."; \
+		echo "No FAL_KEY and no FAL_KEY_FILE: building from sample/, which are made-up SAMPLE DATA."; \
 	fi; \
 	$(BIN)/dbt --log-level warn build && $(BIN)/dbt --quiet run-operation show_bill
 
@@ -42,8 +42,8 @@ demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
 
-conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without FAL_KEY)
-	@if [ -n "$$FAL_KEY" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
+conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
+	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
 		&& $(BIN)/dbt --quiet run-operation show_conformance
 

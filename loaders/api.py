@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,8 @@ CONNECT_TIMEOUT = 10.0
 LONGEST_TRY = 10  # times the timeout: a server that sends a byte now and then is never silent that long
 LONGEST_WAIT_ASKED = 600.0  # seconds; a server that asks for more is not waited for
 
+HEADER_FLOOD = "Receive buffer too long"  # as h11 says it, of headers over 100 KB
+
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
 
@@ -79,6 +82,8 @@ class FalApi:
                 # no bound on all: a try that took too long may still hold one
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
                 follow_redirects=False,  # the key must not travel to another host
+                # plain http stays on this machine, and a proxy need not see the key
+                trust_env=urlsplit(connection.api_url).scheme == "https",
             )
         except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
             raise SettingsError(
@@ -131,7 +136,8 @@ class FalApi:
         except MalformedBodyError as error:
             raise PassingError(f"answered 200, but the body is no good: {error}") from None
         except OversizedBodyError:
-            what_to_do = "give a smaller --page-size" if "limit" in params else "ask for less at once"
+            is_page = "limit" in params
+            what_to_do = "give billing-events a smaller --page-size" if is_page else "ask for less at once"
             bound = f"{LARGEST // 2**20} MB, the most that is read of an answer"
             raise TooLargeError(self._safe(f"{request}: the body is over {bound}; {what_to_do}")) from None
 
@@ -143,9 +149,17 @@ class FalApi:
                 body = read(answer, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             host = urlsplit(self._connection.api_url).netloc
+            if distrust := _distrust(error):
+                found = f"the certificate of {host} cannot be trusted: {distrust.verify_message}"
+                what_to_do = (
+                    "check FAL_API_URL and the clock of this machine; "
+                    "if a proxy here signs certificates itself, name its authority's file in SSL_CERT_FILE"
+                )
+                raise UnreachableError(self._safe(f"{request}: {found}; {what_to_do}")) from None
             raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
         except (httpx.TransportError, httpx.StreamError) as error:
-            raise PassingError(f"the connection failed: {_reason(error)}") from None
+            what = "its headers are too long" if HEADER_FLOOD in str(error) else _reason(error)
+            raise PassingError(f"the connection failed: {what}") from None
         except (httpx.InvalidURL, UnicodeError):  # of a redirect, which httpx reads unasked, or of a proxy
             what_to_do = "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY"
             raise MisdirectedError(self._safe(f"{request}: {what_to_do}")) from None
@@ -240,6 +254,13 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     return outcome.result(seconds)
 
 
+def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What is wrong with a certificate, if that is behind an error."""
+    while error and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__context__
+    return error
+
+
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
@@ -251,7 +272,7 @@ def _retry_after(answer: httpx.Response) -> float | None:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

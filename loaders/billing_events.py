@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
@@ -21,13 +22,14 @@ LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
 REMEMBERED = 20_000  # events; rows move by less between one page and the next
-
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
 # an escaped backslash, a whole pair of surrogates, or half of one
 SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})", re.DOTALL
 )
+
+T = TypeVar("T")
 
 
 class Envelope(msgspec.Struct):
@@ -222,10 +224,10 @@ def parse_page(body: bytes) -> EventPage:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
-    has_more, cursor = map(msgspec.json.decode, (envelope.has_more, envelope.next_cursor))
-    if not isinstance(has_more, bool):
+    has_more, cursor = _member(envelope.has_more, bool), _member(envelope.next_cursor, str)
+    if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
-    if has_more and not (isinstance(cursor, str) and cursor):
+    if has_more and not cursor:
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
     return EventPage(body, envelope.billing_events, cursor if has_more else None)
 
@@ -255,6 +257,14 @@ def _envelope(body: bytes) -> Envelope:
         raise
     except msgspec.DecodeError:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
+
+
+def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
+    """A member of the envelope, or None when it is missing or of another kind."""
+    try:
+        return msgspec.json.decode(written, type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def _whole(found: re.Match[bytes]) -> bytes:

@@ -23,9 +23,10 @@ PROGRAM = "python -m loaders"
 
 SETTINGS_HELP = """\b
 Settings from the environment:
-  FAL_KEY             an admin key of the account; required, and no flag, since flags show in process lists
+  FAL_KEY             an admin key of the account; no flag, since flags show in process lists
+  FAL_KEY_FILE        in place of FAL_KEY, the file that holds it, which only its owner may open (chmod 600)
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   in place of --api-url, --account, --landing-dir
-  FAL_TIMEOUT         seconds a connection may stay silent (60)
+  FAL_TIMEOUT         seconds a connection may stay silent (60); one try may take ten times as long in all
   FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60), unless fal
                       asks for more; where it asks for more than ten minutes, the run ends and says so
 

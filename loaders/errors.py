@@ -42,7 +42,7 @@ class NotFoundError(RejectedError):
 
 
 class UnreachableError(ApiError):
-    """No connection to the API could be made, however often it was tried."""
+    """No connection to the API could be made, however often it was tried, or none that can be trusted."""
 
 
 class PostponedError(ApiError):

@@ -5,10 +5,11 @@ import io
 import re
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 
 from loaders import clock
 from loaders.api import FalApi, Params
-from loaders.body import MalformedBodyError
+from loaders.body import Body, MalformedBodyError
 from loaders.landing import LandingZone, Manifest, Partition
 
 PATH = "/account/focus"
@@ -65,7 +66,17 @@ def land_estimate(
 
 def fetch(api: FalApi, params: Params) -> Report:
     """The report for any parameters."""
-    return api.get(PATH, params, lambda body: replace(parse_report(body.content), gzipped=body.gzipped))
+    return api.get(PATH, params, accept)
+
+
+def accept(body: Body) -> Report:
+    """The report that came. MalformedBodyError when it is none, or when nothing shows that all of it came.
+
+    A page that was cut is no JSON, but a CSV that lost its last rows is a CSV.
+    """
+    if not body.is_framed and body.gzipped is None:
+        raise MalformedBodyError("it came without a length, so that rows may be missing at its end")
+    return replace(parse_report(body.content), gzipped=body.gzipped)
 
 
 def parse_report(body: bytes) -> Report:
@@ -74,24 +85,27 @@ def parse_report(body: bytes) -> Report:
     Columns may be spelled like BilledCost, Billed Cost or billed_cost. A short row is cut only if it is the
     last one and its line does not end; others are not looked into.
     """
+    lines = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+    # a line of our own at the end, which an open quote swallows
+    records = (record for record in csv.reader(chain(lines, ("\n", "end"))) if record)
+    rows, before = -1, []  # our own line is no row
     try:
-        text = body.decode("utf-8-sig")
+        header = last = next(records)
+        for record in records:
+            rows, before, last = rows + 1, last, record
     except UnicodeDecodeError:
         raise MalformedBodyError("it is not UTF-8") from None
-    try:
-        # a line of our own at the end, which an open quote swallows
-        *records, last = (record for record in csv.reader(io.StringIO(f"{text}\nend", newline="")) if record)
     except csv.Error as error:
         raise MalformedBodyError(f"it is no CSV: {error}") from None
-    header = [re.sub(r"[ _]", "", name).lower() for name in records[0]] if records else []
-    missing = [name for name in NEEDED_COLUMNS if name.lower() not in header]
+    named = {re.sub(r"[ _]", "", name).lower() for name in header}
+    missing = [name for name in NEEDED_COLUMNS if name.lower() not in named]
     if missing:
         raise MalformedBodyError(f"it is no FOCUS CSV: its header does not name {', '.join(missing)}")
     if last != ["end"]:
         raise MalformedBodyError("it ends inside a quoted field")
-    if len(records[-1]) < len(header) and not text.endswith(("\n", "\r")):
+    if len(before) < len(header) and not body.endswith((b"\n", b"\r")):
         raise MalformedBodyError("it ends in the middle of a row")
-    return Report(body, len(records) - 1)
+    return Report(body, rows)
 
 
 def _land(api: FalApi, zone: LandingZone, partition: Partition, request: dict[str, str]) -> Manifest:

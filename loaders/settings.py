@@ -1,7 +1,9 @@
-"""Settings: from a flag or else the environment; the key from the environment alone."""
+"""Settings: from a flag or else the environment; the key from the environment, or a file that it names."""
 
+import ipaddress
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ DEFAULT_CONCURRENCY = 4
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRY_MAX_WAIT = 60.0
 A_DAY = 86_400.0  # seconds
+LONGEST_KEY = 4096  # bytes of a key file
 
 # An account becomes the name of a folder: no separators, nothing hidden.
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -64,7 +67,18 @@ def _checked_url(api_url: str) -> str:
         raise SettingsError(
             f"FAL_API_URL must look like {DEFAULT_API_URL}, without user, password or parameters"
         )
+    if urlsplit(api_url).scheme != "https" and not _is_loopback(api_url):
+        raise SettingsError("FAL_API_URL must begin with https: plain http would show the key to the network")
     return api_url.rstrip("/")
+
+
+def _is_loopback(api_url: str) -> bool:
+    """Whether a URL leads to this machine: localhost, 127.0.0.0/8 or [::1]."""
+    host = urlsplit(api_url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _usable_url(api_url: str) -> bool:
@@ -79,15 +93,50 @@ def _usable_url(api_url: str) -> bool:
 
 
 def _key() -> str:
-    key = os.environ.get("FAL_KEY", "").strip()
+    name, file = "FAL_KEY", os.environ.get("FAL_KEY_FILE", "")
+    key = os.environ.get(name, "").strip()
+    if key and file:
+        raise SettingsError("FAL_KEY and FAL_KEY_FILE are both set, and may be of two accounts: unset one")
+    if file:
+        name = f"FAL_KEY_FILE {file!r}"
+        key = _private_text(Path(file), name).strip()
+        if not key:
+            raise SettingsError(f"{name} is empty: put an admin key of your fal account into it")
     if not key:
-        raise SettingsError("FAL_KEY is not set: put an admin key of your fal account into the environment")
+        raise SettingsError(
+            "FAL_KEY is not set: put an admin key of your fal account into the environment, "
+            "or into a file of your own that FAL_KEY_FILE names"
+        )
     # Said here, since what an HTTP library says about an illegal header quotes it.
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise SettingsError(
-            "FAL_KEY has a space, a line break or a character beyond ASCII inside: no fal key has"
+            f"{name} has a space, a line break or a character beyond ASCII inside: no fal key has"
         )
     return key
+
+
+def _private_text(file: Path, name: str) -> str:
+    """What a small file says that only its owner can open. What is asked is asked of the opened file."""
+    try:
+        with open(file, "rb", opener=_without_waiting) as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SettingsError(f"{name} is no regular file")
+            if status.st_mode & 0o077:
+                raise SettingsError(
+                    f"{name} is open to others (mode {status.st_mode & 0o777:04o}): chmod 600 it"
+                )
+            content = opened.read(LONGEST_KEY + 1)
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        what = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{name} cannot be read: {what}") from None
+    if len(content) > LONGEST_KEY:
+        raise SettingsError(f"{name} holds more than {LONGEST_KEY} bytes: that is no key")
+    return content.decode("latin-1")  # what is not ASCII is told as such
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe has nobody at its other end
 
 
 def _seconds(name: str, default: float) -> float:

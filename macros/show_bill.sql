@@ -89,6 +89,6 @@
         {% endif %}
     {% endif %}
     {% do print('') %}
-    {% do print('Built from ' ~ landing_name() ~ ('.' if env_var('FAL_LANDING_DIR', '') else ': set FAL_KEY and run again to see your own bill.')) %}
+    {% do print('Built from ' ~ landing_name() ~ ('.' if env_var('FAL_LANDING_DIR', '') else ': set FAL_KEY or FAL_KEY_FILE and run again to see your own bill.')) %}
     {% do print('The warehouse is ' ~ env_var('FAL_WAREHOUSE', 'warehouse/fal_focus.duckdb') ~ ': see focus.cost_and_usage and finops.invoice_reconciliation.') %}
 {% endmacro %}

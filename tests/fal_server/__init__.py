@@ -9,9 +9,10 @@ It answers as fal's public API reference says fal does, not as the loaders would
 """
 
 from tests.fal_server.events import Event, Oddities
-from tests.fal_server.faults import Fault
+from tests.fal_server.faults import FAULTS, Fault
+from tests.fal_server.messages import Request
 from tests.fal_server.reports import CsvStyle, Invoice
-from tests.fal_server.server import FalServer, Request
+from tests.fal_server.server import FalServer
 from tests.fal_server.world import World
 
-__all__ = ["CsvStyle", "Event", "FalServer", "Fault", "Invoice", "Oddities", "Request", "World"]
+__all__ = ["FAULTS", "CsvStyle", "Event", "FalServer", "Fault", "Invoice", "Oddities", "Request", "World"]

@@ -12,9 +12,7 @@ import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 
-from tests.fal_server import FalServer, Fault, World
-
-FAULTS = ("rate_limited", "server_error", "bad_gateway", "unauthorized", "cut", "malformed", "reset", "stall")
+from tests.fal_server import FAULTS, FalServer, Fault, World
 
 
 def main() -> int:
@@ -37,7 +35,7 @@ def main() -> int:
         server.faults += options.fault
         settings = {"FAL_API_URL": server.url, "FAL_KEY": options.key, "FAL_ACCOUNT": options.account}
         if command:
-            return subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
+            return subprocess.call(command, env={**os.environ, **settings, "FAL_KEY_FILE": ""})
         for name, value in settings.items():
             print(f"export {name}={value}", flush=True)
         done = threading.Event()
@@ -61,7 +59,7 @@ def fault(text: str) -> Fault:
     name, _, times = text.partition(":")
     if name not in FAULTS:
         raise ValueError(text)
-    return getattr(Fault, name)(times=int(times or 1))
+    return FAULTS[name](times=int(times or 1))
 
 
 def _parser() -> argparse.ArgumentParser:

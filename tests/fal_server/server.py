@@ -1,13 +1,11 @@
 """The local fal over HTTP/1.1 on loopback: parameters, keys, pages, errors."""
 
-import base64
-import binascii
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -15,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from tests.fal_server.events import Event
-from tests.fal_server.faults import Fault, Script
+from tests.fal_server.faults import AS_IT_SHOULD, Delivery, Script
+from tests.fal_server.messages import Answer, Request, error_answer, read_cursor, write_cursor
 from tests.fal_server.reports import TIMEFRAMES, default_timeframe, month_start
 from tests.fal_server.world import World
 
@@ -23,33 +22,6 @@ LONGEST_WINDOW = timedelta(days=90)
 MOST_IDS = 50
 EXPANSIONS = {"auth_method", "auth_method_structured"}
 REPORT_EXPANSIONS = {"organization"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as it came in; `params` maps each name to all its values."""
-
-    path: str
-    params: dict[str, list[str]]
-    headers: dict[str, str] = field(repr=False)
-
-    def one(self, name: str) -> str | None:
-        """The last value of a parameter, or None."""
-        return self.params[name][-1] if self.params.get(name) else None
-
-    def many(self, name: str) -> list[str]:
-        """All values of a parameter that may be repeated or separated by commas."""
-        return [value for text in self.params.get(name, []) for value in text.split(",") if value]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What goes back."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 class ApiError(Exception):
@@ -61,25 +33,24 @@ class ApiError(Exception):
 
     def answer(self) -> Answer:
         """The error as fal writes it."""
-        error = {
-            "type": self.type,
-            "message": self.message,
-            "docs_url": "https://fal.ai/docs",
-            "request_id": "req-1",
-        }
-        return Answer(self.status, json.dumps({"error": error}).encode())
+        return error_answer(self.status, self.type, self.message)
 
 
 class FalServer:
     """Serves a world until the `with` block ends.
 
     page_cap: the most rows a page holds, whatever limit says; expanded_page_cap: when the request has
-    expansions (default: the same).
+    expansions (default: the same). tls: serve https with this.
     `url` is what FAL_API_URL wants, `requests` all requests so far, `faults` a list to append `Fault`s to.
     """
 
     def __init__(
-        self, world: World, page_cap: int = 10_000, port: int = 0, expanded_page_cap: int | None = None
+        self,
+        world: World,
+        page_cap: int = 10_000,
+        port: int = 0,
+        expanded_page_cap: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.world = world
         self.page_cap = page_cap
@@ -87,13 +58,15 @@ class FalServer:
         self.requests: list[Request] = []
         self.faults = Script()
         self.stopping = threading.Event()
+        self.tls = tls
         self._http = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
         """The base URL of the API."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def start(self) -> "FalServer":
         """Begin to answer."""
@@ -143,7 +116,10 @@ class FalServer:
         limit = min(_positive(request.one("limit"), cap, "limit"), cap)
         page = 0
         if cursor := request.one("cursor"):
-            page, limit = _read_cursor(cursor)
+            try:
+                page, limit = read_cursor(cursor)
+            except ValueError:
+                raise _invalid("cursor: not one of ours") from None
         rows = self._filtered(request, self.world.window(account, start, end))
         # New rows push the list down while it is read: each page starts a few rows before the last one ended.
         shift = min(self.world.shift, limit - 1)
@@ -153,7 +129,7 @@ class FalServer:
             event.json(label="auth_method" in expand, structured="auth_method_structured" in expand)
             for event in rows[first : first + limit]
         )
-        cursor = json.dumps(_write_cursor(page + 1, limit) if has_more else None)
+        cursor = json.dumps(write_cursor(page + 1, limit) if has_more else None)
         news = ',"request_cost":{"units":1}' if self.world.oddities.new_fields else ""
         body = (
             f'{{"next_cursor":{cursor},"has_more":{json.dumps(has_more)}{news},"billing_events":[{events}]}}'
@@ -235,6 +211,13 @@ class _Server(ThreadingHTTPServer):
         self.fal = fal
         super().__init__(address, _Handler)
 
+    def get_request(self) -> tuple[socket.socket, object]:
+        """A new connection; the first read, on a thread of its own, shakes hands."""
+        connection, address = super().get_request()
+        if self.fal.tls:
+            connection = self.fal.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no news here."""
 
@@ -254,42 +237,52 @@ class _Handler(BaseHTTPRequestHandler):
         fal.requests.append(request)
         fault = fal.faults.take(request)
         if fault is None:
-            self._send(fal.answer(request))
+            self._deliver(fal.answer(request), AS_IT_SHOULD)
         else:
-            self._misbehave(fault, request)
+            self._deliver(fault.answering(fal, request), fault.delivery)
 
     def log_message(self, *args: object) -> None:
         """Keep quiet; `FalServer.requests` is the log."""
 
-    def _misbehave(self, fault: Fault, request: Request) -> None:
-        if fault.kind == "answer":
-            self._send(Answer(fault.status, fault.body, "text/plain", fault.headers))
-        elif fault.kind == "malformed":
-            answer = self.server.fal.answer(request)
-            self._send(Answer(answer.status, answer.body[: len(answer.body) // 2], answer.content_type))
-        elif fault.kind == "cut":
-            self._send(self.server.fal.answer(request), cut=True)
-        elif fault.kind == "reset":
+    def _deliver(self, answer: Answer, delivery: Delivery) -> None:
+        head, body = self._rendered(answer, delivery)
+        # in one write: two would wait for each other's acknowledgement
+        at_once = {"head": b"", "body": head, None: head + body}[delivery.drip]
+        if delivery.sent != "nothing":
+            self.wfile.write(at_once)
+            for number in (head + body)[len(at_once) :]:
+                self.server.fal.stopping.wait(delivery.seconds)
+                self.wfile.write(bytes([number]))
+        if delivery.ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
             self.connection.close()
-        else:
-            self.server.fal.stopping.wait(fault.seconds)
-            self.close_connection = True
+        elif delivery.ending == "silence":
+            self.server.fal.stopping.wait(delivery.seconds)
+        self.close_connection = self.close_connection or delivery.ending != "keep"
 
-    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+    def _rendered(self, answer: Answer, delivery: Delivery) -> tuple[bytes, bytes]:
+        """Status line with headers, and what is sent of the body."""
         body = answer.body
         headers = {"Content-Type": answer.content_type} | answer.headers
         if "gzip" in self.headers.get("Accept-Encoding", "") and "Content-Encoding" not in headers:
             body = gzip.compress(body, 1, mtime=0)
             headers["Content-Encoding"] = "gzip"
+        headers |= {
+            "length": {"Content-Length": str(len(body))},
+            "chunked": {"Transfer-Encoding": "chunked"},
+            "close": {"Connection": "close"},
+        }[delivery.framing]
         self.send_response(answer.status)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+        for name, value in headers.items():
             self.send_header(name, value)
-        # headers and body in one write: two would wait for each other's acknowledgement
-        self._headers_buffer.append(b"\r\n" + (body[: len(body) // 2] if cut else body))
-        self.flush_headers()
-        self.close_connection = self.close_connection or cut
+        head = b"".join(self._headers_buffer) + b"\r\n"
+        self._headers_buffer.clear()
+        is_whole = delivery.sent == "all"
+        middle = len(body) // 2
+        sent = body if is_whole else body[: body.rfind(b"\n", 0, middle) + 1 or middle]
+        if delivery.framing == "chunked":
+            sent = b"%x\r\n%b\r\n" % (len(sent), sent) + (b"0\r\n\r\n" if is_whole else b"")
+        return head, sent
 
 
 def _invalid(message: str) -> ApiError:
@@ -323,15 +316,3 @@ def _moment(text: str | None, default: datetime, name: str) -> datetime:
     except ValueError:
         raise _invalid(f"{name}: must be an ISO 8601 date or date-time") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _write_cursor(page: int, limit: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps({"page": page, "limit": limit}).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, int]:
-    try:
-        inside = json.loads(base64.urlsafe_b64decode(cursor))
-        return int(inside["page"]), int(inside["limit"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise _invalid("cursor: not one of ours") from None

@@ -18,6 +18,7 @@ from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+ELSEWHERE = "https://fal.example/v1"
 COMMANDS = ("billing-events", "focus-report", "sync", "prune", "verify")
 
 
@@ -125,10 +126,23 @@ def test_misuse_is_one_clear_line_and_asks_fal_nothing(
         ({"FAL_API_URL": "http://a..b/v1"}, "FAL_API_URL must look like"),
         ({"FAL_API_URL": f"http://{'a' * 64}.example/v1"}, "FAL_API_URL must look like"),
         ({"FAL_API_URL": "http://xn--a/v1"}, "FAL_API_URL must look like"),
-        ({"HTTPS_PROXY": "foo://me:secret@x"}, "the proxy or certificate settings cannot be used"),
-        ({"HTTPS_PROXY": "http://me:secret@[::1"}, "the proxy or certificate settings cannot be used"),
-        ({"ALL_PROXY": "socks5://127.0.0.1:1"}, "http and https proxies only"),
-        ({"SSL_CERT_FILE": "/nonexistent"}, "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY"),
+        (
+            {"FAL_API_URL": ELSEWHERE, "HTTPS_PROXY": "foo://me:secret@x"},
+            "the proxy or certificate settings cannot be used",
+        ),
+        (
+            {"FAL_API_URL": ELSEWHERE, "HTTPS_PROXY": "http://me:secret@[::1"},
+            "the proxy or certificate settings cannot be used",
+        ),
+        ({"FAL_API_URL": ELSEWHERE, "ALL_PROXY": "socks5://127.0.0.1:1"}, "http and https proxies only"),
+        (
+            {"FAL_API_URL": ELSEWHERE, "SSL_CERT_FILE": "/nonexistent"},
+            "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        ),
+        ({"FAL_API_URL": "http://fal.example/v1"}, "plain http would show the key to the network"),
+        ({"FAL_API_URL": "http://0.0.0.0/v1"}, "FAL_API_URL must begin with https"),
+        ({"FAL_API_URL": "http://localhost.fal.example/v1"}, "FAL_API_URL must begin with https"),
+        ({"FAL_API_URL": "http://2130706433/v1"}, "FAL_API_URL must begin with https"),
         ({"FAL_TIMEOUT": "soon"}, "above 0 and at most a day, not 'soon'"),
         ({"FAL_TIMEOUT": "0"}, "FAL_TIMEOUT must be a number of seconds, above 0 and at most a day"),
         ({"FAL_TIMEOUT": "９"}, "FAL_TIMEOUT must be a number of seconds"),

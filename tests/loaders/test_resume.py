@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fal_server import FalServer, Fault, Oddities, Request, World
-from tests.fal_server.server import _read_cursor
+from tests.fal_server.messages import read_cursor
 from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def later_than(page: int) -> Callable[[Request], bool]:
 def page_of(request: Request) -> int:
     """The page that a request asks for, from 1."""
     cursor = request.one("cursor")
-    return 1 if cursor is None else _read_cursor(cursor)[0] + 1
+    return 1 if cursor is None else read_cursor(cursor)[0] + 1
 
 
 def pages_asked_for(server: FalServer) -> list[int]:

@@ -13,7 +13,7 @@ from loaders.billing_events import REMEMBERED, Recent, digest_of, walk_once
 from loaders.body import Body
 from loaders.landing import LandingZone, Partition
 from tests.fal_server import FalServer, Oddities, Request, World
-from tests.fal_server.server import Answer
+from tests.fal_server.messages import Answer
 from tests.loaders.conftest import Loads, Run, day_of
 
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")

@@ -1,0 +1,226 @@
+"""Whatever a network does: what lands is right to the byte, or nothing lands and one line says why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loaders import api
+from tests.fal_server import FAULTS, CsvStyle, Event, FalServer, Oddities, Request, World
+from tests.fal_server.messages import write_cursor
+from tests.loaders.conftest import KEY, Landed, Loads, Run, day_of
+
+DAY = date(2026, 1, 26)
+COMMANDS = {
+    "events": ("billing-events", "--start", DAY, "--end", "2026-01-27", "--page-size", 25),
+    "report": ("focus-report", "--source", "invoice", "--billing-month", "2026-02"),
+}
+REQUESTS = {
+    "events": "GET /models/billing-events (2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z): ",
+    "report": "GET /account/focus (2026-02): ",
+}
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault by name, and what each command says of it if it stays; None where it has no such answer."""
+
+    fault: str
+    events: str | None
+    report: str | None
+
+    def params(self) -> list[object]:
+        """One for each command."""
+        says = {"events": self.events, "report": self.report}
+        return [pytest.param(command, self.fault, line, id=f"{command}-{self.fault}")
+                for command, line in says.items() if line is not None]  # fmt: skip
+
+
+def both(fault: str, says: str) -> Case:
+    """A fault of which both commands say the same."""
+    return Case(fault, says, says)
+
+
+PASSING = (
+    both("rate_limited", "answered 429 (rate_limited: Too many requests)"),
+    both("rate_limited_until", "answered 429 (rate_limited: Too many requests)"),
+    both("rate_limited_untold", "answered 429 (rate_limited: Too many requests)"),
+    both("server_error", "answered 500 (server_error: Something went wrong)"),
+    both("bad_gateway", "answered 502 ("),
+    both("html_page", "answered 200, but the body is no good: it is an HTML page"),
+    both("reset", "the connection failed: "),
+    both("reset_in_body", "the connection failed: "),
+    both("cut", "the connection failed: "),
+    both("cut_chunked", "the connection failed: "),
+    Case("cut_unframed", "it is not whole JSON", "it came without a length"),
+    both("cut_unframed_gzip", "it ends in the middle of its gzip encoding"),
+    both("stall", "the connection failed: timed out"),
+    both("stall_in_body", "the connection failed: timed out"),
+    both("drip", "it took longer than 0.2 seconds"),
+    both("drip_in_head", "it took longer than 0.2 seconds"),
+    both("gzip_cut", "it ends in the middle of its gzip encoding"),
+    both("not_gzip", "its gzip encoding is broken"),
+    Case("malformed", "it is not whole JSON", "it ends in the middle of a row"),
+    Case("empty_body", "it is not whole JSON", "it is no FOCUS CSV"),
+    Case("latin_1", "it is not whole JSON", "it is not UTF-8"),
+    both("header_flood", "the connection failed: its headers are too long"),
+    Case("no_page", "it has no list of billing_events", None),
+    Case("no_events", "it has no list of billing_events", None),
+    Case("no_has_more", "has_more is neither true nor false", None),
+    Case("no_next_cursor", "has_more is true, but there is no next_cursor", None),
+    Case("cursor_again", "its next_cursor was there before", None),
+    Case("cursors_in_a_circle", "its next_cursor was there before", None),
+    Case("unframed", None, "it came without a length"),
+)
+HOPELESS = (
+    both("unauthorized", "answered 401 (authorization_error: Invalid key); check FAL_KEY"),
+    both("redirect", "redirected to elsewhere.example, and the key does not follow; check FAL_API_URL"),
+    Case(
+        "oversized",
+        "the body is over 64 MB, the most that is read of an answer; give billing-events a smaller",
+        "the body is over 64 MB, the most that is read of an answer; ask for less at once",
+    ),
+    both("zip_bomb", "the body is over 64 MB"),
+)
+RIGHT = ("empty_page", "larger_page", "unframed")
+
+
+def params(*groups: Sequence[Case]) -> list[object]:
+    """Of every case, one for each command."""
+    return [param for group in groups for case in group for param in case.params()]
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    """One whose pages do not shift, so that two walks bring the same."""
+    world.oddities = replace(Oddities.all(), shifted_pages=False)
+    return world
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up early."""
+    monkeypatch.setattr(api, "ATTEMPTS", ATTEMPTS)
+    monkeypatch.setattr(api, "LONGEST_TRY", 2)
+
+
+def landed_before(run: Run, landing: Path, command: str) -> dict[Path, bytes]:
+    """Land once, undisturbed, and take down every file."""
+    assert run(*COMMANDS[command]).code == 0
+    return files(landing)
+
+
+def files(landing: Path) -> dict[Path, bytes]:
+    """Every file of the landing zone, the work folder of runs aside."""
+    found = (path for path in landing.rglob("*") if ".work" not in path.parts)
+    return {path: path.read_bytes() for path in found if path.is_file()}
+
+
+def of(loads: Loads) -> list[Landed]:
+    """The loads of whatever was landed."""
+    return loads(day_of("*")) + loads("focus_reports/*/*/*")
+
+
+def victims(fault: str) -> Callable[[Request], bool]:
+    """The requests a fault is for: pages after the first one, or a report, which is one page."""
+    if fault == "larger_page":
+        return lambda request: request.one("cursor") is None
+    if fault == "cursors_in_a_circle":  # from the third page to the second
+        return lambda request: request.one("cursor") == write_cursor(2, 25)
+    return lambda request: request.one("cursor") is not None or request.path.endswith("focus")
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """Wait a moment only for what says nothing, or not enough."""
+    if fault.startswith(("stall", "drip")):
+        monkeypatch.setenv("FAL_TIMEOUT", "0.1")
+
+
+@pytest.mark.parametrize(("command", "fault", "says"), params(PASSING, HOPELESS))
+def test_it_loses_nothing(
+    run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,
+    command: str, fault: str, says: str,
+) -> None:  # fmt: skip
+    before = landed_before(run, landing, command)
+    if fault.startswith(("stall", "drip")):
+        monkeypatch.setenv("FAL_TIMEOUT", "0.1")
+    del server.requests[:]
+    server.faults.append(FAULTS[fault](when=victims(fault), times=100))
+    result = run(*COMMANDS[command])
+    assert (result.code, result.out) == (1, "")
+    (line,) = result.err.splitlines()
+    assert line.startswith(f"error: {REQUESTS[command]}") and says in line
+    is_hopeless = fault in {case.fault for case in HOPELESS}
+    assert is_hopeless or line.endswith(f"({ATTEMPTS} tries); nothing of it was landed, run it again later")
+    assert sum(map(victims(fault), server.requests)) == (1 if is_hopeless else ATTEMPTS)
+    assert files(landing) == before
+
+    server.faults[:] = [] if is_hopeless else [FAULTS[fault](when=victims(fault))]
+    result = run(*COMMANDS[command])
+    assert (result.code, result.errors, server.faults) == (0, [], [])
+    undisturbed, disturbed = of(loads)
+    assert disturbed.bodies == undisturbed.bodies
+    assert disturbed.manifest["pages"] == undisturbed.manifest["pages"]
+    assert {path: files(landing)[path] for path in before} == before
+
+
+def test_a_circle_through_the_first_page_ends_with_one_line(
+    run: Run, server: FalServer, landing: Path
+) -> None:
+    before = landed_before(run, landing, "events")
+    server.faults.append(FAULTS["cursors_in_a_circle"](times=100))
+    result = run(*COMMANDS["events"])
+    assert result.code == 1 and len(result.err.splitlines()) == 1
+    assert "its next_cursor was there before" in result.err
+    assert files(landing) == before
+
+
+@pytest.mark.parametrize("fault", RIGHT)
+def test_it_is_taken_as_it_is(run: Run, server: FalServer, loads: Loads, landing: Path, fault: str) -> None:
+    landed_before(run, landing, "events")
+    server.faults.append(FAULTS[fault](when=victims(fault)))
+    result = run(*COMMANDS["events"])
+    assert (result.code, result.errors) == (0, [])
+    undisturbed, disturbed = of(loads)
+    assert disturbed.events == undisturbed.events
+    rows = [page["rows"] for page in disturbed.manifest["pages"]]
+    assert rows == {"empty_page": [25, 0, 25, 10], "larger_page": [60], "unframed": [25, 25, 10]}[fault]
+
+
+def test_every_fault_that_has_a_name_is_tried() -> None:
+    assert {case.fault for case in (*PASSING, *HOPELESS)} | set(RIGHT) == set(FAULTS)
+
+
+ODD = Event(
+    request_id="ünï-鍵-🚀-\u2028",
+    endpoint_id="acme/ελληνικά",
+    at=datetime(2026, 1, 26, 12, tzinfo=UTC),
+    cost_nano_usd=12345678901234567890,
+    output_units="0.1234567890123456789",
+    unit_price="3.33e-05",
+    percent_discount="1E+1",
+    more_json=',"region":{"zone":[1.0,10000000000000000000001,-0.0]},"\\u0000\\ud800":"\\/"',
+)
+
+
+def test_what_nobody_expected_lands_as_it_is(run: Run, server: FalServer, loads: Loads, world: World) -> None:
+    world.set_day("acme", DAY, [ODD])
+    world.csv_style = CsvStyle(
+        extra={"x_鍵 🚀": "3.33e-05", "x_Long": "0.1234567890123456789", "x_Ü": "ü\u2028"}
+    )
+    assert run(*COMMANDS["events"]).code == run(*COMMANDS["report"]).code == 0
+    answers = [
+        httpx.get(f"{server.url}/{path}", params=params, headers={"Authorization": f"Key {KEY}"}).content
+        for path, params in (
+            ("models/billing-events", {"start": "2026-01-26", "end": "2026-01-27", "expand": "auth_method"}),
+            ("account/focus", {"source": "invoice", "billing_month": "2026-02"}),
+        )
+    ]
+    assert [load.bodies for load in of(loads)] == [[answer] for answer in answers]
+    for written in ("3.33e-05", "0.1234567890123456789"):
+        assert all(written.encode() in answer for answer in answers)
+    assert ODD.json(label=True).encode() in answers[0] and b"12345678901234567890" in answers[0]
