@@ -22,15 +22,14 @@ LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
 REMEMBERED = 20_000  # events; rows move by less between one page and the next
-
-T = TypeVar("T")
-
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
 # an escaped backslash, a whole pair of surrogates, or half of one
 SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})", re.DOTALL
 )
+
+T = TypeVar("T")
 
 
 class Envelope(msgspec.Struct):
@@ -261,7 +260,7 @@ def _envelope(body: bytes) -> Envelope:
 
 
 def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
-    """A member of the envelope, or None when it is of another kind."""
+    """A member of the envelope, or None when it is missing or of another kind."""
     try:
         return msgspec.json.decode(written, type=kind)
     except msgspec.ValidationError:
