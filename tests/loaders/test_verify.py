@@ -176,6 +176,18 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda load: (load / "manifest.json").write_bytes(b"{"),
         "manifest.json is not a manifest",
     ),
+    "manifest no UTF-8": (
+        lambda load: (load / "manifest.json").write_bytes(
+            b'{"\x80": 1, ' + (load / "manifest.json").read_bytes()[1:]
+        ),
+        "manifest.json is not a manifest",
+    ),
+    "manifest on many lines": (
+        lambda load: (load / "manifest.json").write_text(
+            json.dumps(json.loads((load / "manifest.json").read_text()), indent=2)
+        ),
+        "manifest.json is not on one line, so that no build can read it",
+    ),
     "manifest empty": (
         lambda load: (load / "manifest.json").write_bytes(b""),
         "manifest.json is not a manifest",
