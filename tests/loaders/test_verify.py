@@ -4,9 +4,12 @@ import gzip
 import hashlib
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -118,6 +121,18 @@ def test_verify_needs_no_key_and_changes_nothing(
     assert {path: path.stat().st_mtime_ns for path in zone.rglob("*")} == {
         path: stat.st_mtime_ns for path, stat in before.items()
     }
+
+
+def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "loaders", "verify", "--landing-dir", str(zone)]
+    settings = os.environ | {"TERM": "xterm"}
+    done = subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, done.stdout[-12:]) == (0, b"all is well\n")
+    assert "verifying" in shown and "━" in shown and "7/7" in shown
 
 
 def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
