@@ -156,6 +156,8 @@ def _gaps(landing_dir: Path, account: str, landed: Sequence[date]) -> Iterator[F
 
 def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:
     file, partition = load.folder / MANIFEST, load.partition
+    if b"\n" in file.read_bytes().rstrip(b"\n"):
+        yield f"{file} is not on one line, so that no build can read it"
     start, end = partition.window
     for name, so, said in (
         ("load_id", load.folder.name.removeprefix("load="), manifest.load_id),

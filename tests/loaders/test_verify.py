@@ -4,9 +4,12 @@ import gzip
 import hashlib
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -120,6 +123,18 @@ def test_verify_needs_no_key_and_changes_nothing(
     }
 
 
+def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "loaders", "verify", "--landing-dir", str(zone)]
+    settings = os.environ | {"TERM": "xterm"}
+    done = subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, done.stdout[-12:]) == (0, b"all is well\n")
+    assert "verifying" in shown and "━" in shown and "7/7" in shown
+
+
 def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
     assert run("verify").err == f"error: there is no landing folder {landing}; check FAL_LANDING_DIR\n"
     landing.mkdir()
@@ -175,6 +190,18 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "manifest no JSON": (
         lambda load: (load / "manifest.json").write_bytes(b"{"),
         "manifest.json is not a manifest",
+    ),
+    "manifest no UTF-8": (
+        lambda load: (load / "manifest.json").write_bytes(
+            b'{"\x80": 1, ' + (load / "manifest.json").read_bytes()[1:]
+        ),
+        "manifest.json is not a manifest",
+    ),
+    "manifest on many lines": (
+        lambda load: (load / "manifest.json").write_text(
+            json.dumps(json.loads((load / "manifest.json").read_text()), indent=2)
+        ),
+        "manifest.json is not on one line, so that no build can read it",
     ),
     "manifest empty": (
         lambda load: (load / "manifest.json").write_bytes(b""),
