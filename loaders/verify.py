@@ -92,7 +92,9 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
 def check(landing_dir: Path, load: LandedLoad) -> list[Finding]:
     """What is wrong with a load: nothing when a prune has removed it meanwhile."""
     with told_in_one_line(landing_dir), suppress(FileNotFoundError):
-        return _findings(load)
+        findings = _findings(load)
+        if load.folder.is_dir():
+            return findings
     return []
 
 

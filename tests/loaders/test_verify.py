@@ -326,19 +326,23 @@ def test_a_broken_load_that_is_superseded_is_found_and_not_loaded_again(run: Run
     assert commands_of(result) == []
 
 
+@pytest.mark.parametrize("step", ["inspect", "read_manifest", "body_of"])
 def test_a_load_that_is_pruned_meanwhile_is_no_finding(
-    run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     old = load_in(zone, DAY)
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
-    inspect = verify.inspect
+    true = getattr(verify, step)
 
-    def and_prune(*args: Any) -> Any:  # noqa: ANN401
-        found = inspect(*args)
-        old.rename(zone.parent / "pruned")
-        return found
+    def with_a_prune(*args: Any) -> Any:  # noqa: ANN401
+        if step != "inspect" and old.exists() and args[0] == old:
+            old.rename(zone.parent / "pruned")
+        done = true(*args)
+        if step == "inspect":
+            old.rename(zone.parent / "pruned")
+        return done
 
-    monkeypatch.setattr(verify, "inspect", and_prune)
+    monkeypatch.setattr(verify, step, with_a_prune)
     assert (run("verify").code, old.exists()) == (0, False)
 
 
