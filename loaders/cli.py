@@ -48,6 +48,10 @@ def cli() -> None:
     \b
     A load is one whole fetch of a UTC day or a billing month. It becomes visible in one step, never changes,
     and the latest load of each day or month counts; `prune` removes the others, `verify` checks them all.
+
+    \b
+    One loader at a time lands an account. A day that was stopped goes on at the page where it stopped when
+    it is run again within an hour.
     """
 
 

@@ -363,7 +363,7 @@ def loads_of(partition_folder: Path) -> list[Path]:
 def read_manifest(load: Path, kind: type[T]) -> T:
     """What a load's manifest says, as a Manifest or a part of one. BrokenFileError when it can't be read."""
     try:
-        return msgspec.json.decode((load / MANIFEST).read_bytes(), type=kind)
+        return msgspec.json.decode((load / MANIFEST).read_bytes().decode(), type=kind)
     except (ValueError, RecursionError):
         what_to_do = "remove that load's folder and land it again"
         raise BrokenFileError(f"{load / MANIFEST} is not a manifest: {what_to_do}") from None

@@ -92,7 +92,9 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
 def check(landing_dir: Path, load: LandedLoad) -> list[Finding]:
     """What is wrong with a load: nothing when a prune has removed it meanwhile."""
     with told_in_one_line(landing_dir), suppress(FileNotFoundError):
-        return _findings(load)
+        findings = _findings(load)
+        if load.folder.is_dir():
+            return findings
     return []
 
 
@@ -156,6 +158,8 @@ def _gaps(landing_dir: Path, account: str, landed: Sequence[date]) -> Iterator[F
 
 def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:
     file, partition = load.folder / MANIFEST, load.partition
+    if b"\n" in file.read_bytes().rstrip(b"\n"):
+        yield f"{file} is not on one line, so that no build can read it"
     start, end = partition.window
     for name, so, said in (
         ("load_id", load.folder.name.removeprefix("load="), manifest.load_id),

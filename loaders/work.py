@@ -136,12 +136,12 @@ def read_record(load: Path) -> tuple[Walk, list[Page]] | None:
     """A walk and its pages up to the first line that is not whole; None when there is nothing to resume."""
     try:
         first, *lines = (load / RECORD).read_bytes().split(b"\n")
-        walk, pages = msgspec.json.decode(first, type=Walk), []
+        walk, pages = msgspec.json.decode(first.decode(), type=Walk), []
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     for line in lines:
         try:
-            pages.append(msgspec.json.decode(line, type=Page))
+            pages.append(msgspec.json.decode(line.decode(), type=Page))
         except (ValueError, RecursionError):
             break
     return (walk, pages) if pages or walk.earlier else None

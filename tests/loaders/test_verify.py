@@ -4,9 +4,12 @@ import gzip
 import hashlib
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -120,6 +123,18 @@ def test_verify_needs_no_key_and_changes_nothing(
     }
 
 
+def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "loaders", "verify", "--landing-dir", str(zone)]
+    settings = os.environ | {"TERM": "xterm"}
+    done = subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+    shown = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, done.stdout[-12:]) == (0, b"all is well\n")
+    assert "verifying" in shown and "━" in shown and "7/7" in shown
+
+
 def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
     assert run("verify").err == f"error: there is no landing folder {landing}; check FAL_LANDING_DIR\n"
     landing.mkdir()
@@ -175,6 +190,18 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "manifest no JSON": (
         lambda load: (load / "manifest.json").write_bytes(b"{"),
         "manifest.json is not a manifest",
+    ),
+    "manifest no UTF-8": (
+        lambda load: (load / "manifest.json").write_bytes(
+            b'{"\x80": 1, ' + (load / "manifest.json").read_bytes()[1:]
+        ),
+        "manifest.json is not a manifest",
+    ),
+    "manifest on many lines": (
+        lambda load: (load / "manifest.json").write_text(
+            json.dumps(json.loads((load / "manifest.json").read_text()), indent=2)
+        ),
+        "manifest.json is not on one line, so that no build can read it",
     ),
     "manifest empty": (
         lambda load: (load / "manifest.json").write_bytes(b""),
@@ -299,19 +326,23 @@ def test_a_broken_load_that_is_superseded_is_found_and_not_loaded_again(run: Run
     assert commands_of(result) == []
 
 
+@pytest.mark.parametrize("step", ["inspect", "read_manifest", "body_of"])
 def test_a_load_that_is_pruned_meanwhile_is_no_finding(
-    run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     old = load_in(zone, DAY)
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
-    inspect = verify.inspect
+    true = getattr(verify, step)
 
-    def and_prune(*args: Any) -> Any:  # noqa: ANN401
-        found = inspect(*args)
-        old.rename(zone.parent / "pruned")
-        return found
+    def with_a_prune(*args: Any) -> Any:  # noqa: ANN401
+        if step != "inspect" and old.exists() and args[0] == old:
+            old.rename(zone.parent / "pruned")
+        done = true(*args)
+        if step == "inspect":
+            old.rename(zone.parent / "pruned")
+        return done
 
-    monkeypatch.setattr(verify, "inspect", and_prune)
+    monkeypatch.setattr(verify, step, with_a_prune)
     assert (run("verify").code, old.exists()) == (0, False)
 
 
