@@ -11,6 +11,7 @@ INSTALLED := $(VENV)/.installed
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
 
 FORMAT ?= csv
+UNITS := not end_to_end
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo conformance export test check lint units end-to-end build-sample sample clean
@@ -53,6 +54,7 @@ export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the de
 
 test: lint units end-to-end build-sample ## everything that proves the project
 
+check: UNITS := not end_to_end and not slow
 check: lint units build-sample ## what to run between edits: under two minutes
 
 lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
@@ -63,7 +65,7 @@ lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 units: $(INSTALLED) ## pytest without the builds
-	$(TEST_ENV) $(BIN)/pytest -q -m "not end_to_end"
+	$(TEST_ENV) $(BIN)/pytest -q -m "$(UNITS)"
 
 end-to-end: $(INSTALLED) ## pytest: from the local fal server to the marts
 	$(TEST_ENV) $(BIN)/pytest -q -m end_to_end

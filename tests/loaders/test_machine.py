@@ -120,6 +120,7 @@ def verified(landing: Path) -> bool:
 # ---------------------------------------------------------------- kill -9
 
 
+@pytest.mark.slow
 def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     process: Start, landing: Path, tmp_path: Path
 ) -> None:
