@@ -136,7 +136,8 @@ class FalApi:
         except MalformedBodyError as error:
             raise PassingError(f"answered 200, but the body is no good: {error}") from None
         except OversizedBodyError:
-            what_to_do = "give a smaller --page-size" if "limit" in params else "ask for less at once"
+            is_page = "limit" in params
+            what_to_do = "give billing-events a smaller --page-size" if is_page else "ask for less at once"
             bound = f"{LARGEST // 2**20} MB, the most that is read of an answer"
             raise TooLargeError(self._safe(f"{request}: the body is over {bound}; {what_to_do}")) from None
 

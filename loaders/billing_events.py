@@ -1,8 +1,9 @@
 """Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
 
+import codecs
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import TypeVar
@@ -20,12 +21,11 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
-REMEMBERED = 50_000  # events; rows move by less between one page and the next
+REMEMBERED = 20_000  # events; rows move by less between one page and the next
 
 T = TypeVar("T")
 
-ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])  # Raw: checked, but not read
-EVENTS = msgspec.json.Decoder(list[msgspec.Raw])
+UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
 # an escaped backslash, a whole pair of surrogates, or half of one
 SURROGATES = re.compile(
@@ -33,13 +33,28 @@ SURROGATES = re.compile(
 )
 
 
+class Envelope(msgspec.Struct):
+    """What a page must have. Raw: checked to be JSON, but not read."""
+
+    billing_events: list[msgspec.Raw]
+    has_more: msgspec.Raw = msgspec.Raw(b"null")
+    next_cursor: msgspec.Raw = msgspec.Raw(b"null")
+
+
+ENVELOPE = msgspec.json.Decoder(Envelope)
+
+
 @dataclass(frozen=True)
 class EventPage:
-    """A page as it came, the text of each of its events, and the cursor of the page after it."""
+    """A page as it came, the text of each of its events, and the cursor of the page after it.
+
+    gzipped: the bytes of the body that came over the wire, see `Body`.
+    """
 
     body: bytes
     events: list[msgspec.Raw]
     next_cursor: str | None
+    gzipped: bytes | None = None
 
     @property
     def rows(self) -> int:
@@ -101,7 +116,7 @@ def walk_once(api: FalApi, load: Load) -> bool:
 
     def look_at(page: EventPage) -> None:
         nonlocal has_repeats
-        events = {hash(bytes(event)) for event in page.events}
+        events = set(map(hash, map(bytes, page.events)))
         has_repeats |= len(recent.unseen(events)) < len(events)
 
     for page in kept_pages(load):
@@ -109,10 +124,11 @@ def walk_once(api: FalApi, load: Load) -> bool:
         cursors.append(page.next_cursor)
     try:
         for page in pages(api, load.walk.request, cursors):
-            load.add(file_of(len(load.pages) + 1), page.body, page.rows)
+            load.add(file_of(len(load.pages) + 1), page.body, page.rows, page.gzipped)
             if page.next_cursor is not None:
                 load.keep()
             look_at(page)
+            del page  # before the next one comes: two at once would be most of what a load takes
     except (UnauthorizedError, MisdirectedError):
         raise
     except RejectedError:
@@ -154,12 +170,13 @@ def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator
         page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
-        return page
+        return replace(page, gzipped=body.gzipped)
 
     while True:
         page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
-        yield page
         cursor = page.next_cursor
+        yield page
+        del page
         if cursor is None:
             return
         seen.add(cursor)
@@ -174,7 +191,9 @@ class Recent:
 
     def unseen(self, events: set[Hashable]) -> set[Hashable]:
         """Those of a page's events that are not among them; from now on they are."""
-        unseen = events - self._newer - self._older
+        unseen = events
+        if not (self._newer.isdisjoint(events) and self._older.isdisjoint(events)):
+            unseen = events - self._newer - self._older
         if len(self._newer) >= REMEMBERED:
             self._older, self._newer = self._newer, set()
         self._newer |= events
@@ -200,22 +219,18 @@ def file_of(number: int) -> str:
 def parse_page(body: bytes) -> EventPage:
     """Check the envelope. MalformedBodyError says what is wrong with it; the events are not looked into."""
     try:
-        body.decode()  # which the decoder leaves unchecked
-        envelope = _members(body)
+        check_utf8(body)  # which the decoder leaves unchecked
+        envelope = _envelope(body)
     except (ValueError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
-    try:
-        events = EVENTS.decode(envelope["billing_events"])
-    except (KeyError, msgspec.ValidationError):
-        raise MalformedBodyError("it has no list of billing_events") from None
-    has_more, cursor = _member(envelope, "has_more", bool), _member(envelope, "next_cursor", str)
+    has_more, cursor = _member(envelope.has_more, bool), _member(envelope.next_cursor, str)
     if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
     if has_more and not cursor:
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
-    return EventPage(body, events, cursor if has_more else None)
+    return EventPage(body, envelope.billing_events, cursor if has_more else None)
 
 
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
@@ -227,8 +242,16 @@ def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     return pieces
 
 
-def _members(body: bytes) -> dict[str, msgspec.Raw]:
-    """The members of the envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
+def check_utf8(body: bytes) -> None:
+    """UnicodeDecodeError, a ValueError, when a body is not UTF-8."""
+    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
+    for start in range(0, len(body), UTF8_PIECE):
+        decoder.decode(view[start : start + UTF8_PIECE])
+    decoder.decode(b"", final=True)
+
+
+def _envelope(body: bytes) -> Envelope:
+    """The envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
     try:
         return ENVELOPE.decode(body)
     except msgspec.ValidationError:
@@ -237,10 +260,10 @@ def _members(body: bytes) -> dict[str, msgspec.Raw]:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
 
 
-def _member(envelope: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
-    """A member of the envelope, or None when it is missing or of another kind."""
+def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
+    """A member of the envelope, or None when it is of another kind."""
     try:
-        return msgspec.json.decode(envelope.get(name, b"null"), type=kind)
+        return msgspec.json.decode(written, type=kind)
     except msgspec.ValidationError:
         return None
 

@@ -1,11 +1,12 @@
 """The body of an answer: read as it comes, never more than a bound, its content encoding undone."""
 
+import io
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
+from zlib_ng import zlib_ng
 
 LARGEST = 64 * 2**20  # bytes, as they come and decoded; a page of 10,000 events has some 4 million
 PIECE = 2**20  # bytes decoded at once: a few thousand bytes of gzip may hold a thousand times as many
@@ -43,13 +44,13 @@ class Gunzip:
         """What comes out for more bytes, at most PIECE at once. MalformedBodyError when they are no gzip."""
         while data:
             if self._member is None:
-                self._member = zlib.decompressobj(wbits=31)
+                self._member = zlib_ng.decompressobj(wbits=31)
                 self.members += 1
             piece = None
             while piece is None or len(piece) == PIECE:  # then there may be more of it
                 try:
                     piece = self._member.decompress(data, PIECE)
-                except zlib.error:
+                except zlib_ng.error:
                     raise MalformedBodyError("its gzip encoding is broken") from None
                 yield piece
                 data = self._member.unconsumed_tail
@@ -76,7 +77,7 @@ def read(answer: httpx.Response, until: float) -> Body:
     is_framed = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
     wire = _bounded(answer.iter_raw(), until)
     if encoding in ("", "identity"):
-        return Body(b"".join(wire), None, is_framed)
+        return Body(_joined(wire), None, is_framed)
     gunzip, came = Gunzip(), []
 
     def pieces() -> Iterator[bytes]:
@@ -84,7 +85,7 @@ def read(answer: httpx.Response, until: float) -> Body:
             came.append(chunk)
             yield from gunzip.fed(chunk)
 
-    content = b"".join(_bounded(pieces(), until))
+    content = _joined(_bounded(pieces(), until))
     if not gunzip.is_whole:
         raise MalformedBodyError("it ends in the middle of its gzip encoding")
     return Body(content, b"".join(came) if gunzip.members == 1 else None, is_framed)
@@ -94,6 +95,14 @@ def looks_like_html(answer: httpx.Response, body: Body) -> bool:
     """Whether a proxy in front answered with a page for people."""
     content_type = answer.headers.get("Content-Type", "")
     return "html" in content_type.lower() or body.content[:64].lstrip()[:1] == b"<"
+
+
+def _joined(chunks: Iterator[bytes]) -> bytes:
+    """All chunks in one, without having everything in memory twice, as a join has."""
+    buffer = io.BytesIO()
+    for chunk in chunks:
+        buffer.write(chunk)
+    return buffer.getvalue()
 
 
 def _bounded(chunks: Iterator[bytes], until: float) -> Iterator[bytes]:

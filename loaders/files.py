@@ -13,14 +13,18 @@ def write_durably(file: Path, content: bytes) -> None:
         os.fsync(out.fileno())
 
 
-def make_folder_durably(folder: Path, root: Path) -> None:
-    """Make a folder under root, and wait until every folder on the way to it is on disk."""
-    if folder.is_dir():
-        return
+def make_folder_durably(folder: Path, root: Path, on_disk: set[Path]) -> None:
+    """Make a folder under root, and wait until it and every folder on the way to it is on disk.
+
+    on_disk: those that are known to be; it grows. That a folder is there does not tell: whoever made it may
+    not have waited yet, or may have died before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    while folder != root:
-        folder = folder.parent
-        sync_folder(folder)
+    way = [folder, *folder.parents]
+    for made in reversed(way[: way.index(root)]):  # downwards: what is known to be there has a way to it
+        if made not in on_disk:
+            sync_folder(made.parent)
+            on_disk.add(made)
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 
@@ -23,10 +23,11 @@ csv.field_size_limit(2**31 - 1)  # the default cuts off at 128 KiB, less than a 
 
 @dataclass(frozen=True)
 class Report:
-    """A CSV as it came, and how many records it has below its header."""
+    """A CSV as it came, and how many records it has below its header. gzipped: as in `Body`."""
 
     body: bytes
     rows: int
+    gzipped: bytes | None = None
 
 
 def invoice_of(account: str, billing_month: str) -> Partition:
@@ -75,7 +76,7 @@ def accept(body: Body) -> Report:
     """
     if not body.is_framed and body.gzipped is None:
         raise MalformedBodyError("it came without a length, so that rows may be missing at its end")
-    return parse_report(body.content)
+    return replace(parse_report(body.content), gzipped=body.gzipped)
 
 
 def parse_report(body: bytes) -> Report:
@@ -110,5 +111,5 @@ def parse_report(body: bytes) -> Report:
 def _land(api: FalApi, zone: LandingZone, partition: Partition, request: dict[str, str]) -> Manifest:
     with zone.start_load(partition, request) as load:
         report = fetch(api, request)
-        load.add(FILE, report.body, report.rows)
+        load.add(FILE, report.body, report.rows, report.gzipped)
         return load.publish()

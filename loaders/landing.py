@@ -4,7 +4,6 @@ A load is one whole fetch of one partition. It is written in a hidden work folde
 manifest last, and published by one rename to a name that did not exist. What is published never changes.
 """
 
-import gzip
 import hashlib
 import json
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from zlib_ng import zlib_ng
 
 from loaders import clock
 from loaders.errors import BrokenFileError, LandingError
@@ -48,6 +48,7 @@ PARTITION = re.compile(
     r"(source=(?P<source>invoice|estimate)/)?(date|billing_month)=(?P<value>20\d\d-\d\d(-\d\d)?)",
     re.ASCII,
 )
+COMPRESSION = 5  # of what comes without; see DECISIONS.md
 STAMP = "%Y%m%dT%H%M%S%fZ"
 READ_FOR = timedelta(hours=6)  # how long a build may read a load that was the latest when it began
 
@@ -127,6 +128,7 @@ class LandingZone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._work: Path | None = None
+        self._on_disk: set[Path] = set()
 
     @contextmanager
     def writing(self, account: str) -> Iterator[Self]:
@@ -153,7 +155,8 @@ class LandingZone:
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
         """Begin a load, now, or go on with one that an earlier run left. Only inside `writing`."""
         assert self._work is not None, "a load is started inside `with zone.writing()`"
-        return Load(self.folder, partition, request, self._work / ",".join(partition.folder.parts))
+        work = self._work / ",".join(partition.folder.parts)
+        return Load(self.folder, partition, request, work, self._on_disk)
 
     def latest(self, partition: Partition) -> Latest | None:
         """The latest load of a partition, None when it never landed. BrokenFileError if it can't be read."""
@@ -208,10 +211,13 @@ class Load:
     earlier run began the walk.
     """
 
-    def __init__(self, landing_dir: Path, partition: Partition, request: dict[str, Any], work: Path) -> None:
+    def __init__(
+        self, landing_dir: Path, partition: Partition, request: dict[str, Any], work: Path, on_disk: set[Path]
+    ) -> None:
         self.landing_dir = landing_dir
         self.partition = partition
         self.work = work
+        self._on_disk = on_disk
         with told_in_one_line(landing_dir):
             record = read_record(work)
         if record and record[0].request == request and self._is_over(record[0].began_at) == self._is_over():
@@ -248,10 +254,10 @@ class Load:
                 if file.name not in kept:
                     file.unlink()
 
-    def add(self, file: str, body: bytes, rows: int) -> None:
-        """Write one body, compressed, as it came."""
+    def add(self, file: str, body: bytes, rows: int, gzipped: bytes | None = None) -> None:
+        """Write one body, compressed, as it came. gzipped: the body as gzip, if it came so."""
         with told_in_one_line(self.landing_dir):
-            write_durably(self.work / file, gzip.compress(body, 6, mtime=0))
+            write_durably(self.work / file, as_gzip(body, gzipped))
         self.pages.append(Page(file, rows, len(body), hashlib.sha256(body).hexdigest()))
 
     def keep(self) -> None:
@@ -269,7 +275,7 @@ class Load:
         start, end = self.partition.window
         target = self.landing_dir / self.partition.folder
         with told_in_one_line(self.landing_dir):
-            make_folder_durably(target, self.landing_dir)
+            make_folder_durably(target, self.landing_dir, self._on_disk)
             manifest = Manifest(
                 feed=self.partition.feed,
                 account=self.partition.account,
@@ -317,6 +323,16 @@ def partition_in(landing_dir: Path, folder: Path) -> Partition | None:
     except ValueError:
         return None
     return partition if landing_dir / partition.folder == folder else None
+
+
+def as_gzip(body: bytes, gzipped: bytes | None) -> bytes:
+    """A body as gzip: as it came, or else compressed here, always to the same bytes.
+
+    DuckDB reads no gzip whose header has a checksum or a comment: the flags must be zero, as servers have it.
+    """
+    if gzipped is not None and gzipped[3] == 0:
+        return gzipped
+    return zlib_ng.compress(body, COMPRESSION, wbits=31)
 
 
 def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:

@@ -1,5 +1,6 @@
 """Landing billing events, end to end against the local fal."""
 
+import gzip
 import hashlib
 import json
 import threading
@@ -37,6 +38,22 @@ def test_a_page_lands_byte_for_byte(run: Run, loads: Loads, server: FalServer) -
     )
     (load,) = loads(day_of("2026-01-26"))
     assert load.bodies == [answer.content]
+
+
+@pytest.mark.parametrize("feed", ["events", "invoice"])
+def test_what_comes_gzipped_is_kept_in_those_very_bytes(
+    run: Run, loads: Loads, server: FalServer, feed: str
+) -> None:
+    if feed == "events":
+        run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
+        (load,) = loads(day_of("2026-01-26"))
+    else:
+        run("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+        (load,) = loads("focus_reports/account=acme/source=invoice/billing_month=2026-02")
+    answer = server.answer(server.requests[-1])
+    (page,) = load.manifest["pages"]
+    assert (load.folder / page["file"]).read_bytes() == gzip.compress(answer.body, 1, mtime=0)
+    assert page["sha256"] == hashlib.sha256(answer.body).hexdigest() and page["bytes"] == len(answer.body)
 
 
 def test_the_manifest_says_what_was_asked_and_what_came(run: Run, loads: Loads) -> None:

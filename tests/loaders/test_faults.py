@@ -81,7 +81,7 @@ HOPELESS = (
     both("redirect", "redirected to elsewhere.example, and the key does not follow; check FAL_API_URL"),
     Case(
         "oversized",
-        "the body is over 64 MB, the most that is read of an answer; give a smaller --page-size",
+        "the body is over 64 MB, the most that is read of an answer; give billing-events a smaller",
         "the body is over 64 MB, the most that is read of an answer; ask for less at once",
     ),
     both("zip_bomb", "the body is over 64 MB"),
@@ -141,7 +141,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "fault", "says"), params(PASSING, HOPELESS))
-def test_nothing_is_lost_while_it_stays_nor_wrong_once_it_is_over(
+def test_it_loses_nothing(
     run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: str, fault: str, says: str,
 ) -> None:  # fmt: skip
@@ -180,9 +180,7 @@ def test_a_circle_through_the_first_page_ends_with_one_line(
 
 
 @pytest.mark.parametrize("fault", RIGHT)
-def test_an_unusual_page_that_is_right_is_taken_as_it_is(
-    run: Run, server: FalServer, loads: Loads, landing: Path, fault: str
-) -> None:
+def test_it_is_taken_as_it_is(run: Run, server: FalServer, loads: Loads, landing: Path, fault: str) -> None:
     landed_before(run, landing, "events")
     server.faults.append(FAULTS[fault](when=victims(fault)))
     result = run(*COMMANDS["events"])
@@ -209,9 +207,7 @@ ODD = Event(
 )
 
 
-def test_fields_numbers_and_letters_nobody_expected_land_as_they_are(
-    run: Run, server: FalServer, loads: Loads, world: World
-) -> None:
+def test_what_nobody_expected_lands_as_it_is(run: Run, server: FalServer, loads: Loads, world: World) -> None:
     world.set_day("acme", DAY, [ODD])
     world.csv_style = CsvStyle(
         extra={"x_鍵 🚀": "3.33e-05", "x_Long": "0.1234567890123456789", "x_Ü": "ü\u2028"}

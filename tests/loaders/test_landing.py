@@ -1,10 +1,12 @@
 """The landing zone: nothing half published, the latest load wins, nothing left behind."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from loaders import clock
@@ -24,10 +26,12 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "utc_now", lambda: NOW)
 
 
-def land(folder: Path, body: bytes = b"{}", partition: Partition = DAY) -> Landed:
+def land(
+    folder: Path, body: bytes = b"{}", partition: Partition = DAY, gzipped: bytes | None = None
+) -> Landed:
     """One load of one page."""
     with LandingZone(folder).writing(partition.account) as zone, zone.start_load(partition, {}) as load:
-        load.add("page-00001.json.gz", body, 0)
+        load.add("page-00001.json.gz", body, 0, gzipped)
         manifest = load.publish()
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
@@ -216,10 +220,49 @@ def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch
     ))}  # fmt: skip
 
 
+def test_a_run_waits_once_for_a_folder_whoever_made_it(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing)
+    synced: list[Path] = []
+    monkeypatch.setattr("loaders.files.sync_folder", synced.append)
+    with LandingZone(landing).writing("acme") as zone:
+        for day in ("2026-01-26", "2026-01-27", "2026-01-26"):
+            with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
+                load.publish()
+    account = landing / "billing_events/account=acme"
+    assert synced == [landing, account.parent, account, account]  # the last is for the 27th
+
+
 def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
     files = [(land(landing).folder / "page-00001.json.gz").read_bytes() for _ in range(2)]
     assert files[0] == files[1]
     assert files[0][4:8] == bytes(4)  # no time of compression in the gzip header
+
+
+def test_gzip_that_came_is_kept_as_it_came(landing: Path) -> None:
+    came = gzip.compress(b"{}", 1, mtime=7)
+    load = land(landing, gzipped=came)
+    assert (load.folder / "page-00001.json.gz").read_bytes() == came
+
+
+def test_gzip_that_came_with_a_header_that_duckdb_refuses_is_compressed_anew(
+    landing: Path, tmp_path: Path
+) -> None:
+    came = gzip.compress(b"{}", mtime=0)
+    commented = came[:3] + b"\x10" + came[4:10] + b"a comment\0" + came[10:]
+    assert gzip.decompress(commented) == b"{}"
+    (tmp_path / "commented.json.gz").write_bytes(commented)
+    with pytest.raises(duckdb.IOException, match="Unsupported GZIP"):
+        read_lines(tmp_path / "commented.json.gz")
+    assert read_lines(land(landing, gzipped=commented).folder / "page-00001.json.gz") == [("{}",)]
+
+
+def read_lines(file: Path) -> list[tuple[str]]:
+    """The lines of a file, as the models read them."""
+    return duckdb.sql(
+        f"select line from read_csv('{file}', columns={{'line': 'varchar'}}, header=false)"
+    ).fetchall()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path) -> None:

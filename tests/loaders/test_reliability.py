@@ -1,0 +1,34 @@
+"""docs/reliability.md names every fault, and only tests that there are."""
+
+import re
+import subprocess
+import sys
+from fnmatch import translate
+from pathlib import Path
+
+from tests.fal_server import FAULTS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "reliability.md").read_text()
+
+
+def test_every_test_that_is_named_exists() -> None:
+    listing = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/loaders"]
+    collected = subprocess.run(
+        listing, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    ids = [line.removeprefix("tests/loaders/") for line in collected.splitlines() if "::" in line]
+    named = re.findall(r"`(test_\w+\.py::[^`]+)`", DOCUMENT)
+    assert len(named) > 50
+    unknown = [name for name in named if not any(map(like(name).fullmatch, ids))]
+    assert unknown == []
+
+
+def like(name: str) -> re.Pattern[str]:
+    """Matches a test id, in which * stands for anything."""
+    return re.compile(translate(name.replace("[", "[[]")))
+
+
+def test_every_fault_that_has_a_name_is_told_of() -> None:
+    told = re.findall(r"^\| [^|]+ \| `(\w+)` \|", DOCUMENT, flags=re.MULTILINE)
+    assert sorted(told) == sorted(FAULTS)
