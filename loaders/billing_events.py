@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
-REMEMBERED = 20_000  # events; rows move by less between one page and the next
+REMEMBERED = 50_000  # events; rows move by less between one page and the next
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
 # an escaped backslash, a whole pair of surrogates, or half of one
@@ -185,17 +186,19 @@ class Recent:
     """What the events that came last are known by: of REMEMBERED events at least, however many come."""
 
     def __init__(self) -> None:
-        self._newer: set[Hashable] = set()
-        self._older: set[Hashable] = set()
+        self._pages: deque[set[Hashable]] = deque()
+        self._count = 0
 
     def unseen(self, events: set[Hashable]) -> set[Hashable]:
         """Those of a page's events that are not among them; from now on they are."""
         unseen = events
-        if not (self._newer.isdisjoint(events) and self._older.isdisjoint(events)):
-            unseen = events - self._newer - self._older
-        if len(self._newer) >= REMEMBERED:
-            self._older, self._newer = self._newer, set()
-        self._newer |= events
+        for page in self._pages:
+            if not page.isdisjoint(unseen):
+                unseen = unseen - page
+        self._pages.append(events)
+        self._count += len(events)
+        while self._count - len(self._pages[0]) >= REMEMBERED:
+            self._count -= len(self._pages.popleft())
         return unseen
 
 
