@@ -65,10 +65,10 @@ lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 units: $(INSTALLED) ## pytest without the builds
-	$(TEST_ENV) $(BIN)/pytest -q -m "$(UNITS)"
+	$(TEST_ENV) $(BIN)/pytest -q -n auto -m "$(UNITS)"
 
 end-to-end: $(INSTALLED) ## pytest: from the local fal server to the marts
-	$(TEST_ENV) $(BIN)/pytest -q -m end_to_end
+	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile -m end_to_end
 
 build-sample: $(INSTALLED) ## dbt build of the sample, with all its tests
 	@mkdir -p target
