@@ -66,17 +66,17 @@
 {% endmacro %}
 
 {#
-    All loads, superseded ones too, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
-    fetched_at, page_file, page_rows. From the manifests.
+    What the latest loads hold, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
+    fetched_at, page_file, page_rows. From their manifests; a prune may remove those of superseded loads meanwhile.
 #}
-{% macro read_landed_manifests() %}{{ return(adapter.dispatch('read_landed_manifests')()) }}{% endmacro %}
+{% macro read_landed_manifests() %}
+    {{ return(adapter.dispatch('read_landed_manifests')(
+        latest_loads('billing_events') + latest_loads('invoice') + latest_loads('estimate')
+    )) }}
+{% endmacro %}
 
-{% macro duckdb__read_landed_manifests() %}
-    {%- set partitions = [] -%}
-    {%- for feed, pattern in landing_partitions().items() if latest_loads(feed) -%}
-        {%- do partitions.append(landing_dir() ~ '/' ~ pattern) -%}
-    {%- endfor -%}
-    {%- if not partitions -%}
+{% macro duckdb__read_landed_manifests(folders) %}
+    {%- if not folders -%}
     {{ empty_relation({
         'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
         'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
@@ -104,7 +104,7 @@
             fetched_at,
             unnest(list_transform(pages, lambda page: {'file': page.file, 'page_rows': page.rows})) as page
         from read_json(
-            {{ files_in(partitions, 'load=*/manifest.json') }},
+            {{ files_in(folders, 'manifest.json') }},
             columns = {
                 feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
                 complete: 'BOOLEAN', fetched_at: 'VARCHAR', pages: 'STRUCT(file VARCHAR, "rows" BIGINT)[]'

@@ -24,7 +24,7 @@ ends as (
         account,
         {{ utc_date(utc_add('day', 1, 'cast(landed_partition as date)')) }} as landed_until
     from files
-    where is_latest and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
+    where coalesce(source, 'billing_events') in ('billing_events', 'estimate')
     union all
     select
         account,

@@ -61,7 +61,7 @@ landed_days as (
         cast(landed_partition as date) as landed_date
     from files
     -- an open day may still bring usage
-    where is_latest and is_complete and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
+    where is_complete and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
 
 ),
 

@@ -227,7 +227,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         )
         connection.execute(
             "create or replace table staging.stg_fal__landed_files as"
-            " select account, cast(null as varchar) as source, true as is_latest, true as is_complete,"
+            " select account, cast(null as varchar) as source, true as is_complete,"
             f" cast(date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as varchar)"
             " as landed_partition"
             " from intermediate.int_accounts__known, range(?) as days(n)",

@@ -8,7 +8,6 @@ files as (
         *,
         coalesce(source, 'billing_events') as feed_name
     from {{ ref('stg_fal__landed_files') }}
-    where is_latest
 
 ),
 

@@ -18,7 +18,7 @@ closed_months as (
 
 ),
 
-latest_loads as (
+landed_partitions as (
 
     -- an invoice is about the month before the one it is issued in
     select
@@ -33,7 +33,6 @@ latest_loads as (
             else {{ utc_trunc('month', try_utc_timestamp('landed_partition')) }}
         end as billing_period_start
     from landed_files
-    where is_latest
 
 ),
 
@@ -45,7 +44,7 @@ months as (
         max(fetched_at) as last_updated_at,
         max(case when source = 'invoice' then fetched_at end) as invoice_fetched_at,
         count(distinct case when feed = 'billing_events' then landed_partition end) as days_of_events
-    from latest_loads
+    from landed_partitions
     group by account, billing_period_start
 
 ),

@@ -24,8 +24,7 @@ typed as (
         {{ try_utc_timestamp('fetched_at') }} as fetched_at,
 
         ---------- flags
-        is_complete,
-        load_id = max(load_id) over (partition by feed, account, source, landed_partition) as is_latest
+        is_complete
 
     from manifests
 
