@@ -119,7 +119,8 @@ class FalApi:
         except PassingError as error:
             tries = attempts.statistics.get("attempt_number", 1)
             if error.unreachable:
-                message = f"{request}: {error} ({tries} tries); check the network and FAL_API_URL"
+                what_to_do = "check the network, FAL_API_URL and HTTPS_PROXY"
+                message = f"{request}: {error} ({tries} tries); {what_to_do}"
                 raise UnreachableError(self._safe(message)) from None
             message = f"{request}: {error} ({tries} tries); nothing of it was landed, run it again later"
             raise GaveUpError(self._safe(message)) from None

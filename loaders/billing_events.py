@@ -1,6 +1,7 @@
 """Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
 
 import codecs
+import json
 import re
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
@@ -22,6 +23,7 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
+MOST_EMPTY_PAGES = 100  # in a row
 REMEMBERED = 50_000  # events; rows move by less between one page and the next
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
@@ -165,15 +167,19 @@ def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator
     """Every page of a window, or those after the cursors followed already; at least one, perhaps empty."""
     seen = set(followed)
     cursor = followed[-1] if followed else None
+    empty_pages = 0
 
     def accept(body: Body) -> EventPage:
         page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
+        if page.rows == 0 and page.next_cursor and empty_pages == MOST_EMPTY_PAGES:
+            raise MalformedBodyError(f"it is empty like the {MOST_EMPTY_PAGES} before it, and not the last")
         return replace(page, gzipped=body.gzipped)
 
     while True:
         page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
+        empty_pages = 0 if page.rows else empty_pages + 1
         cursor = page.next_cursor
         yield page
         del page
@@ -186,19 +192,20 @@ class Recent:
     """What the events that came last are known by: of REMEMBERED events at least, however many come."""
 
     def __init__(self) -> None:
-        self._pages: deque[set[Hashable]] = deque()
-        self._count = 0
+        self._sets: deque[set[Hashable]] = deque([set()])
 
     def unseen(self, events: set[Hashable]) -> set[Hashable]:
         """Those of a page's events that are not among them; from now on they are."""
         unseen = events
-        for page in self._pages:
-            if not page.isdisjoint(unseen):
-                unseen = unseen - page
-        self._pages.append(events)
-        self._count += len(events)
-        while self._count - len(self._pages[0]) >= REMEMBERED:
-            self._count -= len(self._pages.popleft())
+        for some in self._sets:
+            if not some.isdisjoint(unseen):
+                unseen = unseen - some
+        if len(self._sets[-1]) + len(events) <= REMEMBERED // 5:
+            self._sets[-1] |= events  # few sets, however small the pages are
+        else:
+            self._sets.append(events)
+        while sum(map(len, self._sets)) - len(self._sets[0]) >= REMEMBERED:
+            self._sets.popleft()
         return unseen
 
 
@@ -227,6 +234,8 @@ def parse_page(body: bytes) -> EventPage:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
+    if body.count(b'"billing_events"') > 1 and _names(body).count("billing_events") > 1:
+        raise MalformedBodyError("it has billing_events twice, and readers differ in which they take")
     has_more, cursor = _member(envelope.has_more, bool), _member(envelope.next_cursor, str)
     if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
@@ -260,6 +269,11 @@ def _envelope(body: bytes) -> Envelope:
         raise
     except msgspec.DecodeError:
         return ENVELOPE.decode(SURROGATES.sub(_whole, body))
+
+
+def _names(body: bytes) -> list[str]:
+    """The names of the members of the envelope, in order, with those that come again."""
+    return [name for name, _ in json.loads(body, object_pairs_hook=list)]
 
 
 def _member(written: msgspec.Raw, kind: type[T]) -> T | None:

@@ -244,9 +244,30 @@
     end
 {%- endmacro %}
 
-{# a page without halves of surrogate pairs, which are no text; a replacement character stands for each #}
+{#
+    A page without halves of surrogate pairs, which are no text; a replacement character stands for each. Escaped
+    backslashes and whole pairs are set aside meanwhile, as control characters that JSON cannot hold.
+#}
 {% macro with_valid_text(page) -%}
-    regexp_replace({{ page }}, '\\u[dD][89a-fA-F][0-9a-fA-F]{2}', '\\ufffd', 'g')
+    replace(
+        replace(
+            regexp_replace(
+                regexp_replace(
+                    replace({{ page }}, '\\', chr(2)),
+                    '\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})',
+                    chr(1) || '\1' || chr(1) || '\2',
+                    'g'
+                ),
+                '\\u[dD][89a-fA-F][0-9a-fA-F]{2}',
+                '\\ufffd',
+                'g'
+            ),
+            chr(1),
+            '\u'
+        ),
+        chr(2),
+        '\\'
+    )
 {%- endmacro %}
 
 {#
@@ -308,7 +329,7 @@
                     null_padding = true,
                     strict_mode = false,
                     parallel = false,
-                    max_line_size = 10000000,
+                    max_line_size = 100000000,
                     filename = true,
                     hive_partitioning = false,
                     allow_empty = true

@@ -117,6 +117,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
             page(
                 event("half", timestamp='"2026-01-08T00:00:00Z"', auth_method='"Key \\ud83d"'),
                 event("beside", timestamp='"2026-01-08T00:00:00Z"', auth_method='"Key \\\\ud83d"'),
+                event("pair", timestamp='"2026-01-08T00:00:00Z"', auth_method='"Key \\ud83d\\ude00"'),
             ),
         ],
     )
@@ -251,7 +252,7 @@ def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
         (date(2026, 1, 5), "Megapixels", Decimal("0.123456789012345678"), Decimal("0.123456789012345678")),
         (date(2026, 1, 5), "USD", Decimal(1), Decimal("0.000000001")),
         (date(2026, 1, 6), "Megapixels", Decimal("0.001"), Decimal("0.0018")),
-        *3 * [(date(2026, 1, 8), "Megapixels", Decimal("0.001"), Decimal("0.0018"))],
+        *4 * [(date(2026, 1, 8), "Megapixels", Decimal("0.001"), Decimal("0.0018"))],
     ]
     assert odd.rows(
         "select InvoiceId, BilledCost from focus.cost_and_usage"
@@ -264,8 +265,9 @@ def test_a_page_is_read_however_it_is_written(odd: Warehouse) -> None:
         "select request_id, unit_price_usd, auth_method from staging.stg_fal__billing_events"
         " where landed_date = '2026-01-08' order by all"
     ) == [
-        ("beside", Decimal("0.001"), "Key \\ufffd"),
+        ("beside", Decimal("0.001"), "Key \\ud83d"),
         ("half", Decimal("0.001"), "Key \ufffd"),
+        ("pair", Decimal("0.001"), "Key \U0001f600"),
         ("pretty", Decimal("0.001"), None),
     ]
 

@@ -205,6 +205,7 @@ def page(**more: object) -> bytes:
         (page().decode().encode("utf-16"), "not whole JSON"),
         (b"[]", "no list of billing_events"),
         (page(billing_events={}), "no list of billing_events"),
+        (b'{"billing_events":[{}],"has_more":false,"billing_events":[]}', "billing_events twice"),
         (page(has_more=None), "neither true nor false"),
         (page(has_more="no"), "neither true nor false"),
         (page(has_more=True), "no next_cursor"),
@@ -255,6 +256,10 @@ def test_half_a_surrogate_pair_is_no_reason_to_refuse_a_page(written: str, read:
     body = f'{{"billing_events": [{{"a": "{written}"}}], "has_more": false}}'.encode()
     assert list(parse_page(body).lines) == [f'{{"a": "{read}"}}'.encode()]
     assert parse_page(body).body == body
+
+
+def test_billing_events_may_be_named_inside_an_event_too() -> None:
+    assert parse_page(page(billing_events=[{"billing_events": []}, {"a": "billing_events"}])).rows == 2
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:

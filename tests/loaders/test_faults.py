@@ -134,12 +134,6 @@ def victims(fault: str) -> Callable[[Request], bool]:
     return lambda request: request.one("cursor") is not None or request.path.endswith("focus")
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    """Wait a moment only for what says nothing, or not enough."""
-    if fault.startswith(("stall", "drip")):
-        monkeypatch.setenv("FAL_TIMEOUT", "0.1")
-
-
 @pytest.mark.parametrize(("command", "fault", "says"), params(PASSING, HOPELESS))
 def test_it_loses_nothing(
     run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,

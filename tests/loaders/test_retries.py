@@ -17,8 +17,9 @@ from loaders.landing import Manifest
 from loaders.parallel import land_all
 from loaders.progress import Reporter
 from loaders.settings import Connection
-from tests.fal_server import FalServer, Fault, World
+from tests.fal_server import FalServer, Fault, Request, World
 from tests.fal_server.faults import HTML
+from tests.fal_server.messages import Answer
 from tests.loaders.conftest import KEY, Loads, Run, day_of
 
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
@@ -31,6 +32,21 @@ def test_a_fault_on_a_later_page_repeats_that_page_only(run: Run, server: FalSer
         len(server.requests) == 5
     )  # two pages, one of them twice, and a second walk since a row was repeated
     assert [page["rows"] for page in loads(day_of("*"))[0].manifest["pages"]] == [40, 23]
+
+
+def test_empty_pages_without_end_end_with_one_line(
+    run: Run, server: FalServer, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(request: Request) -> Answer:
+        cursor = int(request.one("cursor") or 0) + 1
+        return Answer(200, f'{{"billing_events":[],"has_more":true,"next_cursor":"{cursor}"}}'.encode())
+
+    monkeypatch.setattr(server, "answer", endless)
+    result = run(*EVENTS)
+    assert result.code == 1
+    (line,) = result.err.splitlines()
+    assert "it is empty like the 100 before it, and not the last" in line
+    assert loads(day_of("*")) == []
 
 
 @pytest.mark.parametrize(

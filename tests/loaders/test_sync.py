@@ -232,7 +232,8 @@ def test_an_unreachable_host_stops_the_sync_with_one_line(run: Run, server: FalS
     result = run("sync", "--since", "2026-01-25", "--api-url", "http://127.0.0.1:1/v1")
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert "cannot connect to 127.0.0.1:1" in line and "check the network and FAL_API_URL" in line
+    assert "cannot connect to 127.0.0.1:1" in line
+    assert "check the network, FAL_API_URL and HTTPS_PROXY" in line
 
 
 def test_an_invoice_is_fetched_again_after_its_month(run: Run, loads: Loads, set_clock: SetClock) -> None:
