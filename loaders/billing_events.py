@@ -258,6 +258,8 @@ def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
 
 def check_utf8(body: bytes) -> None:
     """UnicodeDecodeError, a ValueError, when a body is not UTF-8."""
+    if body.isascii():
+        return
     decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
     for start in range(0, len(body), UTF8_PIECE):
         decoder.decode(view[start : start + UTF8_PIECE])
