@@ -277,7 +277,7 @@ def _envelope(body: bytes) -> Envelope:
 
 
 def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
-    """A member of the envelope, or None when it is missing or of another kind."""
+    """A member of the envelope, or None when it is of another kind."""
     try:
         return msgspec.json.decode(written, type=kind)
     except msgspec.ValidationError:
