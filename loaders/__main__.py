@@ -7,6 +7,8 @@ import threading
 
 def run() -> int:
     """The command line. Its libraries load in here, so that Ctrl-C meanwhile is no traceback either."""
+    # httpx would load a command line of its own, with rich and pygments: a quarter of the time to start
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]
     try:
         from loaders.cli import main
 

@@ -4,13 +4,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loaders.landing import Manifest
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ T = TypeVar("T")
 class Reporter:
     """Tells what landed, one line a load or one step of the bar."""
 
-    def __init__(self, bar: Progress | None, total: int) -> None:
+    def __init__(self, bar: "Progress | None", total: int) -> None:
         self._bar = bar
         self._task = bar.add_task("landing", total=total) if bar else None
         self._lock = threading.Lock()
@@ -45,11 +46,15 @@ def tracked(items: Sequence[T], what: str) -> Iterator[T]:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Progress | None]:
+def _bar(total: int) -> Iterator["Progress | None"]:
     """A bar, if there is anything to show and a terminal to show it on."""
     if total == 0 or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
+    # here, since without a terminal nobody needs to wait for it
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         yield bar

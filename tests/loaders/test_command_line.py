@@ -409,6 +409,14 @@ def test_there_is_a_bar_on_a_terminal_and_plain_lines_when_a_log_asks_for_colour
     assert "landed billing_events" not in shown
 
 
+def test_libraries_for_a_terminal_load_only_when_there_is_one() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "loaders", "sync", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"loaders.cli", "httpx"} <= loaded
+    assert not {"rich", "pygments"} & loaded
+
+
 def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None:
     done = subprocess.run(
         [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loaders import billing_events
-from loaders.billing_events import REMEMBERED, Recent, digest_of, walk_once
+from loaders.billing_events import REMEMBERED, Recent, digest_of, telling, walk_once
 from loaders.body import Body
 from loaders.landing import LandingZone, Partition
 from tests.fal_server import FalServer, Oddities, Request, World
@@ -133,6 +133,22 @@ def test_rows_that_stay_are_walked_once(run: Run, loads: Loads, world: World, se
     run(*DAY, "--page-size", 7)
     assert loads(day_of("2026-01-26"))[0].manifest["walks"] == 1
     assert len(server.requests) == 9
+
+
+@pytest.mark.parametrize("size", [9, 1000, 1500, 2500, 10_000])
+@pytest.mark.parametrize("moved", [1, 5, 999, 1001, 2000, 4321, 9999, 15_000])
+def test_rows_that_have_moved_by_any_number_are_noticed(size: int, moved: int) -> None:
+    recent = Recent()
+    for first in range(0, 20_000, size):
+        events = set(telling(range(first, first + size)))
+        assert recent.unseen(events) == events
+    events = set(telling(range(first + size - moved, first + 2 * size - moved)))
+    assert recent.unseen(events) < events
+
+
+def test_of_a_full_page_a_third_is_looked_at_and_of_a_small_one_everything() -> None:
+    assert list(telling(range(2000))) == list(range(2000))
+    assert len(list(telling(range(10_000)))) == 2800
 
 
 # ---------------------------------------------------------------- memory
