@@ -107,7 +107,7 @@ def common_options(command: Command) -> Command:
             type=click.IntRange(1, 64),
             default=settings.DEFAULT_CONCURRENCY,
             show_default=True,
-            help="How many loads are fetched at once.",
+            help="How many loads are fetched at once. Each takes some 10 MB of memory.",
         ),
     )
     for option in reversed(options):
