@@ -65,6 +65,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
     loads: list[LandedLoad] = []
     findings: list[Finding] = []
     landed_days: dict[str, list[date]] = {}
+    empty: list[Partition] = []
     with told_in_one_line(landing_dir):
         for folder in _partition_folders(landing_dir, account):
             partition = partition_in(landing_dir, folder)
@@ -82,10 +83,13 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
                 elif load.is_dir():  # which a prune may have changed just now
                     findings.append(Finding(f"{load} has no {MANIFEST}, so it is no load: remove it"))
             loads += [LandedLoad(load, partition, load == found[-1]) for load in found]
-            if found and partition.feed == "billing_events":
+            if not found:
+                empty.append(partition)
+            elif partition.feed == "billing_events":
                 landed_days.setdefault(partition.account, []).append(date.fromisoformat(partition.value))
+    findings += [_empty(landing_dir, partition) for partition in empty]
     for whose, days in landed_days.items():
-        findings += _gaps(landing_dir, whose, days)
+        findings += _gaps(landing_dir, whose, days, empty)
     return loads, findings
 
 
@@ -145,12 +149,27 @@ def _below(levels: Sequence[str], folders: Iterable[Path]) -> Iterator[Path]:
             yield from _below(levels[1:], folders_in(folder))
 
 
-def _gaps(landing_dir: Path, account: str, landed: Sequence[date]) -> Iterator[Finding]:
-    """The days that are missing between the first and the last, the days to come aside."""
+def _empty(landing_dir: Path, partition: Partition) -> Finding:
+    """A partition without a load: whatever was to be removed from it, or a loader that died, left it so."""
+    folder = landing_dir / partition.folder
+    if partition.window[0] > clock.utc_now():
+        return Finding(f"{folder} has no load, and is to come: remove it")
+    return Finding(f"{folder} has no load; load it again", (Again(partition),))
+
+
+def _gaps(
+    landing_dir: Path, account: str, landed: Sequence[date], told: Sequence[Partition]
+) -> Iterator[Finding]:
+    """The days that are missing between the first and the last, the days to come and those told aside."""
     last = min(max(landed), clock.utc_now().date())
-    missing = set(clock.days_between(min(landed), last)) - set(landed)
-    for days in _in_a_row(sorted(missing)):
-        again = tuple(Again(billing_events.partition_of(account, day)) for day in days)
+    partitions = {
+        day: billing_events.partition_of(account, day)
+        for day in clock.days_between(min(landed), last)
+        if day not in landed
+    }
+    missing = [day for day, partition in partitions.items() if partition not in told]
+    for days in _in_a_row(missing):
+        again = tuple(Again(partitions[day]) for day in days)
         what = f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
         folder = landing_dir / again[0].partition.folder.parent
         yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", again)

@@ -451,6 +451,32 @@ def test_a_folder_that_is_no_load_is_found(run: Run, zone: Path, name: str, foun
     assert (result.code, result.err) == (1, f"error: {zone / DAY / name} {found}\n")
 
 
+@pytest.mark.parametrize("day", ["2026-01-25", "2026-01-27"])
+def test_a_day_without_any_load_is_loaded_again_even_after_what_was_no_load_is_removed(
+    run: Run, zone: Path, day: str
+) -> None:
+    partition = f"billing_events/account=acme/date={day}"
+    load = load_in(zone, partition)
+    (load / "manifest.json").unlink()
+    first = run("verify")
+    no_load = f"error: {zone / partition} has no load; load it again"
+    assert first.errors == [no_load, f"error: {load} has no manifest.json, so it is no load: remove it"]
+    load.rename(zone.parent / "removed")
+    second = run("verify")
+    assert (second.code, second.errors) == (1, [no_load])
+    assert commands_of(first) == commands_of(second) and f"--start {day} --end" in commands_of(first)[0]
+    assert run(*shlex.split(commands_of(first)[0])[3:]).code == 0
+    assert run("verify").code == 0
+
+
+def test_a_day_to_come_without_a_load_is_to_be_removed(run: Run, zone: Path) -> None:
+    folder = zone / "billing_events/account=acme/date=2026-02-06"
+    folder.mkdir()
+    result = run("verify")
+    assert (result.code, result.err) == (1, f"error: {folder} has no load, and is to come: remove it\n")
+    assert commands_of(result) == []
+
+
 def test_files_and_hidden_folders_in_between_are_left_alone(run: Run, zone: Path) -> None:
     for file in ("README.md", "billing_events/notes.txt", "billing_events/account=acme/notes.txt"):
         (zone / file).touch()
