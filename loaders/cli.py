@@ -298,7 +298,8 @@ def verify_command(account: str | None, landing_dir: str) -> int:
 
     It reads every load, superseded ones too: whether each file is there, whole, and what the manifest says
     (sha256, bytes, rows), whether it is JSON or CSV, and whether the manifest fits the folder. It finds days
-    that are missing between the first and the last of an account, and folders that no model reads.
+    that are missing between the first and the last of an account's events or of its estimates, and folders
+    that no model reads. It cannot tell a missing invoice from a month without one; sync asks for it.
 
     Each finding is a line on standard error, the commands that land what is broken or missing are on standard
     output.

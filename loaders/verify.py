@@ -2,9 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -64,7 +64,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
     """The loads of an account, or of all, and what is wrong with the folders they lie in."""
     loads: list[LandedLoad] = []
     findings: list[Finding] = []
-    landed_days: dict[str, list[date]] = {}
+    landed: list[Partition] = []
     empty: list[Partition] = []
     with told_in_one_line(landing_dir):
         for folder in _partition_folders(landing_dir, account):
@@ -83,13 +83,9 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
                 elif load.is_dir():  # which a prune may have changed just now
                     findings.append(Finding(f"{load} has no {MANIFEST}, so it is no load: remove it"))
             loads += [LandedLoad(load, partition, load == found[-1]) for load in found]
-            if not found:
-                empty.append(partition)
-            elif partition.feed == "billing_events":
-                landed_days.setdefault(partition.account, []).append(date.fromisoformat(partition.value))
+            (landed if found else empty).append(partition)
     findings += [_empty(landing_dir, partition) for partition in empty]
-    for whose, days in landed_days.items():
-        findings += _gaps(landing_dir, whose, days, empty)
+    findings += _gaps(landing_dir, landed, set(empty))
     return loads, findings
 
 
@@ -157,22 +153,28 @@ def _empty(landing_dir: Path, partition: Partition) -> Finding:
     return Finding(f"{folder} has no load; load it again", (Again(partition),))
 
 
-def _gaps(
-    landing_dir: Path, account: str, landed: Sequence[date], told: Sequence[Partition]
-) -> Iterator[Finding]:
-    """The days that are missing between the first and the last, the days to come and those told aside."""
-    last = min(max(landed), clock.utc_now().date())
-    partitions = {
-        day: billing_events.partition_of(account, day)
-        for day in clock.days_between(min(landed), last)
-        if day not in landed
-    }
-    missing = [day for day, partition in partitions.items() if partition not in told]
-    for days in _in_a_row(missing):
-        again = tuple(Again(partitions[day]) for day in days)
-        what = f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
-        folder = landing_dir / again[0].partition.folder.parent
-        yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", again)
+def _gaps(landing_dir: Path, landed: Iterable[Partition], told: Container[Partition]) -> Iterator[Finding]:
+    """The days that are missing between the first and the last of an account's events, and of its estimates,
+    those to come and those that are told already aside. A month may have no invoice, so none is missing.
+    """
+    days_of: dict[Partition, set[date]] = {}
+    for partition in landed:
+        if partition.source != "invoice":
+            days = days_of.setdefault(replace(partition, value=""), set())
+            days.add(date.fromisoformat(partition.value))
+    for whose, days in days_of.items():
+        last = min(max(days), clock.utc_now().date())
+        partitions = {
+            day: replace(whose, value=day.isoformat())
+            for day in clock.days_between(min(days), last)
+            if day not in days
+        }
+        missing = (day for day, partition in partitions.items() if partition not in told)
+        for run in _in_a_row(missing):
+            again = tuple(Again(partitions[day]) for day in run)
+            what = f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}"
+            folder = landing_dir / again[0].partition.folder.parent
+            yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", again)
 
 
 def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:

@@ -367,6 +367,35 @@ def test_days_that_are_missing_between_the_first_and_the_last_are_found(run: Run
     assert run("verify").code == 0
 
 
+def test_days_of_estimates_that_are_missing_are_found(run: Run, zone: Path) -> None:
+    run("focus-report", "--source", "estimate", "--start", "2026-01-29", "--end", "2026-01-30")
+    run("focus-report", "--source", "estimate", "--start", "2026-02-03", "--end", "2026-02-04")
+    (zone / "focus_reports/account=acme/source=estimate/date=2026-02-01").mkdir()
+    result = run("verify")
+    estimates = f"{zone}/focus_reports/account=acme/source=estimate"
+    assert result.errors == [
+        f"error: {estimates} lacks 2026-01-27 to 2026-01-28, between days that have landed; load it again",
+        f"error: {estimates} lacks 2026-01-30 to 2026-01-31, between days that have landed; load it again",
+        f"error: {estimates} lacks 2026-02-02, between days that have landed; load it again",
+        f"error: {estimates}/date=2026-02-01 has no load; load it again",
+    ]
+    assert len(commands_of(result)) == 2
+    for command in commands_of(result):
+        assert run(*shlex.split(command)[3:]).code == 0
+    assert run("verify").code == 0
+
+
+def test_a_month_between_two_invoices_is_no_gap_since_it_may_have_none(run: Run, zone: Path) -> None:
+    invoices = (zone / INVOICE).parent
+    (old,) = (zone / INVOICE).iterdir()
+    earlier = invoices / "billing_month=2025-11" / old.name
+    shutil.copytree(old, earlier)
+    window = {"window_start": "2025-11-01T00:00:00Z", "window_end": "2025-12-01T00:00:00Z"}
+    change(earlier, partition="2025-11", complete=True, **window)
+    result = run("verify")
+    assert (result.code, result.err) == (0, "")
+
+
 def test_a_day_that_was_open_is_no_gap(run: Run, zone: Path, set_clock: Callable[[datetime], None]) -> None:
     set_clock(datetime(2026, 1, 30, 12, tzinfo=UTC))
     run("billing-events", "--start", "2026-01-30", "--end", "2026-01-31")
