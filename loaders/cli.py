@@ -51,7 +51,7 @@ def cli() -> None:
 
     \b
     One loader at a time lands an account. A day that was stopped goes on at the page where it stopped when
-    it is run again within an hour.
+    it is run again within an hour, unless it was begun more than a day ago.
     """
 
 

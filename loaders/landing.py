@@ -29,12 +29,13 @@ from loaders.work import (
     Walk,
     account_folder,
     add_to_record,
+    begin_record,
     body_of,
+    cut_record,
     hand_on,
     lock,
     read_record,
     take_over,
-    write_record,
 )
 
 Feed = Literal["billing_events", "focus_reports"]
@@ -220,8 +221,12 @@ class Load:
         self._on_disk = on_disk
         with told_in_one_line(landing_dir):
             record = read_record(work)
-        if record and record[0].request == request and self._is_over(record[0].began_at) == self._is_over():
-            self.walk, self.pages = record
+        if (
+            record
+            and record.walk.request == request
+            and self._is_over(record.walk.began_at) == self._is_over()
+        ):
+            self.walk, self.pages = record.walk, [kept.page for kept in record.kept]
             self.is_resumed = True
         else:
             self._begin(Walk(request, clock.utc_now()))
@@ -247,12 +252,9 @@ class Load:
     def keep_only(self, count: int) -> None:
         """Keep the first pages, and nothing else that may lie beside them."""
         self.pages = self.pages[:count]
-        kept = {RECORD, *(page.file for page in self.pages)}
         with told_in_one_line(self.landing_dir):
-            write_record(self.work, self.walk, self.pages)
-            for file in self.work.iterdir():
-                if file.name not in kept:
-                    file.unlink()
+            cut_record(self.work, count)
+            self._remove_surplus()
 
     def add(self, file: str, body: bytes, rows: int, gzipped: bytes | None = None) -> None:
         """Write one body, compressed, as it came. gzipped: the body as gzip, if it came so."""
@@ -305,7 +307,14 @@ class Load:
         self.pages = []
         with told_in_one_line(self.landing_dir):
             self.work.mkdir(exist_ok=True)
-        self.keep_only(0)
+            begin_record(self.work, walk)
+            self._remove_surplus()
+
+    def _remove_surplus(self) -> None:
+        kept = {RECORD, *(page.file for page in self.pages)}
+        for file in self.work.iterdir():
+            if file.name not in kept:
+                file.unlink()
 
     def _is_over(self, moment: datetime | None = None) -> bool:
         """Whether the window was over at a moment, now by default."""

@@ -5,7 +5,8 @@
     .work/pruned/                         what is being deleted; whoever comes by may finish that
 
 A walk goes from page to page. Its record, one line of JSON for the walk and one for each page that another
-follows, lies beside the pages while they are in the making. A line is written after its page is on disk.
+follows, lies beside the pages while they are in the making. A line is written after its page is on disk, and
+says when.
 """
 
 import fcntl
@@ -14,9 +15,8 @@ import hashlib
 import re
 import secrets
 import zlib
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os import getpid
 from pathlib import Path
@@ -32,7 +32,8 @@ WORK = ".work"
 LOCK = "lock"
 KEPT = "kept"
 RECORD = "walk.jsonl"
-KEPT_FOR = timedelta(hours=1)
+KEPT_FOR = timedelta(hours=1)  # from the last page
+WALKED_FOR = timedelta(days=1)  # from the first
 
 HOLDER = re.compile(r"process [0-9]+ since [0-9TZ:-]+")
 UtcTime = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -56,10 +57,28 @@ class Walk:
     began_at: UtcTime
     earlier: tuple[str, ...] = ()
 
+
+@dataclass(frozen=True)
+class Kept:
+    """A page that is on disk, and since when."""
+
+    page: Page
+    kept_at: UtcTime
+
+
+@dataclass(frozen=True)
+class Record:
+    """A walk, and its pages so far."""
+
+    walk: Walk
+    kept: list[Kept]
+
     @property
     def is_young(self) -> bool:
-        """Whether its pages may still be used. A time to come is one of a clock that has gone back since."""
-        return timedelta(0) <= clock.utc_now() - self.began_at <= KEPT_FOR
+        """Whether the pages may still be used. A time to come is one of a clock that has gone back since."""
+        now, began_at = clock.utc_now(), self.walk.began_at
+        last = self.kept[-1].kept_at if self.kept else began_at
+        return timedelta(0) <= now - began_at <= WALKED_FOR and timedelta(0) <= now - last <= KEPT_FOR
 
 
 def account_folder(landing_dir: Path, account: str) -> Path:
@@ -114,37 +133,40 @@ def hand_on(own: Path) -> None:
 def _tidy(run: Path) -> None:
     for load in folders_in(run):
         record = read_record(load)
-        if record is None or not record[0].is_young:
+        if record is None or not record.is_young:
             remove_folder(load)
 
 
-def write_record(load: Path, walk: Walk, pages: Sequence[Page]) -> None:
-    """Write the record of a walk anew, in one step."""
-    new = load / f"{RECORD}.new"
-    described = {**asdict(walk), "began_at": clock.micros_text(walk.began_at)}
-    new.write_bytes(b"".join(map(_line, (described, *map(asdict, pages)))))
-    new.rename(load / RECORD)
+def begin_record(load: Path, walk: Walk) -> None:
+    """Write the record of a walk without a page, in one step."""
+    _write_record(load, _line(walk))
+
+
+def cut_record(load: Path, count: int) -> None:
+    """Leave the walk and its first pages in a record, in one step."""
+    lines = (load / RECORD).read_bytes().split(b"\n")
+    _write_record(load, b"".join(line + b"\n" for line in lines[: 1 + count]))
 
 
 def add_to_record(load: Path, page: Page) -> None:
-    """Record that a page is whole. Should the line get lost, the page is fetched again."""
+    """Record that a page is whole, now. Should the line get lost, the page is fetched again."""
     with (load / RECORD).open("ab") as record:
-        record.write(_line(asdict(page)))
+        record.write(_line(Kept(page, clock.utc_now())))
 
 
-def read_record(load: Path) -> tuple[Walk, list[Page]] | None:
+def read_record(load: Path) -> Record | None:
     """A walk and its pages up to the first line that is not whole; None when there is nothing to resume."""
     try:
         first, *lines = (load / RECORD).read_bytes().split(b"\n")
-        walk, pages = msgspec.json.decode(first.decode(), type=Walk), []
+        walk, kept = msgspec.json.decode(first.decode(), type=Walk), []
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     for line in lines:
         try:
-            pages.append(msgspec.json.decode(line.decode(), type=Page))
+            kept.append(msgspec.json.decode(line.decode(), type=Kept))
         except (ValueError, RecursionError):
             break
-    return (walk, pages) if pages or walk.earlier else None
+    return Record(walk, kept) if kept or walk.earlier else None
 
 
 def body_of(load: Path, page: Page) -> bytes:
@@ -167,5 +189,11 @@ def body_of(load: Path, page: Page) -> bytes:
     return body
 
 
-def _line(value: dict[str, Any]) -> bytes:
+def _write_record(load: Path, content: bytes) -> None:
+    new = load / f"{RECORD}.new"
+    new.write_bytes(content)
+    new.rename(load / RECORD)
+
+
+def _line(value: Walk | Kept) -> bytes:
     return msgspec.json.encode(value) + b"\n"

@@ -98,11 +98,13 @@ def damaged(draw: st.DrawFn, original: bytes) -> bytes:
 
 @st.composite
 def altered(draw: st.DrawFn, original: dict[str, Any]) -> dict[str, Any]:
-    """A document in which a value, maybe one of a list below, is another or is missing."""
+    """A document in which a value, maybe one further below, is another or is missing."""
     document = json.loads(json.dumps(original))
     place = document
     if isinstance(document.get("pages"), list) and draw(st.booleans()):
         place = draw(st.sampled_from(document["pages"]))
+        if "page" in place and draw(st.booleans()):
+            place = place["page"]
     name = draw(st.sampled_from(sorted(place)))
     if draw(st.booleans()):
         place[name] = draw(VALUES | st.sampled_from(list(place.values())))

@@ -1,4 +1,4 @@
-"""A large day goes on at the page where it stopped, for an hour."""
+"""A large day goes on at the page where it stopped, for an hour after the last page."""
 
 import os
 import re
@@ -96,9 +96,9 @@ def test_a_day_goes_on_after_kill_9_and_after_ctrl_c(
 
 
 def set_to_now(landing: Path) -> None:
-    """Let the walk of a process, which has the true time, have begun at the time of the test."""
+    """Let the walk of a process, which has the true time, have gone on at the time of the test."""
     (record,) = (landing / ".work").glob("account=acme/*/*/walk.jsonl")
-    record.write_text(re.sub('"began_at":"[^"]*"', '"began_at":"2026-02-05T12:00:00Z"', record.read_text()))
+    record.write_text(re.sub('_at":"[^"]*"', '_at":"2026-02-05T12:00:00Z"', record.read_text()))
 
 
 def test_a_load_was_fetched_when_its_first_page_was(
@@ -132,17 +132,68 @@ def test_pages_are_kept_for_an_hour(
     assert pages_asked_for(server) == asked
 
 
-def test_a_walk_that_is_stopped_again_and_again_does_not_stay_young(
-    run: Run, server: FalServer, set_clock: SetClock
+def test_a_walk_of_two_hours_is_kept_for_an_hour_after_its_last_page(
+    run: Run, server: FalServer, loads: Loads, set_clock: SetClock
+) -> None:
+    def half_an_hour_each(request: Request) -> bool:
+        set_clock(NOW + timedelta(minutes=30) * (page_of(request) - 1))
+        return page_of(request) > 4
+
+    server.faults.append(Fault.server_error(times=6, when=half_an_hour_each))
+    assert run(*DAY).code == 1
+    assert pages_asked_for(server) == [1, 2, 3, 4, *[5] * 6]
+    set_clock(NOW + timedelta(minutes=90 + 60))
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+    assert loads(day_of("2026-01-26"))[0].manifest["fetched_at"] == "2026-02-05T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "asked"),
+    [
+        (timedelta(minutes=40), timedelta(minutes=80), [5, 6]),
+        (timedelta(minutes=40), timedelta(minutes=101), [1, 2, 3, 4, 5, 6]),
+        (timedelta(minutes=40), timedelta(minutes=39), [1, 2, 3, 4, 5, 6]),  # a clock that went back
+    ],
+)
+def test_a_walk_that_is_stopped_again_and_again_is_as_old_as_its_last_page(
+    run: Run, server: FalServer, set_clock: SetClock, second: timedelta, third: timedelta, asked: list[int]
 ) -> None:
     stop_after(run, server, 2)
-    set_clock(NOW + timedelta(minutes=40))
+    set_clock(NOW + second)
     server.faults.append(Fault.server_error(times=6, when=later_than(4)))
     assert run(*DAY).code == 1
     assert pages_asked_for(server) == [3, 4, *[5] * 6]
+    set_clock(NOW + third)
+    run(*DAY)
+    assert pages_asked_for(server) == asked
+
+
+def test_a_run_that_brings_no_page_does_not_keep_a_walk_young(
+    run: Run, server: FalServer, set_clock: SetClock
+) -> None:
+    stop_after(run, server, 4)
+    set_clock(NOW + timedelta(minutes=40))
+    server.faults.append(Fault.server_error(times=6))
+    assert run(*DAY).code == 1
+    assert pages_asked_for(server) == [5] * 6
     set_clock(NOW + timedelta(minutes=80))
     run(*DAY)
     assert pages_asked_for(server) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("passed", "asked"), [(timedelta(hours=24), [6]), (timedelta(hours=24, seconds=1), [1, 2, 3, 4, 5, 6])]
+)
+def test_a_walk_that_is_stopped_again_and_again_goes_on_for_a_day(
+    run: Run, server: FalServer, landing: Path, set_clock: SetClock, passed: timedelta, asked: list[int]
+) -> None:
+    stop_after(run, server, 5)
+    (record,) = (landing / ".work").glob("account=acme/kept/*/walk.jsonl")
+    record.write_text(re.sub('kept_at":"[^"]*"', 'kept_at":"2026-02-06T11:30:00Z"', record.read_text()))
+    set_clock(NOW + passed)
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == asked
 
 
 def test_old_work_is_thrown_away_by_any_run_of_its_account(
@@ -243,12 +294,14 @@ def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: py
             [2, 3, 4, 5, 6],
         ),
         (lambda load: os.truncate(load / "walk.jsonl", (load / "walk.jsonl").stat().st_size - 9), [4, 5, 6]),
+        (lambda load: os.truncate(load / "walk.jsonl", (load / "walk.jsonl").stat().st_size - 1), [5, 6]),
         (lambda load: (load / "walk.jsonl").write_bytes(b"\0" * 900), [1, 2, 3, 4, 5, 6]),
         (lambda load: (load / "page-00005.json.gz").write_bytes(b"half"), [5, 6]),  # not in the record
         (lambda load: (load / "manifest.json").write_bytes(b"{}"), [5, 6]),
     ],
     ids=[
-        "empty page", "no page", "cut page", "no first page", "another page", "cut record", "no record",
+        "empty page", "no page", "cut page", "no first page", "another page", "cut record",
+        "record without its last line break", "no record",
         "page without record", "manifest",
     ],
 )  # fmt: skip
