@@ -272,7 +272,8 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     """Remove superseded loads. It needs no key, and may run beside loaders and builds.
 
     The latest load of each day or month always stays. So do those that were superseded less than six hours
-    ago, since a build that began before may still be reading them.
+    ago, since a build that began before may still be reading them, and those that only broken loads came
+    after: without a manifest that can be read, or without a page.
 
     \b
     Examples:
@@ -286,7 +287,9 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     pruned = zone.prune(keep, account)
     touched = count(len({load.parent for load in pruned.removed}), "partition")
     left = f"left {pruned.left:,} that were superseded within the last {READ_FOR // timedelta(hours=1)} hours"
-    tell(f"removed {count(len(pruned.removed), 'superseded load')} of {touched}, kept {keep} of each, {left}")
+    needed = f", and {pruned.needed:,} that broken loads came after; see verify" if pruned.needed else ""
+    removed = count(len(pruned.removed), "superseded load")
+    tell(f"removed {removed} of {touched}, kept {keep} of each, {left}{needed}")
     return 0
 
 

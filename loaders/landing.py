@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -117,10 +118,13 @@ class Latest:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What a prune removed, and how many superseded loads it left, since a build may be reading them."""
+    """What a prune removed, and how many superseded loads it left: since a build may be reading them, and
+    since too few of those that came after them are whole.
+    """
 
     removed: list[Path]
     left: int
+    needed: int
 
 
 class LandingZone:
@@ -173,36 +177,46 @@ class LandingZone:
         return [partition.value for partition in landed if partition]
 
     def prune(self, keep: int, account: str | None = None) -> Pruned:
-        """Remove all but the latest loads of every partition, of one account or of all.
+        """Remove all but the latest whole loads of every partition, of one account or of all.
 
         A build lists the latest loads when it begins, and reads them later: a load whose successor has been
-        there for less than READ_FOR, by the time of its manifest, is left.
+        there for less than READ_FOR, by the time of its manifest, is left. A broken load supersedes none.
         """
-        removed, left = [], 0
+        removed, left, needed = [], 0, 0
         with told_in_one_line(self.folder):
             trash = self.folder / WORK / "pruned"
             trash.mkdir(parents=True, exist_ok=True)
             for unfinished in folders_in(trash):
                 remove_folder(unfinished)
             readable_since = (clock.utc_now() - READ_FOR).timestamp()
-            for load, successor in self._superseded(keep, account):
+            for load, successor, is_needed in self._superseded(keep, account):
                 with suppress(FileNotFoundError):  # another prune was here first
+                    if is_needed:
+                        needed += 1
+                        continue
                     if (successor / MANIFEST).stat().st_mtime > readable_since:
                         left += 1
                         continue
                     gone = load.rename(trash / secrets.token_hex(8))  # out of sight at once
                     removed.append(load)
                     remove_folder(gone)
-        return Pruned(removed, left)
+        return Pruned(removed, left, needed)
 
-    def _superseded(self, keep: int, account: str | None) -> Iterator[tuple[Path, Path]]:
-        """All but the latest loads of every partition, oldest first, each with the one that came after it."""
+    def _superseded(self, keep: int, account: str | None) -> Iterator[tuple[Path, Path, bool]]:
+        """All but the latest loads of every partition, oldest first, each with the one that came after it,
+        and whether it is needed, since fewer than `keep` of those that came after it are whole.
+        """
         whose = f"account={account or '*'}"
         for pattern in (f"billing_events/{whose}/date=*", f"focus_reports/{whose}/source=*/*=*"):
             for folder in sorted(self.folder.glob(pattern)):
                 loads = loads_of(folder)
-                for number, load in enumerate(loads[:-keep], start=1):
-                    yield load, loads[number]
+                superseded = loads[:-keep]
+                if not superseded:
+                    continue
+                whole = (number for number in reversed(range(len(loads))) if is_whole(loads[number]))
+                first_kept = next(islice(whole, keep - 1, None), 0)
+                for number, load in enumerate(superseded):
+                    yield load, loads[number + 1], number >= first_kept
 
 
 class Load:
@@ -376,6 +390,16 @@ def read_manifest(load: Path, kind: type[T]) -> T:
     except (ValueError, RecursionError):
         what_to_do = "remove that load's folder and land it again"
         raise BrokenFileError(f"{load / MANIFEST} is not a manifest: {what_to_do}") from None
+
+
+def is_whole(load: Path) -> bool:
+    """Whether a load's manifest can be read and its pages are there; what is in them is not looked into."""
+    try:
+        manifest = read_manifest(load, Manifest)
+        files = {entry.name for entry in load.iterdir() if entry.is_file()}
+    except (BrokenFileError, FileNotFoundError):  # another prune was here first
+        return False
+    return all(page.file in files for page in manifest.pages)
 
 
 @contextmanager

@@ -387,9 +387,9 @@ def test_two_prunes_side_by_side_both_succeed(
     landed = land_long_ago(landing, 4)
     superseded = LandingZone._superseded
 
-    def overtaken(zone: LandingZone, keep: int, account: str | None) -> Iterator[tuple[Path, Path]]:
+    def overtaken(zone: LandingZone, keep: int, account: str | None) -> Iterator[tuple[Path, Path, bool]]:
         listed = list(superseded(zone, keep, account))
-        for load, _ in listed[:2]:
+        for load, *_ in listed[:2]:
             remove_folder(load)
         return iter(listed)
 
@@ -404,6 +404,42 @@ def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
     landed = land_long_ago(landing, 4)
     run("prune", "--keep", 3)
     assert loads_of(landing / DAY.folder) == landed[1:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda load: (load / "manifest.json").write_text("{"),
+        lambda load: (load / "manifest.json").write_text(f'{{"fetched_at": "{NOW.isoformat()}"}}'),
+        lambda load: (load / "page-00001.json.gz").unlink(),
+    ],
+    ids=["manifest no JSON", "manifest without pages", "page missing"],
+)
+def test_prune_keeps_the_last_whole_load(run: Run, landing: Path, damage: Callable[[Path], object]) -> None:
+    landed = land_long_ago(landing, 5)
+    for load in landed[3:]:
+        damage(load)
+        written(load, timedelta(days=1))
+    result = run("prune")
+    assert result.code == 0
+    assert result.out.endswith(
+        "removed 2 superseded loads of 1 partition, kept 1 of each, left 0 that were superseded within the "
+        "last 6 hours, and 2 that broken loads came after; see verify\n"
+    )
+    assert loads_of(landing / DAY.folder) == landed[2:]
+    assert "removed 0" in run("prune", "--keep", 2).out
+    last = land(landing).folder
+    written(last, timedelta(days=1))
+    assert "removed 3 superseded loads of 1 partition" in run("prune").out
+    assert loads_of(landing / DAY.folder) == [last]
+
+
+def test_prune_removes_nothing_where_all_loads_are_broken(run: Run, landing: Path) -> None:
+    landed = land_long_ago(landing, 3)
+    for load in landed:
+        (load / "page-00001.json.gz").unlink()
+    assert "removed 0" in run("prune").out
+    assert loads_of(landing / DAY.folder) == landed
 
 
 def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
