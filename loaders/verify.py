@@ -70,9 +70,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
         for folder in _partition_folders(landing_dir, account):
             partition = partition_in(landing_dir, folder)
             if partition is None:
-                findings.append(
-                    Finding(f"{folder} is no feed, account, day or month that a model reads: remove it")
-                )
+                findings.append(_unread(landing_dir, folder))
                 continue
             found = []
             for load in folders_in(folder):
@@ -143,6 +141,13 @@ def _below(levels: Sequence[str], folders: Iterable[Path]) -> Iterator[Path]:
             yield folder
         else:
             yield from _below(levels[1:], folders_in(folder))
+
+
+def _unread(landing_dir: Path, folder: Path) -> Finding:
+    """A folder that is no partition. What lies beside the feeds may be anything: the setting may be wrong."""
+    if folder.parent == landing_dir:
+        return Finding(f"{folder} is no feed; check FAL_LANDING_DIR")
+    return Finding(f"{folder} is no account, day or month that a model reads: remove it")
 
 
 def _empty(landing_dir: Path, partition: Partition) -> Finding:

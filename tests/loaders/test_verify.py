@@ -461,7 +461,9 @@ def test_a_folder_that_no_model_reads_is_found(run: Run, zone: Path, folder: str
     result = run("verify")
     assert result.code == 1
     assert result.err == (
-        f"error: {zone / folder} is no feed, account, day or month that a model reads: remove it\n"
+        f"error: {zone / folder} is no account, day or month that a model reads: remove it\n"
+        if "/" in folder
+        else f"error: {zone / folder} is no feed; check FAL_LANDING_DIR\n"
     )
 
 
