@@ -317,6 +317,9 @@ def verify_command(account: str | None, landing_dir: str) -> int:
     """
     zone = landed_zone(landing_dir, account)
     loads, findings = verify.inspect(zone.folder, account)
+    if account is not None and not loads and not findings:
+        what_to_do = "check --account and FAL_LANDING_DIR"
+        raise LoaderError(f"nothing of account {account} has landed in {zone.folder}; {what_to_do}")
     for load in tracked(loads, "verifying"):
         findings += verify.check(zone.folder, load)
     for finding in sorted(findings, key=str):

@@ -424,6 +424,11 @@ def test_one_account_can_be_verified_alone(run: Run, zone: Path) -> None:
     (zone / "notes").mkdir()
     assert len(run("verify").errors) == 2
     assert len(run("verify", "--account", "acme").errors) == 1
+    result = run("verify", "--account", "nosuch")
+    assert (result.code, result.err) == (
+        1,
+        f"error: nothing of account nosuch has landed in {zone}; check --account and FAL_LANDING_DIR\n",
+    )
     result = run("verify", "--account", "bolt")
     assert (result.code, result.out) == (
         0,
