@@ -359,9 +359,15 @@ def as_gzip(body: bytes, gzipped: bytes | None) -> bytes:
 
 
 def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
-    """An id that sorts after every load already there, even when the clock went back."""
-    stamps = [stamp for folder in folders_in(partition_folder) if (stamp := stamp_of(folder))]
-    stamp = max(fetched_at, max(stamps) + timedelta(microseconds=1)) if stamps else fetched_at
+    """An id that sorts after every load already there, even when the clock went back. LandingError when there
+    is none, after the end of the year 9999.
+    """
+    stamps = {stamp: folder for folder in folders_in(partition_folder) if (stamp := stamp_of(folder))}
+    last = max(stamps, default=None)
+    try:
+        stamp = max(fetched_at, last + timedelta(microseconds=1)) if last else fetched_at
+    except OverflowError:
+        raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
     return f"{stamp.strftime(STAMP)}-{secrets.token_hex(3)}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
@@ -232,7 +232,12 @@ NAMES = st.sampled_from(
 )
 
 
+LAST = "load=99991231T235959999999Z-abcdef"  # no time comes after it
+
+
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES), max_size=5), st.booleans())
+@example([("billing_events", "account=acme", f"date={DAY}", LAST)], False)
+@example([("billing_events", "account=acme", f"date={DAY}", LAST)], True)
 def test_folders_of_any_names_stop_nothing(
     landed: Landed, names: list[tuple[str, ...]], has_manifests: bool
 ) -> None:
@@ -248,6 +253,11 @@ def test_folders_of_any_names_stop_nothing(
         assert code == bool(err)
         with suppress(LandingError):  # of a load that is none
             planned(LandingZone(landing), "acme", DAY, NOW)
+        last = landing / partition_of("acme", DAY).folder / LAST
+        if last.exists():
+            with pytest.raises(LandingError, match=f"no load can come after {last}: remove it"):
+                land(landing, Pages())
+            shutil.rmtree(last)
         again = land(landing, Pages())
         assert again.bodies == landed.bodies
         assert again.folder.name > landed.folder.name
