@@ -10,11 +10,10 @@ says when.
 """
 
 import fcntl
-import gzip
 import hashlib
+import io
 import re
 import secrets
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from typing import IO, Annotated, Any
 import msgspec
 
 from loaders import clock
+from loaders.body import PIECE, Gunzip, MalformedBodyError
 from loaders.errors import BrokenFileError, LockedError
 from loaders.files import folders_in, remove_folder
 
@@ -173,12 +173,12 @@ def body_of(load: Path, page: Page) -> bytes:
     """The body of a page as it came. BrokenFileError says how its file is not what was recorded."""
     file = load / page.file
     try:
-        body = gzip.decompress(file.read_bytes())
+        if file.exists() and not file.is_file():  # a pipe may have nobody at its other end
+            raise BrokenFileError(f"{file} is no regular file")
+        body = _gunzipped(file, page.bytes)
     except FileNotFoundError:
         raise BrokenFileError(f"{file} is missing") from None
-    except EOFError:
-        raise BrokenFileError(f"{file} is cut: its gzip ends too early") from None
-    except (gzip.BadGzipFile, zlib.error):
+    except MalformedBodyError:
         raise BrokenFileError(f"{file} is no whole gzip") from None
     except OSError as error:
         raise BrokenFileError(f"{file} cannot be read: {error.strerror or error}") from None
@@ -187,6 +187,22 @@ def body_of(load: Path, page: Page) -> bytes:
     if hashlib.sha256(body).hexdigest() != page.sha256:
         raise BrokenFileError(f"{file} has another sha256 than recorded")
     return body
+
+
+def _gunzipped(file: Path, bound: int) -> bytes:
+    """What a gzip file holds, decoded as far as the bound. MalformedBodyError when it is no gzip,
+    BrokenFileError when it is cut or holds more.
+    """
+    gunzip, body = Gunzip(), io.BytesIO()
+    with file.open("rb") as opened:
+        while data := opened.read(PIECE):
+            for piece in gunzip.fed(data):
+                body.write(piece)
+                if body.tell() > bound:
+                    raise BrokenFileError(f"{file} holds more than the {bound:,} bytes recorded")
+    if not gunzip.is_whole:
+        raise BrokenFileError(f"{file} is cut: its gzip ends too early")
+    return body.getvalue()
 
 
 def _write_record(load: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ import duckdb
 import pytest
 
 from loaders import clock
-from loaders.errors import LandingError, LockedError
+from loaders.errors import BrokenFileError, LandingError, LockedError
 from loaders.files import remove_folder
 from loaders.landing import LandingZone, Partition, loads_of, next_load_id
+from loaders.work import Page, body_of
 from tests.fal_server import World
 from tests.loaders.conftest import Landed, Loads, Run, day_of, tree, unfinished
 
@@ -296,6 +298,17 @@ def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert "manifest.json is not a manifest: remove that load's folder and land it again" in line
+
+
+def test_of_a_page_that_holds_more_than_recorded_little_is_decoded(tmp_path: Path) -> None:
+    content = gzip.compress(bytes(64 * 2**20), 9)
+    (tmp_path / "page-00001.json.gz").write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(BrokenFileError, match="holds more than the 100 bytes recorded"):
+        body_of(tmp_path, Page("page-00001.json.gz", 0, 100, ""))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20
 
 
 # ---------------------------------------------------------------- prune

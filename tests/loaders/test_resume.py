@@ -288,6 +288,10 @@ def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: py
         (lambda load: os.truncate(load / "page-00004.json.gz", 50), [4, 5, 6]),
         (lambda load: (load / "page-00001.json.gz").unlink(), [1, 2, 3, 4, 5, 6]),
         (
+            lambda load: (load / "page-00003.json.gz").unlink() or os.mkfifo(load / "page-00003.json.gz"),
+            [3, 4, 5, 6],
+        ),
+        (
             lambda load: (load / "page-00002.json.gz").write_bytes(
                 (load / "page-00001.json.gz").read_bytes()
             ),
@@ -300,7 +304,7 @@ def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: py
         (lambda load: (load / "manifest.json").write_bytes(b"{}"), [5, 6]),
     ],
     ids=[
-        "empty page", "no page", "cut page", "no first page", "another page", "cut record",
+        "empty page", "no page", "cut page", "no first page", "pipe", "another page", "cut record",
         "record without its last line break", "no record",
         "page without record", "manifest",
     ],

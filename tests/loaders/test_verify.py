@@ -156,7 +156,15 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "page a folder": (
         lambda load: (load / PAGE).unlink() or (load / PAGE).mkdir(),
-        f"{PAGE} cannot be read: Is a directory",
+        f"{PAGE} is no regular file",
+    ),
+    "page a pipe with nobody at its other end": (
+        lambda load: (load / PAGE).unlink() or os.mkfifo(load / PAGE),
+        f"{PAGE} is no regular file",
+    ),
+    "page that holds much more than recorded": (
+        lambda load: (load / PAGE).write_bytes(gzip.compress(bytes(64 * 2**20), 9)),
+        f"{PAGE} holds more than the ",
     ),
     "page of another load": (
         lambda load: (load / PAGE).write_bytes(gzip.compress(b"[]")),
