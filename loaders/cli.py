@@ -12,7 +12,7 @@ from loaders import adhoc, billing_events, clock, focus_reports, settings, sync,
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import READ_FOR, LandingZone, Manifest
-from loaders.options import MONTH, WHEN, When, common_options, landing_dir_option, of_accounts_option
+from loaders.options import MONTH, WHEN, When, common_options, landed_dir_option, of_accounts_option
 from loaders.parallel import HOPELESS, Outcome, land_all
 from loaders.progress import count, described, reporting, say, tell, tracked
 
@@ -267,7 +267,7 @@ def sync_command(since: When | None, account: str, api_url: str, landing_dir: st
     help="Loads to keep of each day or month.",
 )
 @of_accounts_option
-@landing_dir_option
+@landed_dir_option
 def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     """Remove superseded loads. It needs no key, and may run beside loaders and builds.
 
@@ -295,7 +295,7 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
 
 @cli.command("verify")
 @of_accounts_option
-@landing_dir_option
+@landed_dir_option
 def verify_command(account: str | None, landing_dir: str) -> int:
     """Check what has landed, and say what to load again. It needs no key, and changes nothing.
 

@@ -77,14 +77,17 @@ account_option = click.option(
 of_accounts_option = click.option(
     "--account", default=None, help="Only this account. Default: all, whatever FAL_ACCOUNT says."
 )
-landing_dir_option = click.option(
-    "--landing-dir",
-    envvar="FAL_LANDING_DIR",
-    default=settings.DEFAULT_LANDING_DIR,
-    show_default=True,
-    show_envvar=True,
-    metavar="FOLDER",
-    help="Where to land; made if it is not there.",
+landing_dir_option, landed_dir_option = (
+    click.option(
+        "--landing-dir",
+        envvar="FAL_LANDING_DIR",
+        default=settings.DEFAULT_LANDING_DIR,
+        show_default=True,
+        show_envvar=True,
+        metavar="FOLDER",
+        help=text,
+    )
+    for text in ("Where to land; made if it is not there.", "Where it has landed.")
 )
 
 

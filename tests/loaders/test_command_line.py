@@ -34,7 +34,9 @@ def test_the_help_of_each_command_is_its_manual(run: Run, command: str) -> None:
         "default: landing",
     ):
         assert part in result.out
-    if command not in ("prune", "verify"):
+    makes_the_folder = command not in ("prune", "verify")
+    assert ("made if it is not there" in result.out) == makes_the_folder
+    if makes_the_folder:
         for part in (
             "FAL_KEY",
             "FAL_API_URL; default: https://api.fal.ai/v1",
