@@ -20,7 +20,7 @@
 {% macro default__parts_of(relation, key) -%} select distinct {{ key }} from {{ relation }} {%- endmacro %}
 
 {#
-    Whether a row is of one of these parts: a predicate. columns: those of the key that the row has. parts: rows that have
+    Whether a row is of one of these parts: a predicate. columns: the row's expressions for the first columns of the key, in its order. parts: rows that have
     them, or none for all. Plain values, so that an engine reads only the row groups or files that hold them.
 #}
 {% macro is_in_parts(parts, columns) -%}
@@ -28,11 +28,11 @@
     {%- elif not parts -%} false
     {%- else -%}
         {%- for column in columns %}
-        {{ column }} in ({% for value in parts | map(attribute=column) | unique %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
+        {{ column }} in ({% for value in parts | map(attribute=loop.index0) | unique %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
         {%- endfor %}
         ({{ columns | join(', ') }}) in (
             {%- for part in parts %}
-            ({% for column in columns %}{{ sql_value(part[column]) }}{{ ', ' if not loop.last }}{% endfor %}){{ ',' if not loop.last }}
+            ({% for column in columns %}{{ sql_value(part[loop.index0]) }}{{ ', ' if not loop.last }}{% endfor %}){{ ',' if not loop.last }}
             {%- endfor %}
         )
     {%- endif -%}

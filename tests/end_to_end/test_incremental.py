@@ -1,15 +1,20 @@
 """What a build finds already built stays, and the marts are those of a build of everything."""
 
+import os
 import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from tests.end_to_end.conftest import Warehouse
+from tests.end_to_end.conftest import ROOT, Warehouse
 from tests.end_to_end.landing_zone import event, page, write_events
 
 Dbt = Callable[..., Warehouse]
@@ -146,3 +151,72 @@ def test_another_charge_grain_makes_all_charges_anew(tmp_path: Path, dbt: Dbt) -
     for grain, charges in (("day", 1), ("hour", 2), ("day", 1)):
         arguments = ("--select", EVENTS, "--vars", f"fal_charge_grain: {grain}")
         assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
+
+
+def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path, dbt: Dbt) -> None:
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"))])
+    dbt(path, "build", FAL_LANDING_DIR=landing)
+    write_events(landing, "acme", "2026-01-02", [page(at("2026-01-02", "b"))])
+    dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
+    # what the build that is to come finds there, and has no reason to compute again, is wrong
+    with duckdb.connect(str(path)) as connection:
+        wrong = (
+            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd + 1 where charge_date = "
+        )
+        connection.execute(wrong + "'2026-01-02'")
+    only = ("--select", EVENTS, "event_charges_tie_to_events")
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
+            dbt(path, "build", *only, FAL_LANDING_DIR=landing)
+    # a build of a part, passed, is no passed build: the rest was not asked
+    dbt(path, "build", "--select", EVENTS, "--exclude-resource-type", "test", FAL_LANDING_DIR=landing)
+    with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
+        dbt(path, "build", *only, FAL_LANDING_DIR=landing)
+    with duckdb.connect(str(path)) as connection:
+        right = (
+            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd - 1 where charge_date = "
+        )
+        connection.execute(right + "'2026-01-02'")
+        # a day that passed is asked about by dbt test alone
+        connection.execute(wrong + "'2026-01-01'")
+    dbt(path, "build", *only, FAL_LANDING_DIR=landing)
+    with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
+        dbt(path, "test", "--select", "event_charges_tie_to_events", FAL_LANDING_DIR=landing)
+
+
+def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> None:
+    """Killed at random moments, some of them inside a transaction: the log has its begin and no end."""
+    chance = random.Random(1)
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    for number in range(12):
+        change(chance, landing, f"0{number}")
+    built = dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
+    in_transaction = 0
+    for kill in range(8):
+        for number in range(3):
+            change(chance, landing, f"{kill + 1}{number}")
+        in_transaction += killed(path, landing, chance.random())
+        built.value("select count(*) from intermediate.int_charges__of_event_days")  # it can still be read
+    assert in_transaction >= 1
+    built = dbt(path, *BUILD, FAL_LANDING_DIR=landing)
+    assert differences(built, rebuilt(dbt, built, landing)) == []
+
+
+def killed(warehouse: Path, landing: Path, moment: float) -> bool:
+    """Kill -9 a run that has begun to build, after so many seconds. Whether a transaction was open then."""
+    log = warehouse.parent / "log"
+    shutil.rmtree(log, ignore_errors=True)
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    folders = ("--log-path", str(log), "--target-path", str(warehouse.parent / "target"))
+    environment = os.environ | {"FAL_WAREHOUSE": str(warehouse), "FAL_LANDING_DIR": str(landing)}
+    command = [dbt, "--quiet", "run", "--select", EVENTS, *folders]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as build:
+        said = ""
+        while build.poll() is None and "1 of 8 START" not in said:
+            time.sleep(0.01)
+            said = (log / "dbt.log").read_text() if (log / "dbt.log").exists() else ""
+        time.sleep(moment)
+        build.kill()
+    said = (log / "dbt.log").read_text()
+    return said.rfind("BEGIN") > max(said.rfind("COMMIT"), said.rfind("ROLLBACK"))

@@ -12,7 +12,9 @@ with
 landed as (
 
     -- every field still as the text that was landed: nothing is lost before it can be quarantined
-    select * from ({{ read_landed_billing_events(ref('stg_fal__billing_event_loads')) }})
+    select * from ({{ read_landed_billing_events(
+        ref('stg_fal__billing_event_loads'), ref('stg_fal__landed_files')
+    ) }})
 
 ),
 
