@@ -1,7 +1,7 @@
 """What builds cost: `python -m benchmarks.builds [--days N] [--events N] [--endpoints N] [--keys N]`.
 
-In one run: a hand-written query over the pages of so many days; the first `dbt build` of them; one when nothing is
-new; one of a new day; and looking up one request. Each with its peak memory, and what lies on disk.
+In one run: a hand-written query over the pages of so many days; the first `dbt build` of them; one when
+nothing is new; one of a new day; and looking up one request. Each with its peak memory, and its disk.
 """
 
 import argparse
@@ -88,7 +88,8 @@ def main() -> int:
     parser.add_argument("--query", metavar="FOLDER", help="run the hand-written query alone")
     options = parser.parse_args()
     if options.query:
-        with duckdb.connect(config={"threads": 2, "TimeZone": "UTC"}) as connection:
+        with duckdb.connect(config={"threads": 2}) as connection:
+            connection.execute("set TimeZone = 'UTC'")
             pattern = f"{options.query}/billing_events/*/*/*/page-*.json.gz"
             print(len(connection.execute(QUERY, [pattern]).fetchall()))
         return 0

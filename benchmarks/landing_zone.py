@@ -1,7 +1,7 @@
-"""A landing zone of any size: `python -m benchmarks.landing_zone FOLDER [--days N] [--events N] [--first DAY] ...`.
+"""A landing zone of any size: `python -m benchmarks.landing_zone FOLDER [--days N] [--events N] ...`.
 
-Written as the loaders land, without a server: one account, one load a day, pages of 10,000 events. The n-th event
-of a day is of the n-th pair of endpoint and key, so a day has endpoints × keys charges, at most `--events`.
+Written as the loaders land, without a server: one account, one load a day, pages of 10,000 events. The events
+of a day go round endpoints and keys, so it has endpoints × keys charges, at most `--events`.
 """
 
 import argparse
@@ -26,7 +26,9 @@ EVENTS = """
         '"unit_price":0.0%d,"percent_discount":null,"cost_estimate_nano_usd":%d,"auth_method":"Key %d"}',
         cast(uuid() as varchar),
         n % $endpoints,
-        strftime(cast($day as timestamp) + to_microseconds(n * 86400000000 // $events), '%Y-%m-%dT%H:%M:%S.%gZ'),
+        strftime(
+            cast($day as timestamp) + to_microseconds(n * 86400000000 // $events), '%Y-%m-%dT%H:%M:%S.%gZ'
+        ),
         n % 7 + 1,
         n % $endpoints % 40 + 11,
         ((n % 7 + 1) * 1000000 + 500000) * (n % $endpoints % 40 + 11),
