@@ -70,9 +70,9 @@ units: $(INSTALLED) ## pytest without the builds
 end-to-end: $(INSTALLED) ## pytest: from the local fal server to the marts
 	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile -m end_to_end
 
-build-sample: $(INSTALLED) ## dbt build of the sample, with all its tests
+build-sample: $(INSTALLED) ## dbt build of the sample, with all its tests and the models' unit tests
 	@mkdir -p target
-	$(TEST_ENV) $(BIN)/dbt build
+	$(TEST_ENV) $(BIN)/dbt build --select '*'
 
 sample: $(INSTALLED) ## make sample/ anew from the local fal server
 	$(BIN)/python -m tests.fal_server.sample

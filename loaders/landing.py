@@ -43,6 +43,7 @@ Feed = Literal["billing_events", "focus_reports"]
 Source = Literal["invoice", "estimate"]
 
 MANIFEST = "manifest.json"
+LINE_BREAK_OR_SURROGATE = re.compile(rb"[\r\n]|\\u[dD][89a-fA-F]")
 LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
 # fal is a company of this century
 PARTITION = re.compile(
@@ -274,7 +275,7 @@ class Load:
         """Write one body, compressed, as it came. gzipped: the body as gzip, if it came so."""
         with told_in_one_line(self.landing_dir):
             write_durably(self.work / file, as_gzip(body, gzipped))
-        self.pages.append(Page(file, rows, len(body), hashlib.sha256(body).hexdigest()))
+        self.pages.append(Page(file, rows, len(body), hashlib.sha256(body).hexdigest(), is_one_line(body)))
 
     def keep(self) -> None:
         """Should this run die, the next one goes on after the page that was added last."""
@@ -346,6 +347,11 @@ def partition_in(landing_dir: Path, folder: Path) -> Partition | None:
     except ValueError:
         return None
     return partition if landing_dir / partition.folder == folder else None
+
+
+def is_one_line(body: bytes) -> bool:
+    """Whether a body has neither line breaks nor escaped surrogates, pairs included: few pages have any."""
+    return not LINE_BREAK_OR_SURROGATE.search(body)
 
 
 def as_gzip(body: bytes, gzipped: bytes | None) -> bytes:

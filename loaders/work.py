@@ -41,12 +41,17 @@ UtcTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 @dataclass(frozen=True)
 class Page:
-    """One file of a load. bytes and sha256 are those of the body before compression."""
+    """One file of a load. bytes and sha256 are those of the body before compression.
+
+    one_line: whether the body is one line of text without halves of surrogate pairs, so that a reader of
+    JSON lines can take it as it is.
+    """
 
     file: str
     rows: int
     bytes: int
     sha256: str
+    one_line: bool = False
 
 
 @dataclass(frozen=True)

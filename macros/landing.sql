@@ -47,13 +47,11 @@
     {{ return(run_query(query).columns[0].values() | list) }}
 {% endmacro %}
 
-{# a SQL list of file patterns, one per folder #}
-{% macro files_in(folders, pattern) -%}
-    [
-        {%- for folder in folders %}
-        {{ sql_text(folder ~ '/' ~ pattern) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ]
+{# a SQL list of paths: this file of each folder #}
+{% macro files_in(folders, file) -%}
+    {%- set paths = [] -%}
+    {%- for folder in folders %}{% do paths.append(folder ~ '/' ~ file) %}{% endfor -%}
+    {{ path_list(paths) }}
 {%- endmacro %}
 
 {# a relation without rows, for a landing zone without loads; columns: name to SQL type #}
@@ -67,7 +65,7 @@
 
 {#
     What the latest loads hold, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
-    fetched_at, page_file, page_rows. From their manifests; a prune may remove those of superseded loads meanwhile.
+    fetched_at, page_file, page_rows, is_one_line. From their manifests; a prune may remove those of superseded loads meanwhile.
 #}
 {% macro read_landed_manifests() %}
     {{ return(adapter.dispatch('read_landed_manifests')(
@@ -80,7 +78,7 @@
     {{ empty_relation({
         'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
         'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
-        'page_rows': 'bigint',
+        'page_rows': 'bigint', 'is_one_line': 'boolean',
     }) }}
     {%- else -%}
     select
@@ -92,7 +90,8 @@
         is_complete,
         fetched_at,
         page.file as page_file,
-        page.page_rows
+        page.page_rows,
+        page.is_one_line
     from (
         select
             feed,
@@ -102,12 +101,15 @@
             load_id,
             complete as is_complete,
             fetched_at,
-            unnest(list_transform(pages, lambda page: {'file': page.file, 'page_rows': page.rows})) as page
+            unnest(list_transform(
+                pages,
+                lambda page: {'file': page.file, 'page_rows': page.rows, 'is_one_line': coalesce(page.one_line, false)}
+            )) as page
         from read_json(
             {{ files_in(folders, 'manifest.json') }},
             columns = {
                 feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
-                complete: 'BOOLEAN', fetched_at: 'VARCHAR', pages: 'STRUCT(file VARCHAR, "rows" BIGINT)[]'
+                complete: 'BOOLEAN', fetched_at: 'VARCHAR', pages: 'STRUCT(file VARCHAR, "rows" BIGINT, one_line BOOLEAN)[]'
             },
             format = 'newline_delimited',
             hive_partitioning = false
@@ -127,27 +129,56 @@
 {% endmacro %}
 
 {#
-    Events of the latest loads: account, landed_date, load_id, landed_file, event_number (from 1 within its page),
-    raw_event (its JSON text), is_readable, and each field of billing_event_fields() as text.
-    A page that is no JSON document, or has no list of events, is one row that is not readable.
+    Events of the loads that this model has not, of all when it is built anew: account, landed_date, load_id, landed_file,
+    event_number (from 1 within its page), raw_event (its JSON text), is_readable, and each field of billing_event_fields()
+    as text. A page that is no JSON document, or has no list of events, is one row that is not readable.
+    loads: a relation of account, landed_date and load_id; files: stg_fal__landed_files.
 #}
-{% macro read_landed_billing_events() %}
-    {{ return(adapter.dispatch('read_landed_billing_events')(latest_loads('billing_events'))) }}
+{% macro read_landed_billing_events(loads, files) %}
+    {% set pages = {true: [], false: []} %}
+    {% if execute %}
+        {% set query %}
+            select
+                files.account,
+                files.landed_partition,
+                files.load_id,
+                files.landed_file,
+                files.is_one_line
+            from {{ files }} as files
+            inner join {{ loads }} as loads
+                on
+                    files.account = loads.account
+                    and cast(files.landed_partition as date) = loads.landed_date
+                    and files.load_id = loads.load_id
+            where
+                files.feed = 'billing_events'
+                and {{ is_in_parts(parts_to_build(loads), ['loads.account', 'loads.landed_date', 'loads.load_id']) }}
+            order by files.account, files.landed_partition, files.load_id, files.landed_file
+        {% endset %}
+        {% for page in run_query(query).rows %}
+            {% do pages[page['is_one_line']].append(
+                landing_dir() ~ '/billing_events/account=' ~ page['account'] ~ '/date=' ~ page['landed_partition']
+                ~ '/load=' ~ page['load_id'] ~ '/' ~ page['landed_file']
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(adapter.dispatch('read_billing_event_pages')(pages[true], pages[false])) }}
 {% endmacro %}
 
-{% macro duckdb__read_landed_billing_events(folders) %}
+{# one_line: paths of pages that are one line of JSON by their manifest; others: paths of pages that may be any text #}
+{% macro duckdb__read_billing_event_pages(one_line, others) %}
     {%- set fields = billing_event_fields() -%}
-    {%- if not folders -%}
+    {%- if not one_line and not others -%}
     {{ empty_relation(dict({
         'account': 'varchar', 'landed_date': 'date', 'load_id': 'varchar', 'landed_file': 'varchar',
         'event_number': 'bigint', 'raw_event': 'varchar', 'is_readable': 'boolean',
     }, **dict.fromkeys(fields, 'varchar'))) }}
     {%- else -%}
     select
-        account,
-        landed_date,
-        load_id,
-        landed_file,
+        {{ folder_value('account') }} as account,
+        cast({{ folder_value('date') }} as date) as landed_date,
+        {{ folder_value('load') }} as load_id,
+        parse_filename(filename) as landed_file,
         event_number,
         raw_event,
         is_readable,
@@ -156,40 +187,57 @@
         {%- endfor %}
     from (
         select
-            * exclude (events, raw_events),
+            filename,
+            is_readable,
             unnest(range(1, len(events) + 1)) as event_number,
             unnest(events) as event,
             unnest(raw_events) as raw_event
         from (
+            -- a page that is no document with a list of events is one row: it has no field, and its start as raw text
             select
-                * exclude (events),
-                from_json(
-                    events,
-                    '[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]'
-                ) as events,
-                cast(from_json(events, '["JSON"]') as varchar[]) as raw_events
+                filename,
+                events is not null as is_readable,
+                coalesce(events, [null]) as events,
+                coalesce(raw_events, [cast(to_json(left(page_text, 1000)) as varchar)]) as raw_events
             from (
                 select
-                    * exclude (page, page_text),
-                    coalesce(json_type(page, '$.billing_events') = 'ARRAY', false) as is_readable,
-                    case
-                        when json_type(page, '$.billing_events') = 'ARRAY' then json_extract(page, '$.billing_events')
-                        -- one row stands for the page: it has no field, and the start of the page as its raw text
-                        else json_array(left(page_text, 1000))
-                    end as events
+                    filename,
+                    page_text,
+                    from_json(
+                        page,
+                        '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
+                    ).billing_events as events,
+                    cast(from_json(page, '{"billing_events":["JSON"]}').billing_events as varchar[]) as raw_events
                 from (
+                    {%- if one_line %}
                     select
-                        *,
+                        filename,
+                        cast("json" as varchar) as page_text,
+                        cast({{ with_exact_numbers('cast("json" as varchar)') }} as json) as page
+                    from read_json_objects(
+                        {{ path_list(one_line) }},
+                        format = 'newline_delimited',
+                        -- a page that is no JSON after all is null
+                        ignore_errors = true,
+                        maximum_object_size = {{ largest_page() }},
+                        filename = true,
+                        hive_partitioning = false
+                    )
+                    {%- endif %}
+                    {%- if one_line and others %}
+                    union all
+                    {%- endif %}
+                    {%- if others %}
+                    select
+                        filename,
+                        page_text,
                         coalesce(
                             try_cast({{ with_exact_numbers('page_text') }} as json),
                             try_cast({{ with_valid_text(with_exact_numbers('page_text')) }} as json)
                         ) as page
                     from (
                         select
-                            {{ folder_value('account') }} as account,
-                            cast({{ folder_value('date') }} as date) as landed_date,
-                            {{ folder_value('load') }} as load_id,
-                            parse_filename(filename) as landed_file,
+                            filename,
                             string_agg(line, chr(10) order by line_number) as page_text
                         from (
                             select
@@ -197,7 +245,7 @@
                                 filename,
                                 line
                             from read_csv(
-                                {{ files_in(folders, 'page-*.json.gz') }},
+                                {{ path_list(others) }},
                                 -- no CSV: each line of a page as one text, whatever is in it
                                 auto_detect = false,
                                 header = false,
@@ -208,19 +256,32 @@
                                 nullstr = '\N~absent~',
                                 strict_mode = false,
                                 parallel = false,
-                                max_line_size = 100000000,
+                                max_line_size = {{ largest_page() }},
                                 filename = true,
                                 hive_partitioning = false
                             )
                         )
                         group by filename
                     )
+                    {%- endif %}
                 )
             )
         )
     )
     {%- endif -%}
 {% endmacro %}
+
+{# bytes that a page may have; the loaders take no more #}
+{% macro largest_page() %}{{ return(100000000) }}{% endmacro %}
+
+{# a SQL list of texts #}
+{% macro path_list(paths) -%}
+    [
+        {%- for path in paths %}
+        {{ sql_text(path) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ]
+{%- endmacro %}
 
 {# the value of key=value in the path of a file; the last one, should a folder above the landing zone be named so #}
 {% macro folder_value(key) -%}

@@ -1,5 +1,7 @@
 -- What is staged and what counts: as many events as there are different ones, and each at the cost of one of its
 -- repeats, the greatest.
+{% set days = untested_parts('tested_days', ref('int_event_days')) %}
+
 with
 
 staged as (
@@ -14,6 +16,7 @@ staged as (
         misfit_meter,
         max(cost_nano_usd) as cost_nano_usd
     from {{ ref('stg_fal__billing_events') }}
+    where {{ is_in_parts(days, ['account', 'charge_date']) }}
     group by account, request_id, endpoint_id, billed_at, unit_price_usd, output_units, misfit_meter
 
 ),
@@ -36,6 +39,7 @@ found as (
         count(*) as event_count,
         sum(cost_nano_usd) as cost_nano_usd
     from {{ ref('int_billing_events__deduplicated') }}
+    where {{ is_in_parts(days, ['account', 'charge_date']) }}
     group by account
 
 )

@@ -1,5 +1,6 @@
 -- Every event and CSV record that the loader counted is in staging or in quarantine. A page that can't be read is one
 -- row of quarantine, whatever it held: it is reported there.
+{% set loads = untested_parts('tested_loads', ref('stg_fal__billing_event_loads')) %}
 with
 
 files as (
@@ -8,6 +9,9 @@ files as (
         *,
         coalesce(source, 'billing_events') as feed_name
     from {{ ref('stg_fal__landed_files') }}
+    where
+        feed <> 'billing_events'
+        or {{ is_in_parts(loads, ['account', 'cast(landed_partition as date)', 'load_id']) }}
 
 ),
 
@@ -22,6 +26,7 @@ staged as (
         count(*) as staged_rows,
         max(case when quarantine_reason = '{{ unreadable_page() }}' then 1 else 0 end) = 1 as is_unreadable
     from {{ ref('base_fal__typed_billing_events') }}
+    where {{ is_in_parts(loads, ['account', 'landed_date', 'load_id']) }}
     group by account, landed_date, load_id, landed_file
     union all
     select

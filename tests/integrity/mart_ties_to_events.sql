@@ -7,8 +7,8 @@ events as (
     select
         events.account,
         events.charge_date,
-        sum(events.cost_nano_usd) as cost_nano_usd
-    from {{ ref('int_billing_events__deduplicated') }} as events
+        sum(events.cost_usd) as cost_usd
+    from {{ ref('int_charges__of_event_days') }} as events
     inner join {{ ref('int_charge_days__sources') }} as days
         on events.account = days.account and events.charge_date = days.charge_date
     where days.charge_source = 'billing_events'
@@ -31,7 +31,7 @@ mart as (
 select
     events.account,
     events.charge_date,
-    events.cost_nano_usd,
+    events.cost_usd,
     mart.effective_cost
 from events
 full outer join mart
@@ -39,4 +39,4 @@ full outer join mart
 where
     events.account is null
     or mart.account is null
-    or events.cost_nano_usd <> mart.effective_cost * 1000000000
+    or events.cost_usd <> mart.effective_cost

@@ -7,7 +7,7 @@ charged as (
     select distinct
         account,
         charge_date
-    from {{ ref('int_billing_events__deduplicated') }}
+    from {{ ref('int_charges__of_event_days') }}
     union
     select distinct
         account,

@@ -17,15 +17,15 @@ feeds as (
 
     select
         account,
-        cast(sum(cost_nano_usd) as decimal(38, 9)) as cost_nano_usd,
+        cast(sum(cost_usd) as decimal(38, 18)) as event_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(0 as decimal(38, 18)) as estimated_usd
-    from {{ ref('int_billing_events__deduplicated') }}
+    from {{ ref('int_charges__of_event_days') }}
     group by account
     union all
     select
         account,
-        cast(0 as decimal(38, 9)) as cost_nano_usd,
+        cast(0 as decimal(38, 18)) as event_usd,
         cast(sum(BilledCost) as decimal(38, 18)) as invoiced_usd,
         cast(0 as decimal(38, 18)) as estimated_usd
     from {{ ref('stg_fal__focus_invoices') }}
@@ -33,7 +33,7 @@ feeds as (
     union all
     select
         account,
-        cast(0 as decimal(38, 9)) as cost_nano_usd,
+        cast(0 as decimal(38, 18)) as event_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(sum(coalesce(EffectiveCost, BilledCost)) as decimal(38, 18)) as estimated_usd
     from {{ ref('stg_fal__focus_estimates') }}
@@ -48,7 +48,7 @@ fed as (
 
     select
         account,
-        sum(cost_nano_usd) as cost_nano_usd,
+        sum(event_usd) as event_usd,
         sum(invoiced_usd) as invoiced_usd,
         sum(estimated_usd) as estimated_usd
     from feeds
@@ -58,7 +58,7 @@ fed as (
 
 select
     coalesce(fed.account, reconciled.account) as account,
-    fed.cost_nano_usd,
+    fed.event_usd,
     reconciled.event_usage_usd,
     fed.invoiced_usd,
     reconciled.invoiced_total_usd,
@@ -69,6 +69,6 @@ full outer join reconciled on fed.account = reconciled.account
 where
     fed.account is null
     or reconciled.account is null
-    or fed.cost_nano_usd <> reconciled.event_usage_usd * 1000000000
+    or fed.event_usd <> reconciled.event_usage_usd
     or fed.invoiced_usd <> reconciled.invoiced_total_usd
     or fed.estimated_usd <> reconciled.estimated_usage_usd

@@ -24,7 +24,8 @@ typed as (
         {{ try_utc_timestamp('fetched_at') }} as fetched_at,
 
         ---------- flags
-        is_complete
+        is_complete,
+        is_one_line
 
     from manifests
 
