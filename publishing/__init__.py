@@ -1,7 +1,7 @@
 """Publishes the marts for readers: one DuckDB file with all of them, and a Parquet file of each.
 
-A dbt-duckdb plugin, called by macros/publish.sql. All is written into a hidden folder first and then renamed over what
-was published before: a reader finds the old or the new, never a part of it, and one that is connected keeps the old.
+All is written into a hidden folder first and then renamed over what was published before: a reader finds
+the old or the new, never a part of it, and one that is connected keeps the old.
 """
 
 import fcntl
@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from dbt.adapters.duckdb.plugins import BasePlugin
-from dbt.adapters.duckdb.utils import TargetConfig
 
 from loaders.files import remove_folder, sync_folder
 
@@ -23,35 +21,13 @@ WORK = ".publishing"
 STORAGE_VERSION = "v1.0.0"
 
 
-class Plugin(BasePlugin):
-    """What dbt calls."""
-
-    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Keep the build's connection to the warehouse, since no other could be opened beside it."""
-        self.warehouse = conn
-
-    def store(self, target_config: TargetConfig) -> None:
-        """Publish config["marts"] as config["publication_id"] into the folder location.path.
-
-        What went wrong, in one line, is put into config["failure"].
-        """
-        assert target_config.location and self.creds
-        config, folder = target_config.config, Path(target_config.location.path)
-        try:
-            if (folder / DATABASE).resolve() == Path(self.creds.path).resolve():
-                raise OSError(f"{DATABASE} there is the warehouse itself; set FAL_PUBLISH_DIR to another folder")
-            publish(self.warehouse, folder, config["marts"], config["publication_id"])
-        except (OSError, duckdb.Error) as error:
-            config["failure"] = f"nothing was published to {folder}: {str(error).splitlines()[0]}"
-
-
 def publish(
     warehouse: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[str, str], publication_id: str
 ) -> None:
     """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
 
-    The database also has focus.publication: publication_id and published_at, which are in the metadata of every
-    Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
+    The database also has focus.publication: publication_id and published_at, which are in the metadata of
+    every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
     Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +36,7 @@ def publish(
             write(cursor, work / DATABASE, marts, publication_id)
         files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
         for file in files:
-            # for reading alone: a program that opened the database for writing would leave its log beside the next one
+            # for reading alone: who opened the database for writing would leave a log beside the next one
             file.chmod(file.stat().st_mode & ~0o222)
             sync_folder(file)
         for file in files:
