@@ -1,8 +1,8 @@
 """Readers in a loop while whole builds publish: `python -m benchmarks.readers [--builds N] [--readers N]`.
 
 Before each build a day lands, so that no two publications are alike. A third of the readers makes a
-connection for each read, a third keeps one, a third takes the Parquet files. It fails if a reader fails, if one
-sees what was never published, or if one that connects anew misses a publication.
+connection for each read, a third keeps one, a third takes the Parquet files. It fails if a reader fails, if
+one sees what was never published, or if one that connects anew misses a publication.
 """
 
 import argparse
