@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
-TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb
+TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
 
 FORMAT ?= csv
 UNITS := not end_to_end
@@ -40,7 +40,7 @@ run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the 
 demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@rm -rf target/demo && mkdir -p target/demo
 	@echo "The local fal server makes up 60 days of SAMPLE DATA."
-	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb \
+	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
 
 conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
@@ -78,4 +78,4 @@ sample: $(INSTALLED) ## make sample/ anew from the local fal server
 	$(BIN)/python -m tests.fal_server.sample
 
 clean: ## remove what was built, not what was landed
-	rm -rf $(VENV) target logs warehouse/*.duckdb *.egg-info
+	rm -rf $(VENV) target logs published warehouse/*.duckdb *.egg-info

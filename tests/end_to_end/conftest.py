@@ -72,13 +72,14 @@ def load(*arguments: object, **settings: object) -> Command:
 
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
-    """dbt with these arguments, a warehouse and settings. It may warn, not fail."""
+    """dbt with these arguments, a warehouse it publishes beside, and settings. It may warn, not fail."""
     target = tmp_path_factory.mktemp("dbt")
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
 
     def run_dbt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
         command = [*program, *arguments, "--target-path", str(target)]
-        done = run(command, FAL_WAREHOUSE=warehouse, **settings)
+        published = warehouse.with_suffix(".published")
+        done = run(command, FAL_WAREHOUSE=warehouse, FAL_PUBLISH_DIR=published, **settings)
         assert done.code == 0, done.output
         return Warehouse(warehouse, done.output)
 

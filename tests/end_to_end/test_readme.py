@@ -40,7 +40,8 @@ def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
         )
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         warehouse = tmp_path / "warehouse.duckdb"
-        done = run(["bash", "-euc", script], FAL_API_URL=server.url, FAL_WAREHOUSE=warehouse, PATH=path)
+        built = {"FAL_WAREHOUSE": warehouse, "FAL_PUBLISH_DIR": tmp_path / "published"}
+        done = run(["bash", "-euc", script], FAL_API_URL=server.url, PATH=path, **built)
     assert done.code == 0, done.output
     assert Warehouse(warehouse, done.output).exact(
         "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource = 'billing_events'"

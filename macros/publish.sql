@@ -1,0 +1,45 @@
+{#
+    After a complete build in which all went well: the marts, published for readers into FAL_PUBLISH_DIR. Complete is what
+    built every seed and model and ran every data test: the marts then belong together, and all that is known about them
+    was asked. Unit tests ask about the code. Returns SQL that fails with what went wrong, or nothing.
+#}
+{% macro publish(results) %}
+    {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
+        {% set good = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | map(attribute='node.unique_id') | list %}
+        {% set missing = [] %}
+        {% for node in graph.nodes.values() if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in good %}
+            {% do missing.append(node.name) %}
+        {% endfor %}
+        {% if missing or results | length != good | length %}
+            {% do print('Nothing was published: a build publishes when all of the project is in it and passes.') %}
+        {% else %}
+            {{ return(adapter.dispatch('publish_marts')(published_marts())) }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# every model of the schemas focus and finops: a dict of schema.name to the relation #}
+{% macro published_marts() %}
+    {% set marts = {} %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
+        {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
+    {% endfor %}
+    {{ return(marts) }}
+{% endmacro %}
+
+{% macro duckdb__publish_marts(marts) %}
+    {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
+    {% set publication = {'marts': marts, 'publication_id': invocation_id} %}
+    {% if folder %}
+        {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}
+    {% else %}
+        {% do publication.update({'failure': 'nothing was published: FAL_PUBLISH_DIR is empty; unset it for published/, or name a folder'}) %}
+    {% endif %}
+    {% if publication.failure %}
+        {{ return('select error(' ~ sql_text(publication.failure) ~ ')') }}
+    {% endif %}
+    {% do print('Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.') %}
+{% endmacro %}
+
+{# elsewhere, readers have the tables themselves, which never lock them out #}
+{% macro default__publish_marts(marts) %}{% endmacro %}

@@ -1,0 +1,99 @@
+"""Publishes the marts for readers: one DuckDB file with all of them, and a Parquet file of each.
+
+All is written into a hidden folder first and then renamed over what was published before: a reader finds
+the old or the new, never a part of it, and one that is connected keeps the old.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from loaders.files import remove_folder, sync_folder
+
+DATABASE = "fal_focus.duckdb"
+WORK = ".publishing"
+# the oldest format that DuckDB writes: a BI tool brings a DuckDB of its own, and any since 1.0 reads this one
+STORAGE_VERSION = "v1.0.0"
+
+
+def publish(
+    warehouse: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[str, str], publication_id: str
+) -> None:
+    """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
+
+    The database also has focus.publication: publication_id and published_at, which are in the metadata of
+    every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
+    Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder), work_folder(folder) as work:
+        with warehouse.cursor() as cursor:
+            write(cursor, work / DATABASE, marts, publication_id)
+        files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
+        for file in files:
+            # for reading alone: who opened the database for writing would leave a log beside the next one
+            file.chmod(file.stat().st_mode & ~0o222)
+            sync_folder(file)
+        for file in files:
+            file.replace(folder / file.name)
+        sync_folder(folder)
+
+
+def write(
+    cursor: duckdb.DuckDBPyConnection, database: Path, marts: Mapping[str, str], publication_id: str
+) -> None:
+    """Copy marts into a new database, and from there into Parquet files beside it."""
+    published_at = text(datetime.now(UTC).isoformat(timespec="seconds"))
+    metadata = f"{{publication_id: {text(publication_id)}, published_at: {published_at}}}"
+    cursor.execute(f"attach {text(database)} as fal_publication (storage_version {text(STORAGE_VERSION)})")
+    try:
+        for schema in sorted({mart.partition(".")[0] for mart in marts}):
+            cursor.execute(f"create schema fal_publication.{schema}")
+        for mart, relation in marts.items():
+            cursor.execute(f"create table fal_publication.{mart} as from {relation}")
+            file = database.with_name(f"{mart.partition('.')[2]}.parquet")
+            cursor.execute(
+                f"copy fal_publication.{mart} to {text(file)} (format parquet, kv_metadata {metadata})"
+            )
+        cursor.execute(
+            "create table fal_publication.focus.publication as"
+            f" select {text(publication_id)} as publication_id, timestamptz {published_at} as published_at"
+        )
+        cursor.execute("checkpoint fal_publication")
+    finally:
+        cursor.execute("detach fal_publication")
+
+
+def text(value: object) -> str:
+    """A value as an SQL text."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder against another build that publishes there; OSError if there is one."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise OSError("another build is publishing there at this moment") from None
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """A new hidden folder, without what a publication that was killed left in it; removed afterwards."""
+    work = folder / WORK
+    remove_folder(work)
+    work.mkdir()
+    try:
+        yield work
+    finally:
+        remove_folder(work)

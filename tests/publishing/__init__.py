@@ -1,0 +1,1 @@
+"""What readers find, whatever happens while it is published."""

@@ -1,0 +1,232 @@
+"""What is published, from warehouses made here. Which builds do: tests/end_to_end/test_publication.py."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from publishing import WORK, alone_in, publish
+from tests.publishing.readers import ROOT, check, connect, database_state, parquet_state, reading
+
+MARTS = {name: f"warehouse.{name}" for name in ("focus.charges", "focus.accounts", "finops.months")}
+FILES = ["accounts.parquet", "charges.parquet", "fal_focus.duckdb", "months.parquet"]
+
+
+def fill(warehouse: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Marts whose totals belong together: no two versions have one in common."""
+    warehouse.execute(
+        "create or replace table focus.charges as select n as id, cast(? as integer) as version,"
+        " n + cast(? as decimal(38, 18)) as cost, timestamptz '2026-01-01 00:00:00+00' as charged_at"
+        " from range(2000) as rows (n)",
+        [version, f"{version}.000000000000000001"],
+    )
+    warehouse.execute(
+        "create or replace table finops.months as"
+        " select version, sum(cost) as cost from focus.charges group by version"
+    )
+    warehouse.execute("create or replace table focus.accounts as select distinct version from focus.charges")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse of version 1, held open for writing as a build does."""
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute("create schema focus; create schema finops")
+        fill(connection, 1)
+        yield connection
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that is in a folder, hidden or not."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def version(folder: Path) -> int:
+    """What a new reader of the database finds."""
+    with connect(folder) as connection:
+        ((value,),) = connection.execute("select distinct version from focus.charges").fetchall()
+    return value
+
+
+def test_the_marts_are_published_row_for_row_in_both_forms(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "made" / "published"
+    publish(warehouse, folder, MARTS, "first")
+    assert sorted(contents(folder)) == FILES
+    with connect(folder) as published:
+        for mart in MARTS:
+            file = folder / f"{mart.partition('.')[2]}.parquet"
+            rows = warehouse.execute(f"from {mart} order by all").fetchall()
+            assert published.execute(f"from {mart} order by all").fetchall() == rows
+            assert duckdb.execute(f"from '{file}' order by all").fetchall() == rows
+        assert published.execute("select sum(cost) from focus.charges").fetchall() == [
+            (Decimal("2001000.000000000000002000"),)
+        ]
+        types = published.execute("select column_type from (describe focus.charges)").fetchall()
+    assert ("DECIMAL(38,18)",) in types
+
+
+def test_a_publication_says_which_one_it_is_in_every_file(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish(warehouse, tmp_path / "published", MARTS, "it's the first")
+    with connect(tmp_path / "published") as published:
+        query = "select publication_id, cast(epoch(published_at) as bigint) from focus.publication"
+        assert published.execute(query).fetchall()[0][0] == "it's the first"
+    for file in FILES:
+        if file.endswith(".parquet"):
+            query = f"select decode(value) from parquet_kv_metadata('{tmp_path / 'published' / file}')"
+            assert ("it's the first",) in duckdb.execute(query).fetchall()
+
+
+def test_the_database_opens_in_every_duckdb_since_1_0(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish(warehouse, tmp_path / "published", MARTS, "first")
+    # the storage version behind the magic bytes: 64 is what DuckDB 1.0 writes
+    head = (tmp_path / "published" / "fal_focus.duckdb").read_bytes()[:20]
+    assert (head[8:12], head[12]) == (b"DUCK", 64)
+
+
+def test_a_reader_that_is_connected_keeps_the_old_and_the_next_one_finds_the_new(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    with connect(folder) as connected, (folder / "charges.parquet").open("rb") as opened:
+        old = contents(folder)["charges.parquet"]
+        fill(warehouse, 2)
+        publish(warehouse, folder, MARTS, "second")
+        assert connected.execute("select distinct version from focus.charges").fetchall() == [(1,)]
+        assert opened.read() == old
+    assert version(folder) == 2
+
+
+def test_a_publication_that_fails_leaves_all_as_it_was(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    before = contents(folder)
+    fill(warehouse, 2)
+    with pytest.raises(duckdb.Error):
+        publish(warehouse, folder, MARTS | {"finops.weeks": "finops.weeks"}, "second")
+    assert contents(folder) == before
+    # and the warehouse is none the worse
+    publish(warehouse, folder, MARTS, "third")
+    assert version(folder) == 2
+
+
+PUBLISH_WITH_LIMIT = """
+import resource, sys
+from pathlib import Path
+import duckdb
+from publishing import publish
+from tests.publishing.test_publishing import MARTS, fill
+warehouse = duckdb.connect(sys.argv[1])
+fill(warehouse, 2)
+warehouse.execute("checkpoint")
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    publish(warehouse, Path(sys.argv[2]), MARTS, "second")
+except (OSError, duckdb.Error) as error:
+    print("failed:", error)
+"""
+
+
+@pytest.mark.parametrize("limit", [1, 5_000, 50_000])
+def test_a_full_disk_leaves_all_as_it_was(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, limit: int
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    before = contents(folder)
+    warehouse.close()
+    command = [sys.executable, "-c", PUBLISH_WITH_LIMIT, str(tmp_path / "warehouse.duckdb"), str(folder)]
+    done = subprocess.run([*command, str(limit)], cwd=ROOT, text=True, capture_output=True)
+    assert done.stdout.startswith("failed:"), done.stderr
+    assert contents(folder) == before
+
+
+PUBLISH_FOR_EVER = """
+import itertools, sys
+from pathlib import Path
+import duckdb
+from publishing import publish
+from tests.publishing.test_publishing import MARTS, fill
+warehouse = duckdb.connect(sys.argv[1])
+for version in itertools.count(2):
+    fill(warehouse, version)
+    publish(warehouse, Path(sys.argv[2]), MARTS, str(version))
+    print(version, flush=True)
+"""
+
+
+def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans_up(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    warehouse.close()
+    left_over = 0
+    for number in range(6):
+        command = [sys.executable, "-c", PUBLISH_FOR_EVER, str(tmp_path / "warehouse.duckdb"), str(folder)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            process.stdout.readline()
+            # the work folder is there from the first file until the last is renamed
+            while not (folder / WORK).exists():
+                pass
+            for _ in range(number * 2000):
+                pass
+            process.send_signal(signal.SIGKILL)
+        left_over += (folder / WORK).exists()
+        assert [name for name in sorted(file.name for file in folder.iterdir()) if name != WORK] == FILES
+        found = version(folder)
+        for name in ("charges", "accounts", "months"):
+            # one by one replaced: a file is of this publication, or of the one that was about to come
+            file = folder / f"{name}.parquet"
+            assert duckdb.execute(
+                f"select distinct version - {found} in (0, 1) from '{file}'"
+            ).fetchall() == [(True,)]
+    assert left_over
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as next_one:
+        publish(next_one, folder, MARTS, "last")
+    assert sorted(contents(folder)) == FILES
+
+
+def test_two_builds_do_not_publish_into_one_folder_at_once(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    with alone_in(folder), pytest.raises(OSError, match="another build is publishing there"):
+        publish(warehouse, folder, MARTS, "second")
+    publish(warehouse, folder, MARTS, "third")
+
+
+def test_eight_readers_see_twenty_publications_whole_and_in_order(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    # with twenty whole builds: benchmarks/readers.py
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "1")
+    databases, files = [], []
+    kinds = ["reconnecting"] * 3 + ["connected"] * 2 + ["parquet"] * 3
+    with reading(folder, tmp_path, kinds) as readers:
+        for number in range(1, 21):
+            if number > 1:
+                fill(warehouse, number)
+                publish(warehouse, folder, MARTS, str(number))
+            with connect(folder) as connection:
+                databases.append(database_state(connection))
+            files.append(parquet_state(folder))
+            readers.wait()
+    assert len({str(state) for state in databases}) == 20
+    check(readers, databases, files)
