@@ -186,12 +186,24 @@
 {% endmacro %}
 
 {#
-    Events of the latest loads: account, landed_date, load_id, landed_file, event_number (from 1 within its page),
+    Events of the loads that this model has not, of all when it is built anew: account, landed_date, load_id, landed_file, event_number (from 1 within its page),
     raw_event (its JSON text), is_readable, and each field of billing_event_fields() as text.
     A page that is no JSON document, or has no list of events, is one row that is not readable.
+    loads: a relation of account, landed_date and load_id.
 #}
-{% macro read_landed_billing_events() %}
-    {{ return(adapter.dispatch('read_landed_billing_events')(latest_loads('billing_events'))) }}
+{% macro read_landed_billing_events(loads) %}
+    {% set folders = [] %}
+    {% if execute %}
+        {% set parts = parts_to_build(loads) %}
+        {% set parts = run_query('select * from ' ~ loads ~ ' order by all').rows if parts is none else parts %}
+        {% for part in parts %}
+            {% do folders.append(
+                landing_dir() ~ '/billing_events/account=' ~ part['account'] ~ '/date=' ~ part['landed_date']
+                ~ '/load=' ~ part['load_id']
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(adapter.dispatch('read_landed_billing_events')(folders)) }}
 {% endmacro %}
 
 {% macro duckdb__read_landed_billing_events(folders) %}

@@ -10,6 +10,13 @@
 
 {% macro spark__sql_text(value) -%} '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}' {%- endmacro %}
 
+{# a text or date as a literal #}
+{% macro sql_value(value) -%}
+    {%- if value.isoformat is defined -%} cast('{{ value.isoformat() }}' as date)
+    {%- else -%} {{ sql_text(value) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro number_pattern() %}{{ return('-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?') }}{% endmacro %}
 
 {% macro time_pattern() %}

@@ -5,7 +5,7 @@ charged as (
     select distinct
         account,
         auth_method
-    from {{ ref('int_billing_events__deduplicated') }}
+    from {{ ref('int_charges__of_event_days') }}
 
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 events as (
@@ -15,7 +17,9 @@ ranked as (
         *,
         row_number() over (
             partition by
+                -- repeats lie on one day: of a query for some days no others are read
                 account,
+                charge_date,
                 request_id,
                 endpoint_id,
                 billed_at,
@@ -55,7 +59,7 @@ first_of_each as (
 
         ---------- times (UTC)
         billed_at,
-        {{ utc_date('billed_at') }} as charge_date
+        charge_date
 
     from ranked
     where repeat_number = 1

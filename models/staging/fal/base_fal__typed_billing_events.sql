@@ -1,8 +1,18 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'landed_date', 'load_id'],
+        meta={'parts_of': 'stg_fal__billing_event_loads'},
+    )
+}}
+
 with
 
 landed as (
 
-    select * from {{ ref('base_fal__billing_events') }}
+    -- every field still as the text that was landed: nothing is lost before it can be quarantined
+    select * from ({{ read_landed_billing_events(ref('stg_fal__billing_event_loads')) }})
 
 ),
 
@@ -71,6 +81,7 @@ typed as (
 
         ---------- times (UTC)
         {{ try_utc_timestamp(adapter.quote('timestamp')) }} as billed_at,
+        {{ utc_date(try_utc_timestamp(adapter.quote('timestamp'))) }} as charge_date,
 
         ---------- where it was landed
         landed_date,

@@ -30,6 +30,7 @@ usable as (
 
         ---------- times (UTC)
         billed_at,
+        charge_date,
 
         ---------- where it was landed
         landed_date,

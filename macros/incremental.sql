@@ -1,0 +1,61 @@
+{#
+    Incremental models are built in parts. A part is the rows that agree in the model's unique_key; the relation named in
+    meta.parts_of holds the key of every part there should be. A build computes those it has not, and removes those that
+    should not be there any more: one strategy, `parts`, for what is landed again, late, gone or became empty. A model
+    compares what it holds with what is above it, so a build that was killed is caught up by the next.
+#}
+
+{# Keys of the parts that `wanted` has and this model has not; none when all are to be built: a list of rows. #}
+{% macro parts_to_build(wanted) %}
+    {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
+    {% set key = config.get('unique_key') | join(', ') %}
+    {{ return(run_query(
+        'select ' ~ key ~ ' from ' ~ wanted ~ ' except ' ~ parts_of(this, key) ~ ' order by ' ~ key
+    ).rows | list) }}
+{% endmacro %}
+
+{# a query for the keys of the parts that a relation has; dispatched, since an engine may know them without a scan #}
+{% macro parts_of(relation, key) -%}{{ return(adapter.dispatch('parts_of')(relation, key)) }}{%- endmacro %}
+
+{% macro default__parts_of(relation, key) -%} select distinct {{ key }} from {{ relation }} {%- endmacro %}
+
+{#
+    Whether a row is of one of these parts: a predicate. columns: those of the key that the row has. parts: rows that have
+    them, or none for all. Plain values, so that an engine reads only the row groups or files that hold them.
+#}
+{% macro is_in_parts(parts, columns) -%}
+    {%- if parts is none -%} true
+    {%- elif not parts -%} false
+    {%- else -%}
+        {%- for column in columns %}
+        {{ column }} in ({% for value in parts | map(attribute=column) | unique %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
+        {%- endfor %}
+        ({{ columns | join(', ') }}) in (
+            {%- for part in parts %}
+            ({% for column in columns %}{{ sql_value(part[column]) }}{{ ', ' if not loop.last }}{% endfor %}){{ ',' if not loop.last }}
+            {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{# the strategy: temp_relation holds the parts to build, as the model selected them #}
+{% macro get_incremental_parts_sql(arguments) %}
+    {% set target = arguments['target_relation'] %}
+    {% set key = config.get('unique_key') %}
+    {% set columns = key | join(', ') %}
+    {% set wanted = ref(config.get('meta')['parts_of']) %}
+    {% set gone = run_query(parts_of(target, columns) ~ ' except select ' ~ columns ~ ' from ' ~ wanted).rows | list %}
+    {{ return(adapter.dispatch('replace_parts')(
+        target, arguments['temp_relation'], gone, key, arguments['dest_columns'] | map(attribute='quoted') | join(', ')
+    )) }}
+{% endmacro %}
+
+{# Remove the parts that are gone from target and add all rows of new_parts, at once: nobody sees one without the other. #}
+{% macro duckdb__replace_parts(target, new_parts, gone, key, columns) %}
+    {% if gone %}
+    delete from {{ target }}
+    where {{ is_in_parts(gone, key) }};
+    {% endif %}
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ new_parts }}
+{% endmacro %}

@@ -1,0 +1,104 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'charge_date', 'made_of'],
+        meta={'parts_of': 'int_event_days'},
+    )
+}}
+
+with
+
+days as (
+
+    select * from {{ ref('int_event_days') }}
+
+),
+
+events as (
+
+    select * from {{ ref('int_billing_events__deduplicated') }}
+    where {{ is_in_parts(parts_to_build(ref('int_event_days')), ['account', 'charge_date']) }}
+
+),
+
+metered as (
+
+    select
+        *,
+        unit_price_usd is not null and output_units is not null as is_metered
+    from events
+
+),
+
+priced as (
+
+    -- An event without units or price is charged by its cost: the quantity is USD, the price 1. Its discount shows only
+    -- if fal says what the cost was before it; a cost alone has been discounted already.
+    select
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        auth_method,
+        cost_usd,
+        {{ utc_trunc(var('fal_charge_grain'), 'billed_at') }} as charge_period_start,
+        is_metered,
+        output_units is not null as has_units,
+        case when is_metered then unit_price_usd else {{ money(1) }} end as list_unit_price,
+        case
+            when is_metered then output_units
+            else {{ quantity('coalesce(cost_subtotal_usd, cost_usd)') }}
+        end as pricing_quantity,
+        case
+            when is_metered or cost_subtotal_usd is not null then coalesce(percent_discount, 0)
+            else 0
+        end as percent_discount,
+        coalesce(output_units, {{ quantity(1) }}) as consumed_quantity
+    from metered
+
+),
+
+charges as (
+
+    select
+        account,
+        charge_date,
+        charge_period_start,
+        endpoint_id,
+        auth_method,
+        is_metered,
+        has_units,
+        list_unit_price,
+        percent_discount,
+        {{ money('list_unit_price * (1 - cast(percent_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))') }}
+            as contracted_unit_price,
+        {{ quantity('sum(pricing_quantity)') }} as pricing_quantity,
+        {{ quantity('sum(consumed_quantity)') }} as consumed_quantity,
+        {{ money('sum(cost_usd)') }} as cost_usd,
+        count(distinct request_id) as request_count
+    from priced
+    group by
+        account,
+        charge_date,
+        charge_period_start,
+        endpoint_id,
+        auth_method,
+        is_metered,
+        has_units,
+        list_unit_price,
+        percent_discount
+
+),
+
+of_days as (
+
+    select
+        charges.*,
+        days.made_of
+    from charges
+    inner join days on charges.account = days.account and charges.charge_date = days.charge_date
+
+)
+
+select * from of_days

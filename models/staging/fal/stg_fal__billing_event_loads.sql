@@ -1,0 +1,25 @@
+{{ config(materialized='view') }}
+
+with
+
+files as (
+
+    select * from {{ ref('stg_fal__landed_files') }}
+
+),
+
+loads as (
+
+    -- by what the loader counted: a day without events has nothing to read
+    select
+        account,
+        cast(landed_partition as date) as landed_date,
+        load_id
+    from files
+    where feed = 'billing_events'
+    group by account, landed_partition, load_id
+    having sum(landed_rows) > 0
+
+)
+
+select * from loads

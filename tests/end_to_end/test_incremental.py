@@ -1,0 +1,148 @@
+"""What a build finds already built stays, and the marts are those of a build of everything."""
+
+import random
+import shutil
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Warehouse
+from tests.end_to_end.landing_zone import event, page, write_events
+
+Dbt = Callable[..., Warehouse]
+
+EVENTS = "+int_charges__of_event_days"
+BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
+FIRST_DAY = date(2026, 1, 1)
+
+
+def differences(one: Warehouse, other: Warehouse) -> list[str]:
+    """Tables of which either warehouse has a row that the other has not, or not as often."""
+    query = (
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in ('staging', 'intermediate', 'conformance', 'focus', 'finops')"
+        " order by all"
+    )
+    names = [name for (name,) in one.rows(query)]
+    assert names == [name for (name,) in other.rows(query)]
+    assert "focus.cost_and_usage" in names
+    return [name for name in names if bag(one, name) != bag(other, name)]
+
+
+def bag(warehouse: Warehouse, table: str) -> list[tuple[str, ...]]:
+    """All rows of a table as text, in order."""
+    rows = warehouse.rows(f"from {table}")
+    return sorted(tuple(map(str, row)) for row in rows)
+
+
+def rebuilt(dbt: Dbt, warehouse: Warehouse, landing: Path, *arguments: str) -> Warehouse:
+    """A copy of a warehouse in which everything was made anew."""
+    copy = warehouse.path.with_name("rebuilt.duckdb")
+    shutil.copy(warehouse.path, copy)
+    return dbt(copy, *BUILD, "--full-refresh", *arguments, FAL_LANDING_DIR=landing)
+
+
+def at(day: str, request_id: str, **fields: str) -> str:
+    """An event in the middle of a day."""
+    return event(request_id, timestamp=f'"{day}T12:00:00Z"', **fields)
+
+
+def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_nothing_else(
+    tmp_path: Path, dbt: Dbt
+) -> None:
+    landing, warehouse = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+
+    def build() -> list[tuple[str, Decimal]]:
+        built = dbt(warehouse, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
+        return built.rows(
+            "select strftime(charge_date, '%d'), sum(cost_usd) * 1000000000"
+            " from intermediate.int_charges__of_event_days group by all order by all"
+        )
+
+    first = write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"), at("2026-01-01", "b"))])
+    second = write_events(landing, "acme", "2026-01-02", [page(at("2026-01-02", "c"))])
+    third = write_events(landing, "acme", "2026-01-03", [page(at("2026-01-03", "d"))])
+    assert build() == [("01", 3600000), ("02", 1800000), ("03", 1800000)]
+
+    # landed again, it has another cost; a late event lies in a new partition, beside a repeat of an early one
+    write_events(
+        landing, "acme", "2026-01-02", [page(at("2026-01-02", "c", cost_estimate_nano_usd="7"))], "2"
+    )
+    fourth = write_events(
+        landing, "acme", "2026-01-04", [page(at("2026-01-01", "late"), at("2026-01-01", "a"))]
+    )
+    # what was built already is not opened again: it cannot be read any more
+    for load in (first, third):
+        (load / "page-00001.json.gz").write_bytes(b"")
+    assert build() == [("01", 5400000), ("02", 7), ("03", 1800000)]
+
+    # nothing is new: no page is opened
+    (fourth / "page-00001.json.gz").write_bytes(b"")
+    assert build() == [("01", 5400000), ("02", 7), ("03", 1800000)]
+
+    # the partition that an event was landed in first is gone, its repeat counts; another became empty
+    shutil.rmtree(first.parent)
+    write_events(landing, "acme", "2026-01-03", [page()], "2")
+    assert build() == [("01", 3600000), ("02", 7)]
+
+    # the latest load is gone, the one before it counts again
+    shutil.rmtree(second.parent / "load=2")
+    assert build() == [("01", 3600000), ("02", 1800000)]
+
+    # nothing is left
+    shutil.rmtree(landing)
+    assert build() == []
+
+
+@pytest.mark.parametrize(("seed", "grain"), [(1, "day"), (2, "hour")])
+def test_any_sequence_of_changes_gives_what_a_build_of_everything_gives(
+    tmp_path: Path, dbt: Dbt, seed: int, grain: str
+) -> None:
+    chance = random.Random(seed)
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    grain_of = ("--vars", f"fal_charge_grain: {grain}")
+    for step in range(4):
+        for number in range(5):
+            change(chance, landing, f"{step}{number}")
+        command = ("run", "--select", EVENTS) if step < 3 else BUILD
+        built = dbt(path, *command, *grain_of, FAL_LANDING_DIR=landing)
+    assert built.value("select count(*) from focus.cost_and_usage") > 0
+    assert differences(built, rebuilt(dbt, built, landing, *grain_of)) == []
+
+
+def change(chance: random.Random, landing: Path, load_id: str) -> None:
+    """Land a day, of events of its own and of others, anew; or empty it; or remove it."""
+    account, day = chance.choice(("acme", "studio")), FIRST_DAY + timedelta(days=chance.randrange(4))
+    what = chance.choice(("land", "land", "land", "empty", "remove"))
+    folder = landing / "billing_events" / f"account={account}" / f"date={day}"
+    if what == "remove":
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    events = [
+        event(
+            f"r{chance.randrange(12)}",
+            timestamp=f'"{day - timedelta(days=chance.choice((0, 0, 1)))}T0{chance.randrange(3)}:00:00Z"',
+            cost_estimate_nano_usd=str(chance.randrange(3)),
+            auth_method=chance.choice(('"Key 1"', '"Key 2"', "null")),
+        )
+        for _ in range(chance.randrange(1, 20))
+    ]
+    unusable = ["null"] if chance.random() < 0.3 else []
+    write_events(
+        landing, account, str(day), [page(*events, *unusable) if what == "land" else page()], load_id
+    )
+
+
+def test_another_charge_grain_makes_all_charges_anew(tmp_path: Path, dbt: Dbt) -> None:
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    two_hours = page(
+        event("a", timestamp='"2026-01-05T01:00:00Z"'), event("b", timestamp='"2026-01-05T02:00:00Z"')
+    )
+    write_events(landing, "acme", "2026-01-05", [two_hours])
+    query = "select count(*) from intermediate.int_charges__of_event_days"
+    for grain, charges in (("day", 1), ("hour", 2), ("day", 1)):
+        arguments = ("--select", EVENTS, "--vars", f"fal_charge_grain: {grain}")
+        assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
