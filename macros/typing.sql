@@ -140,8 +140,9 @@
     regexp_replace(regexp_replace(cast({{ number }} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')
 {%- endmacro %}
 
+{# a cast would write 0E-18; format_number is exact for decimals #}
 {% macro spark__plain_decimal(number) -%}
-    regexp_replace(regexp_replace(cast({{ number }} as string), '([.][0-9]*?)0+$', '$1'), '[.]$', '')
+    format_number({{ number }}, '0.{{ '#' * 38 }}')
 {%- endmacro %}
 
 {# an instant as text, like 2026-01-05T00:00:00Z #}
