@@ -6,15 +6,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SPARK_INSTALLED := $(VENV)/.spark-installed
+
+# the major version of the Java that Spark would take, 0 where there is none
+JAVA := $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
+JAVA_VERSION = $(shell $(JAVA) -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | grep . || echo 0)
 
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
 
 FORMAT ?= csv
-UNITS := not end_to_end
+UNITS := not end_to_end and not spark
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo conformance export test check lint units end-to-end build-sample sample clean
+.PHONY: help install run demo conformance export test test-spark check lint units end-to-end build-sample sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +58,18 @@ export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the de
 	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export}'
 
 test: lint units end-to-end build-sample ## everything that proves the project
+	@if [ $(JAVA_VERSION) -ge 17 ]; then $(MAKE) --no-print-directory test-spark; \
+	else echo "Not tested on Spark: it needs Java 17 or later."; fi
 
-check: UNITS := not end_to_end and not slow
+# pyspark is 400 MB: it comes when it is asked for
+$(SPARK_INSTALLED): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
+	@touch $@
+
+test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17)
+	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
+
+check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## what to run between edits: under two minutes
 
 lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
@@ -78,4 +93,4 @@ sample: $(INSTALLED) ## make sample/ anew from the local fal server
 	$(BIN)/python -m tests.fal_server.sample
 
 clean: ## remove what was built, not what was landed
-	rm -rf $(VENV) target logs published warehouse/*.duckdb *.egg-info
+	rm -rf $(VENV) target logs published warehouse/*.duckdb warehouse/spark *.egg-info

@@ -58,11 +58,24 @@
     ])
 {%- endmacro %}
 
+{% macro spark__unnest_structs(elements) -%}
+    explode(array(
+        {%- for element in elements %}
+        named_struct({% for name, value in element.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %})
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    ))
+{%- endmacro %}
+
 {# the days from a date until before another, one row each: a set-returning expression #}
 {% macro each_day(first_day, end_day) -%}{{ return(adapter.dispatch('each_day')(first_day, end_day)) }}{%- endmacro %}
 
 {% macro duckdb__each_day(first_day, end_day) -%}
     cast(unnest(generate_series({{ first_day }}, {{ end_day }} - 1, interval 1 day)) as date)
+{%- endmacro %}
+
+{% macro spark__each_day(first_day, end_day) -%}
+    explode(case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end)
 {%- endmacro %}
 
 {# one element of ContractApplied as JSON text: numbers as plain decimals, texts as JSON strings #}
@@ -83,6 +96,10 @@
 
 {% macro duckdb__contract_applied_elements_agg(element, contract_commitment_id) -%}
     string_agg({{ element }}, ',' order by {{ contract_commitment_id }})
+{%- endmacro %}
+
+{% macro spark__contract_applied_elements_agg(element, contract_commitment_id) -%}
+    listagg({{ element }}, ',') within group (order by {{ contract_commitment_id }})
 {%- endmacro %}
 
 {# elements as the JSON object that FOCUS wants in ContractApplied; null for null #}

@@ -20,15 +20,26 @@
 
 {% macro duckdb__export_relation(relation, format, file) %}
     {% set options = {'csv': 'format csv, header', 'parquet': 'format parquet', 'json': 'format json'} %}
-    {% set columns = [] %}
-    {% for column in adapter.get_columns_in_relation(relation) %}
-        {% do columns.append(exported(column, format)) %}
-    {% endfor %}
     {% do run_query(
-        'copy (select ' ~ columns | join(', ') ~ ' from ' ~ relation ~ ' order by all) to ' ~ sql_text(file)
+        'copy (select ' ~ exported_columns(relation, format) ~ ' from ' ~ relation ~ ' order by all) to ' ~ sql_text(file)
         ~ ' (' ~ options[format] ~ ')'
     ) %}
 {% endmacro %}
+
+{# Spark writes a folder of this name, with one file of rows in it #}
+{% macro spark__export_relation(relation, format, file) %}
+    {% set options = {'csv': " options (header 'true', escape '\"')", 'parquet': '', 'json': ''} %}
+    {% do run_query(
+        'insert overwrite directory ' ~ sql_text(file) ~ ' using ' ~ format ~ options[format]
+        ~ ' select /*+ coalesce(1) */ * from (select ' ~ exported_columns(relation, format) ~ ' from ' ~ relation ~ ' order by all)'
+    ) %}
+{% endmacro %}
+
+{% macro exported_columns(relation, format) -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {{ exported(column, format) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
 
 {#
     A column as a file wants it. In CSV a decimal has a point and no exponent: a reader that guesses types would take a column
@@ -39,7 +50,10 @@
     {%- if 'TIMESTAMP' in column.data_type | upper and format != 'parquet' -%}
         {{ iso_utc(name) }} as {{ name }}
     {%- elif 'DECIMAL' in column.data_type | upper and format == 'csv' -%}
-        regexp_replace({{ plain_decimal(name) }}, '^(-?[0-9]+)$', '\1.0') as {{ name }}
+        case
+            when {{ plain_decimal(name) }} like '%.%' then {{ plain_decimal(name) }}
+            else {{ plain_decimal(name) }} || '.0'
+        end as {{ name }}
     {%- else -%}
         {{ name }}
     {%- endif -%}

@@ -104,7 +104,7 @@
     {%- endif -%}
     case when {{ speaks }} then coalesce(
         {%- if shape == 'not_null' %} {{ column }} is not null
-        {%- elif shape == 'null' %} {{ column }} is null
+        {%- elif shape == 'is_null' %} {{ column }} is null
         {%- elif shape == 'holds' %} {{ arguments | join('|') }}
         {%- elif shape == 'equals' %} {{ column }} = {{ key }}
         {%- elif shape == 'at_least_zero' %} {{ column }} >= 0
@@ -276,6 +276,17 @@
         ]) as tally
         from ({{ wide }}) as counts
     ) as tallies
+{% endmacro %}
+
+{% macro spark__rows_of_columns(rules, wide, measures) %}
+    select inline(array(
+        {%- for rule in rules %}
+        named_struct('rule_id', {{ sql_text(rule.rule_id) }}
+        {%- for measure in measures %}, '{{ measure }}', {{ rule.verdict }}_{{ measure }}{% endfor -%}
+        ){{ ',' if not loop.last }}
+        {%- endfor %}
+    ))
+    from ({{ wide }}) as counts
 {% endmacro %}
 
 {# codes of national currencies in use, ISO 4217 #}

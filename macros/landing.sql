@@ -47,11 +47,41 @@
     {{ return(run_query(query).columns[0].values() | list) }}
 {% endmacro %}
 
+{% macro spark__latest_loads(partitions) %}
+    {% set below = partitions[(landing_dir() | length):] | replace('*', '[^/]*') %}
+    {% set query %}
+        select max(folder) as folder
+        from (
+            select regexp_replace(path, '/manifest[.]json$', '') as folder
+            from binaryFile.{{ adapter.quote(landing_dir()) }}
+                with (recursiveFileLookup = 'true', pathGlobFilter = 'manifest.json')
+            where path rlike '{{ below }}/load=[^/]*/manifest[.]json$'
+        ) as loads
+        group by regexp_replace(folder, '/load=[^/]*$', '')
+        order by folder
+    {% endset %}
+    {{ return(run_query(query).columns[0].values() | list) }}
+{% endmacro %}
+
 {# a SQL list of paths: this file of each folder #}
 {% macro files_in(folders, file) -%}
     {%- set paths = [] -%}
     {%- for folder in folders %}{% do paths.append(folder ~ '/' ~ file) %}{% endfor -%}
     {{ path_list(paths) }}
+{%- endmacro %}
+
+{# Spark's relation of whole files as text (value), and their paths (filename); folders lie below one landing zone #}
+{% macro spark_files_in(folders, pattern) -%}
+    {%- set landing = modules.re.sub('/(billing_events|focus_reports)/account=[^{}]*$', '', folders[0]) -%}
+    {%- set below = [] -%}
+    {%- for folder in folders -%}
+        {%- do below.append(folder[(landing | length + 1):]) -%}
+    {%- endfor -%}
+    select
+        _metadata.file_path as filename,
+        value
+    from text.{{ adapter.quote(landing ~ '/{' ~ below | join(',') ~ '}') }}
+        with (wholetext = 'true', recursiveFileLookup = 'true', pathGlobFilter = '{{ pattern }}')
 {%- endmacro %}
 
 {# a relation without rows, for a landing zone without loads; columns: name to SQL type #}
@@ -115,6 +145,37 @@
             hive_partitioning = false
         )
     )
+    {%- endif -%}
+{% endmacro %}
+
+{% macro spark__read_landed_manifests(folders) %}
+    {%- if not folders -%}
+    {{ empty_relation({
+        'feed': 'string', 'account': 'string', 'source': 'string', 'landed_partition': 'string', 'load_id': 'string',
+        'is_complete': 'boolean', 'fetched_at': 'string', 'page_file': 'string', 'page_rows': 'bigint',
+        'is_one_line': 'boolean',
+    }) }}
+    {%- else -%}
+    select
+        manifest.feed,
+        manifest.account,
+        manifest.source,
+        manifest.`partition` as landed_partition,
+        manifest.load_id,
+        manifest.complete as is_complete,
+        manifest.fetched_at,
+        page.file as page_file,
+        page.rows as page_rows,
+        coalesce(page.one_line, false) as is_one_line
+    from (
+        select from_json(
+            value,
+            'feed string, account string, source string, `partition` string, load_id string, complete boolean,
+            fetched_at string, pages array<struct<file: string, rows: bigint, one_line: boolean>>'
+        ) as manifest
+        from ({{ spark_files_in(folders, 'manifest.json') }}) as files
+    ) as manifests
+    lateral view explode(manifest.pages) as page
     {%- endif -%}
 {% endmacro %}
 
@@ -271,6 +332,68 @@
     {%- endif -%}
 {% endmacro %}
 
+{# any page is read whole here, so that it does not matter how it is written #}
+{% macro spark__read_billing_event_pages(one_line, others) %}
+    {%- set folders = [] -%}
+    {%- for page in one_line + others -%}
+        {%- do folders.append(modules.re.sub('/[^/]*$', '', page)) -%}
+    {%- endfor -%}
+    {%- set fields = billing_event_fields() -%}
+    {%- if not folders -%}
+    {{ empty_relation(dict({
+        'account': 'string', 'landed_date': 'date', 'load_id': 'string', 'landed_file': 'string',
+        'event_number': 'bigint', 'raw_event': 'string', 'is_readable': 'boolean',
+    }, **dict.fromkeys(fields, 'string'))) }}
+    {%- else -%}
+    select
+        account,
+        landed_date,
+        load_id,
+        landed_file,
+        event_number,
+        raw_event,
+        is_readable,
+        {%- for field in fields %}
+        event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from (
+        select
+            account,
+            landed_date,
+            load_id,
+            landed_file,
+            is_readable,
+            cast(raw_events.position + 1 as bigint) as event_number,
+            raw_events.raw_event,
+            from_json(
+                raw_events.raw_event,
+                '{% for field in fields %}{{ adapter.quote(field) }} string{{ ', ' if not loop.last }}{% endfor %}'
+            ) as event
+        from (
+            select
+                {{ folder_value('account') }} as account,
+                cast({{ folder_value('date') }} as date) as landed_date,
+                {{ folder_value('load') }} as load_id,
+                regexp_extract(filename, '[^/]*$', 0) as landed_file,
+                events is not null as is_readable,
+                -- one row stands for a page that can't be read: it has no field, and the start of the page as its raw text
+                coalesce(events, array({{ json_text('left(value, 1000)') }})) as events
+            from (
+                select
+                    filename,
+                    value,
+                    -- each event is parsed by itself: one that is odd spoils no other
+                    from_json(
+                        {{ with_valid_text(with_exact_numbers('value')) }}, 'billing_events array<string>'
+                    ).billing_events as events
+                from ({{ spark_files_in(folders | unique | list, 'page-*.json.gz') }}) as files
+            ) as parsed
+        ) as pages
+        lateral view posexplode(events) raw_events as position, raw_event
+    ) as parsed_events
+    {%- endif -%}
+{% endmacro %}
+
 {# bytes that a page may have; the loaders take no more #}
 {% macro largest_page() %}{{ return(100000000) }}{% endmacro %}
 
@@ -292,7 +415,9 @@
     A page whose numbers survive: a JSON number passes through a double, which keeps 15 digits for certain, so a page with
     a run of 16 gets the numbers of its events put in quotes. A name directly before a colon can only be a key.
 #}
-{% macro with_exact_numbers(page) -%}
+{% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
+
+{% macro duckdb__with_exact_numbers(page) -%}
     case
         when regexp_matches({{ page }}, '[0-9][0-9.]{15}')
             then regexp_replace(
@@ -305,11 +430,25 @@
     end
 {%- endmacro %}
 
+{% macro spark__with_exact_numbers(page) -%}
+    case
+        when {{ page }} rlike '[0-9][0-9.]{15}'
+            then regexp_replace(
+                {{ page }},
+                '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
+                '"$1":"$2"'
+            )
+        else {{ page }}
+    end
+{%- endmacro %}
+
 {#
     A page without halves of surrogate pairs, which are no text; a replacement character stands for each. Escaped
     backslashes and whole pairs are set aside meanwhile, as control characters that JSON cannot hold.
 #}
-{% macro with_valid_text(page) -%}
+{% macro with_valid_text(page) -%}{{ return(adapter.dispatch('with_valid_text')(page)) }}{%- endmacro %}
+
+{% macro duckdb__with_valid_text(page) -%}
     replace(
         replace(
             regexp_replace(
@@ -329,6 +468,21 @@
         chr(2),
         '\\'
     )
+{%- endmacro %}
+
+{# of an odd number of backslashes the last begins an escape #}
+{% macro spark__with_valid_text(page) -%}
+    case
+        when {{ page }} rlike '[uU][dD][89a-fA-F]'
+            then regexp_replace(
+                {{ page }},
+                {{ sql_text(
+                    '(?<!\\\\)((?:\\\\\\\\)*+(?:\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
+                ) }},
+                {{ sql_text('$1\\\\ufffd') }}
+            )
+        else {{ page }}
+    end
 {%- endmacro %}
 
 {#
@@ -402,6 +556,61 @@
     {%- endif -%}
 {% endmacro %}
 
+{# the whole file is split by patterns, so that a line end within quotes stays what it is #}
+{% macro spark__read_landed_focus_reports(folders) %}
+    {%- set record = '(?:"(?:[^"]++|"")*+(?:"|\\z)[^,\\r\\n]*+|[^",\\r\\n][^,\\r\\n]*+|,)++' -%}
+    {%- set field = ',("(?:[^"]++|"")*+"?[^,]*+|[^,]*+)' -%}
+    {%- if not folders -%}
+    {{ empty_relation({
+        'account': 'string', 'source': 'string', 'landed_partition': 'string', 'load_id': 'string',
+        'landed_file': 'string', 'record_number': 'bigint', 'field_names': 'array<string>', 'field_keys': 'array<string>',
+        'field_values': 'array<string>',
+    }) }}
+    {%- else -%}
+    select
+        {{ folder_value('account') }} as account,
+        {{ folder_value('source') }} as source,
+        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
+        {{ folder_value('load') }} as load_id,
+        regexp_extract(filename, '[^/]*$', 0) as landed_file,
+        cast(record_number as bigint) as record_number,
+        transform(header, name -> {{ spark_trim('name') }}) as field_names,
+        transform(header, name -> regexp_replace(lower({{ spark_trim('name') }}), '[ _]', '')) as field_keys,
+        field_values
+    from (
+        select
+            filename,
+            position as record_number,
+            {{ spark_record_fields('record', field) }} as field_values,
+            {{ spark_record_fields('records[0]', field) }} as header
+        from (
+            select
+                filename,
+                regexp_extract_all(regexp_replace(value, '^\uFEFF', ''), {{ sql_text(record) }}, 0) as records
+            from ({{ spark_files_in(folders, 'report.csv.gz') }}) as files
+        ) as reports
+        lateral view posexplode(records) split as position, record
+        where position > 0
+    ) as named
+    {%- endif -%}
+{% endmacro %}
+
+{# the fields of a CSV record, without the quotes around them, and one more than may be at most #}
+{% macro spark_record_fields(record, field) -%}
+    transform(
+        slice(regexp_extract_all(',' || {{ record }}, {{ sql_text(field) }}, 1), 1, {{ most_csv_fields() + 1 }}),
+        quoted -> case
+            when quoted like '"%' then replace(regexp_replace(quoted, '^"|"$', ''), '""', '"')
+            else quoted
+        end
+    )
+{%- endmacro %}
+
+{# a text without spaces around it, of any kind that Unicode knows #}
+{% macro spark_trim(text) -%}
+    regexp_replace({{ text }}, {{ sql_text('^\\p{Zs}+|\\p{Zs}+$') }}, '')
+{%- endmacro %}
+
 {# how many fields a CSV record may have #}
 {% macro most_csv_fields() %}{{ return(300) }}{% endmacro %}
 
@@ -413,6 +622,10 @@
 
 {% macro duckdb__record_field(name) -%}
     nullif(trim(field_values[list_position(field_keys, '{{ name | lower }}')]), '')
+{%- endmacro %}
+
+{% macro spark__record_field(name) -%}
+    nullif({{ spark_trim("try_element_at(field_values, cast(nullif(array_position(field_keys, '" ~ name | lower ~ "'), 0) as int))") }}, '')
 {%- endmacro %}
 
 {# the fields of a CSV record whose names are not among those known, as a JSON object, null when there is none #}
@@ -436,9 +649,29 @@
     end
 {%- endmacro %}
 
+{% macro spark__remaining_record_fields(known) -%}
+    case
+        when not {{ has_repeats('field_keys') }}
+            then nullif(
+                to_json(map_from_entries(transform(
+                    filter(
+                        arrays_zip(field_names, field_values, field_keys),
+                        field -> coalesce(field.field_names, '') <> ''
+                            and coalesce(field.field_values, '') <> ''
+                            and not array_contains(array({{ sql_texts(known | map('lower') | list) }}), field.field_keys)
+                    ),
+                    field -> struct(field.field_names as k, field.field_values as v)
+                ))),
+                '{}'
+            )
+    end
+{%- endmacro %}
+
 {% macro array_length(list) -%}{{ return(adapter.dispatch('array_length')(list)) }}{%- endmacro %}
 
 {% macro duckdb__array_length(list) -%} len({{ list }}) {%- endmacro %}
+
+{% macro spark__array_length(list) -%} size({{ list }}) {%- endmacro %}
 
 {# whether a list of texts has one twice, the empty one aside #}
 {% macro has_repeats(list) -%}{{ return(adapter.dispatch('has_repeats')(list)) }}{%- endmacro %}
@@ -447,7 +680,13 @@
     (len(list_distinct(list_filter({{ list }}, lambda x: x <> ''))) < len(list_filter({{ list }}, lambda x: x <> '')))
 {%- endmacro %}
 
+{% macro spark__has_repeats(list) -%}
+    (size(array_distinct(filter({{ list }}, x -> x <> ''))) < size(filter({{ list }}, x -> x <> '')))
+{%- endmacro %}
+
 {# a list of texts as JSON text #}
 {% macro array_as_json(list) -%}{{ return(adapter.dispatch('array_as_json')(list)) }}{%- endmacro %}
 
 {% macro duckdb__array_as_json(list) -%} cast(to_json({{ list }}) as varchar) {%- endmacro %}
+
+{% macro spark__array_as_json(list) -%} to_json({{ list }}) {%- endmacro %}

@@ -3,9 +3,12 @@
     and round silently what does not fit, so a pattern decides what is a number or a time, and surplus decimals are found.
 #}
 
-{% macro sql_text(value) -%}
-    '{{ value | string | replace("'", "''") }}'
-{%- endmacro %}
+{# a value as a text literal #}
+{% macro sql_text(value) -%}{{ return(adapter.dispatch('sql_text')(value | string)) }}{%- endmacro %}
+
+{% macro duckdb__sql_text(value) -%} '{{ value | replace("'", "''") }}' {%- endmacro %}
+
+{% macro spark__sql_text(value) -%} '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}' {%- endmacro %}
 
 {# a text or date as a literal #}
 {% macro sql_value(value) -%}
@@ -28,6 +31,11 @@
 
 {% macro duckdb__matches(text, pattern) -%}
     regexp_full_match({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{# Java's $ also matches before a last line feed, and its dot stops at more than that, unless told #}
+{% macro spark__matches(text, pattern) -%}
+    {{ text }} rlike {{ sql_text('(?d)\\A(?:' ~ pattern ~ ')\\z') }}
 {%- endmacro %}
 
 {# whether a text is a number; null for null #}
@@ -60,13 +68,26 @@
 
 {# ISO 8601 date or date-time, as text, to a UTC timestamp; UTC where it names no zone; null where it is neither #}
 {% macro try_utc_timestamp(text) -%}
-    case when {{ matches(text, time_pattern()) }} then try_cast({{ text }} as {{ type_utc_timestamp() }}) end
+    case when {{ matches(text, time_pattern()) }} then {{ cast_utc_timestamp(text) }} end
+{%- endmacro %}
+
+{% macro cast_utc_timestamp(text) -%}{{ return(adapter.dispatch('cast_utc_timestamp')(text)) }}{%- endmacro %}
+
+{% macro duckdb__cast_utc_timestamp(text) -%} try_cast({{ text }} as {{ type_utc_timestamp() }}) {%- endmacro %}
+
+{# Spark reads no time of day without seconds #}
+{% macro spark__cast_utc_timestamp(text) -%}
+    try_cast(
+        regexp_replace({{ text }}, '^([^T ]*[T ][0-9]{2}:[0-9]{2})([-+Z].*)?$', '$1:00$2') as {{ type_utc_timestamp() }}
+    )
 {%- endmacro %}
 
 {# an instant, shown in the session's time zone, which profiles.yml sets to UTC #}
 {% macro type_utc_timestamp() -%}{{ return(adapter.dispatch('type_utc_timestamp')()) }}{%- endmacro %}
 
 {% macro duckdb__type_utc_timestamp() -%}timestamp with time zone{%- endmacro %}
+
+{% macro spark__type_utc_timestamp() -%}timestamp{%- endmacro %}
 
 {# the UTC date of an instant, and the start of its UTC day, hour or month as an instant #}
 {% macro utc_date(instant) -%}
@@ -77,8 +98,14 @@
     cast(date_trunc('{{ unit }}', {{ instant }}) as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
-{% macro utc_add(unit, count, instant) -%}
+{% macro utc_add(unit, count, instant) -%}{{ return(adapter.dispatch('utc_add')(unit, count, instant)) }}{%- endmacro %}
+
+{% macro duckdb__utc_add(unit, count, instant) -%}
     cast({{ dbt.dateadd(unit, count, instant) }} as {{ type_utc_timestamp() }})
+{%- endmacro %}
+
+{% macro spark__utc_add(unit, count, instant) -%}
+    timestampadd({{ unit }}, {{ count }}, {{ instant }})
 {%- endmacro %}
 
 {# how many days from a date to another: an integer #}
@@ -86,6 +113,10 @@
 
 {% macro duckdb__days_between(first_day, end_day) -%}
     datediff('day', {{ first_day }}, {{ end_day }})
+{%- endmacro %}
+
+{% macro spark__days_between(first_day, end_day) -%}
+    datediff({{ end_day }}, {{ first_day }})
 {%- endmacro %}
 
 {# first day of the month of a date or instant #}
@@ -109,11 +140,20 @@
     regexp_replace(regexp_replace(cast({{ number }} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')
 {%- endmacro %}
 
+{# a cast would write 0E-18; format_number is exact for decimals #}
+{% macro spark__plain_decimal(number) -%}
+    format_number({{ number }}, '0.{{ '#' * 38 }}')
+{%- endmacro %}
+
 {# an instant as text, like 2026-01-05T00:00:00Z #}
 {% macro iso_utc(instant) -%}{{ return(adapter.dispatch('iso_utc')(instant)) }}{%- endmacro %}
 
 {% macro duckdb__iso_utc(instant) -%}
     strftime({{ instant }} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')
+{%- endmacro %}
+
+{% macro spark__iso_utc(instant) -%}
+    date_format({{ instant }}, 'yyyy-MM-dd\'T\'HH:mm:ss\'Z\'')
 {%- endmacro %}
 
 {# the month of an instant as text, like 2026-01 #}
@@ -128,6 +168,10 @@
     cast(to_json({{ text }}) as varchar)
 {%- endmacro %}
 
+{% macro spark__json_text(text) -%}
+    case when {{ text }} is not null then substr(to_json(array({{ text }})), 2, length(to_json(array({{ text }}))) - 2) end
+{%- endmacro %}
+
 {# pairs of a group as the text of one JSON object, keys in byte order #}
 {% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
 
@@ -135,11 +179,19 @@
     '{' || string_agg(to_json({{ key }}) || ':' || to_json({{ value }}), ',' order by {{ key }}) || '}'
 {%- endmacro %}
 
+{% macro spark__json_object_agg(key, value) -%}
+    '{' || listagg({{ json_text(key) }} || ':' || {{ json_text(value) }}, ',') within group (order by {{ key }}) || '}'
+{%- endmacro %}
+
 {# the distinct texts of a group, in byte order, with a comma and a space between them #}
 {% macro text_list_agg(text) -%}{{ return(adapter.dispatch('text_list_agg')(text)) }}{%- endmacro %}
 
 {% macro duckdb__text_list_agg(text) -%}
     string_agg(distinct {{ text }}, ', ' order by {{ text }})
+{%- endmacro %}
+
+{% macro spark__text_list_agg(text) -%}
+    listagg(distinct {{ text }}, ', ') within group (order by {{ text }})
 {%- endmacro %}
 
 {# how much a part is of a whole, in percent with 4 decimals: a ratio to read, not money; null where the whole is 0 #}

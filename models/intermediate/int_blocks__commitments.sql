@@ -67,8 +67,8 @@ counted as (
     -- in arrears, every commitment counts for itself: what it has seen before this block
     select
         *,
-        {{ money('sum(effective_cost) over so_far - effective_cost') }} as cost_before,
-        {{ quantity('sum(pricing_quantity) over so_far - pricing_quantity') }} as quantity_before
+        {{ money('(sum(effective_cost) over so_far) - effective_cost') }} as cost_before,
+        {{ quantity('(sum(pricing_quantity) over so_far) - pricing_quantity') }} as quantity_before
     from open_commitments
     window so_far as (
         partition by contract_commitment_id

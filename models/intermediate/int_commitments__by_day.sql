@@ -105,8 +105,8 @@ running_totals as (
     select
         *,
         {{ money('sum(applied) over so_far') }} as applied_so_far,
-        {{ money('drawable_amount - sum(applied) over so_far') }} as remaining,
-        min(case when is_landed then 1 else 0 end) over so_far = 1 as is_landed_so_far
+        {{ money('drawable_amount - (sum(applied) over so_far)') }} as remaining,
+        (min(case when is_landed then 1 else 0 end) over so_far) = 1 as is_landed_so_far
     from by_day
     window so_far as (
         partition by contract_commitment_id
