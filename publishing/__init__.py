@@ -39,6 +39,8 @@ def publish(
             # for reading alone: who opened the database for writing would leave a log beside the next one
             file.chmod(file.stat().st_mode & ~0o222)
             sync_folder(file)
+        # what somebody wrote into the old database nevertheless would be replayed into the new one
+        (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
         for file in files:
             file.replace(folder / file.name)
         sync_folder(folder)

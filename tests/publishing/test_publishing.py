@@ -108,6 +108,16 @@ def test_a_reader_that_is_connected_keeps_the_old_and_the_next_one_finds_the_new
     assert version(folder) == 2
 
 
+def test_what_was_written_into_a_published_database_does_not_come_back(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, MARTS, "first")
+    (folder / "fal_focus.duckdb.wal").write_bytes(b"the log of a writer")
+    publish(warehouse, folder, MARTS, "second")
+    assert sorted(contents(folder)) == FILES
+
+
 def test_a_publication_that_fails_leaves_all_as_it_was(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
