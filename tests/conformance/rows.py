@@ -297,7 +297,7 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
     match rule.shape:
         case "not_null":
             yield [row | {column: None}]
-        case "null":
+        case "is_null":
             value = (
                 "2"
                 if column in by_kind["number"]
