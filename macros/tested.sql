@@ -57,3 +57,9 @@
 {% macro replace_table(relation, query) -%}{{ return(adapter.dispatch('replace_table')(relation, query)) }}{%- endmacro %}
 
 {% macro duckdb__replace_table(relation, query) -%} create or replace table {{ relation }} as {{ query }} {%- endmacro %}
+
+{# two statements elsewhere: the first is run here, the second by who asks #}
+{% macro spark__replace_table(relation, query) -%}
+    {%- do run_query('drop table if exists ' ~ relation) -%}
+    create table {{ relation }} as {{ query }}
+{%- endmacro %}
