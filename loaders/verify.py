@@ -18,6 +18,7 @@ from loaders.landing import (
     Latest,
     Manifest,
     Partition,
+    is_one_line,
     partition_in,
     read_manifest,
     stamp_of,
@@ -214,7 +215,8 @@ def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Ite
         yield f"{load.folder / surplus} is not in the manifest"
     for page in manifest.pages:
         try:
-            rows = _rows_of(partition, body_of(load.folder, page))
+            body = body_of(load.folder, page)
+            rows = _rows_of(partition, body)
         except BrokenFileError as error:
             yield str(error)
         except MalformedBodyError as error:
@@ -222,6 +224,8 @@ def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Ite
         else:
             if rows != page.rows:
                 yield f"{load.folder / page.file} holds {rows:,} rows, not {page.rows:,} as recorded"
+            if page.one_line and not is_one_line(body):
+                yield f"{load.folder / page.file} is not one line, as recorded"
 
 
 def _rows_of(partition: Partition, body: bytes) -> int:
