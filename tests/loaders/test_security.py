@@ -20,6 +20,8 @@ from loaders.api import FalApi
 from tests.fal_server import FalServer, Fault, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 REPORT = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")
