@@ -3,6 +3,7 @@
 import gc
 import gzip
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -153,6 +154,17 @@ def run(
 def loads(landing: Path) -> Loads:
     """The loads of a partition, given as a folder or glob below the landing folder, oldest first."""
     return lambda partition: [Landed(folder) for folder in sorted(landing.glob(f"{partition}/load=*"))]
+
+
+def environment(server: FalServer, landing: Path) -> dict[str, str]:
+    """What a process needs to know."""
+    return os.environ | {
+        "FAL_API_URL": server.url,
+        "FAL_KEY": KEY,
+        "FAL_ACCOUNT": "acme",
+        "FAL_LANDING_DIR": str(landing),
+        "FAL_RETRY_MAX_WAIT": "0.01",
+    }
 
 
 def day_of(day: str, account: str = "acme") -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from loaders.clock import utc_now
 from tests.fal_server import FalServer, Fault, Request, World
-from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
+from tests.loaders.conftest import KEY, Loads, Run, day_of, environment, unfinished
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
@@ -234,17 +234,6 @@ def test_the_key_is_known_however_and_in_whatever_part_it_is_quoted(
 
 
 # ---------------------------------------------------------------- as a process of its own
-
-
-def environment(server: FalServer, landing: Path) -> dict[str, str]:
-    """What a process needs to know."""
-    return os.environ | {
-        "FAL_API_URL": server.url,
-        "FAL_KEY": KEY,
-        "FAL_ACCOUNT": "acme",
-        "FAL_LANDING_DIR": str(landing),
-        "FAL_RETRY_MAX_WAIT": "0.01",
-    }
 
 
 def test_it_runs_as_a_module_with_plain_lines_when_there_is_no_terminal(

@@ -13,6 +13,8 @@ from tests.fal_server import FAULTS, CsvStyle, Event, FalServer, Oddities, Reque
 from tests.fal_server.messages import write_cursor
 from tests.loaders.conftest import KEY, Landed, Loads, Run, day_of
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 1, 26)
 COMMANDS = {
     "events": ("billing-events", "--start", DAY, "--end", "2026-01-27", "--page-size", 25),

@@ -22,6 +22,8 @@ from loaders.errors import LandingError
 from loaders.landing import LandingZone
 from tests.loaders.conftest import Landed, unfinished
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 DAY = date(2026, 1, 26)
 REQUEST = {"limit": 3}

@@ -32,6 +32,8 @@ from tests.loaders import machine
 from tests.loaders.conftest import KEY, unfinished
 from tests.loaders.machine import FORKS, latest_loads
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FIRST, DAYS = date(2025, 1, 5), 20
 ALL_DAYS = ["billing-events", "--start", str(FIRST), "--end", str(FIRST + timedelta(days=DAYS))]
@@ -120,7 +122,6 @@ def verified(landing: Path) -> bool:
 # ---------------------------------------------------------------- kill -9
 
 
-@pytest.mark.slow
 def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     process: Start, landing: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.fal_server import FalServer
 from tests.fal_server.server import Answer, Request
 from tests.loaders.conftest import KEY
@@ -20,6 +22,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platfor
 """
 
 
+@pytest.mark.slow
 def test_a_load_of_full_pages_stays_under_120_mb(server: FalServer, landing: Path) -> None:
     listed = [events(page) for page in range(PAGES_PER_DAY)]
 

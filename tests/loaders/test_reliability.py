@@ -6,7 +6,11 @@ import sys
 from fnmatch import translate
 from pathlib import Path
 
+import pytest
+
 from tests.fal_server import FAULTS
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "reliability.md").read_text()

@@ -18,7 +18,9 @@ import trustme
 from loaders import settings
 from loaders.api import FalApi
 from tests.fal_server import FalServer, Fault, World
-from tests.loaders.conftest import KEY, Loads, Run, day_of
+from tests.loaders.conftest import KEY, Loads, Run, day_of, environment
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
@@ -210,17 +212,6 @@ def test_no_variable_of_the_environment_switches_verification_off(secure: FalSer
 
 
 # ---------------------------------------------------------------- where the key is never seen
-
-
-def environment(server: FalServer, landing: Path) -> dict[str, str]:
-    """What a process needs to know."""
-    return os.environ | {
-        "FAL_API_URL": server.url,
-        "FAL_KEY": KEY,
-        "FAL_ACCOUNT": "acme",
-        "FAL_LANDING_DIR": str(landing),
-        "FAL_RETRY_MAX_WAIT": "0.01",
-    }
 
 
 def process(

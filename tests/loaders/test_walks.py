@@ -177,6 +177,7 @@ class Pages:
         return accept(Body(f'{{"billing_events":[{events}],{more}}}'.encode()))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(billing_events, "REMEMBERED", 2000)
     peaks = []
