@@ -2,16 +2,14 @@
 
 import os
 import re
-import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, load, run
+from tests.end_to_end.conftest import Warehouse, load
 from tests.end_to_end.landing_zone import event, page, write_events, write_report
 from tests.fal_server import FalServer, World
 from tests.fal_server.reports import CsvStyle
@@ -361,8 +359,10 @@ def test_an_account_that_the_seed_does_not_name_is_its_own_id_and_warns(styled: 
     assert re.search(rf"WARN {len(STYLES)} warn_accounts_are_in_the_seed", styled.output)
 
 
-def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(tmp_path: Path) -> None:
-    landing, models = tmp_path / "landing", ("stg_fal__landed_files", "base_fal__billing_events")
+def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
+    tmp_path: Path, dbt: Callable[..., Warehouse]
+) -> None:
+    landing, warehouse = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     world = World({"acme": "key-acme"}, first_day=date(2026, 1, 1), days=2, events_per_day=20)
     with FalServer(world) as server:
         settings = {"FAL_API_URL": server.url, "FAL_KEY": "key-acme", "FAL_ACCOUNT": "acme"}
@@ -371,14 +371,11 @@ def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
             load(*day, **settings, FAL_LANDING_DIR=landing)
         for manifest in landing.rglob("manifest.json"):
             os.utime(manifest, (0, 0))  # landed long ago
-        paths = ("--target-path", str(tmp_path), "--log-path", str(tmp_path))
-        compiled = run(
-            [str(Path(sys.executable).with_name("dbt")), "compile", "--select", *models, *paths],
-            FAL_LANDING_DIR=landing,
-            FAL_WAREHOUSE=tmp_path / "warehouse.duckdb",
-        )
-        assert compiled.code == 0, compiled.output
+        dbt(warehouse, "run", "--select", "+stg_fal__billing_event_loads", FAL_LANDING_DIR=landing)
         load(*day, **settings, FAL_LANDING_DIR=landing)
     assert "removed 1 superseded load" in load("prune", FAL_LANDING_DIR=landing).output
-    rows = [duckdb.execute(next(tmp_path.rglob(f"{model}.sql")).read_text()).fetchall() for model in models]
-    assert list(map(len, rows)) == [1, 20]
+    built = dbt(warehouse, "run", "--select", "base_fal__typed_billing_events", FAL_LANDING_DIR=landing)
+    (listed,) = built.rows("select distinct load_id from staging.base_fal__typed_billing_events")
+    assert built.rows("select count(*) from staging.base_fal__typed_billing_events") == [(20,)]
+    newest = max(folder.name for folder in landing.rglob("load=*"))
+    assert newest != f"load={listed[0]}"
