@@ -52,8 +52,7 @@
 {% macro duckdb__unnest_structs(elements) -%}
     unnest([
         {%- for element in elements %}
-        { {%- for name, value in element.items() %}'{{ name }}': {{ value }}{{ ', ' if not loop.last }}{% endfor -%} }
-        {{- ',' if not loop.last }}
+        {{ struct(element) }}{{ ',' if not loop.last }}
         {%- endfor %}
     ])
 {%- endmacro %}
@@ -61,8 +60,7 @@
 {% macro spark__unnest_structs(elements) -%}
     explode(array(
         {%- for element in elements %}
-        named_struct({% for name, value in element.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %})
-        {{- ',' if not loop.last }}
+        {{ struct(element) }}{{ ',' if not loop.last }}
         {%- endfor %}
     ))
 {%- endmacro %}

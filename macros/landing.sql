@@ -191,8 +191,9 @@
 
 {#
     Events of the loads that this model has not, of all when it is built anew: account, landed_date, load_id, landed_file,
-    event_number (from 1 within its page), raw_event (its JSON text), is_readable, and each field of billing_event_fields()
-    as text. A page that is no JSON document, or has no list of events, is one row that is not readable.
+    event_number (from 1 within its page), is_readable, is_plain (see is_plain_event), raw_event (its JSON text; null
+    where a page has only plain events), and each field of billing_event_fields() as text. A page that is no JSON document,
+    or has no list of events, is one row that is not readable.
     loads: a relation of account, landed_date and load_id; files: stg_fal__landed_files.
 #}
 {% macro read_landed_billing_events(loads, files) %}
@@ -233,104 +234,139 @@
     {%- if not one_line and not others -%}
     {{ empty_relation(dict({
         'account': 'varchar', 'landed_date': 'date', 'load_id': 'varchar', 'landed_file': 'varchar',
-        'event_number': 'bigint', 'raw_event': 'varchar', 'is_readable': 'boolean',
+        'event_number': 'bigint', 'is_readable': 'boolean', 'is_plain': 'boolean', 'raw_event': 'varchar',
     }, **dict.fromkeys(fields, 'varchar'))) }}
     {%- else -%}
     select
-        {{ folder_value('account') }} as account,
-        cast({{ folder_value('date') }} as date) as landed_date,
-        {{ folder_value('load') }} as load_id,
-        parse_filename(filename) as landed_file,
+        account,
+        landed_date,
+        load_id,
+        landed_file,
         event_number,
-        raw_event,
         is_readable,
+        is_plain,
+        raw_event,
         {%- for field in fields %}
         event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }}{{ ',' if not loop.last }}
         {%- endfor %}
     from (
         select
-            filename,
+            account,
+            landed_date,
+            load_id,
+            landed_file,
             is_readable,
             unnest(range(1, len(events) + 1)) as event_number,
             unnest(events) as event,
+            unnest(are_plain) as is_plain,
             unnest(raw_events) as raw_event
         from (
-            -- a page that is no document with a list of events is one row: it has no field, and its start as raw text
             select
-                filename,
-                events is not null as is_readable,
-                coalesce(events, [null]) as events,
-                coalesce(raw_events, [cast(to_json(left(page_text, 1000)) as varchar)]) as raw_events
+                {{ folder_value('account') }} as account,
+                cast({{ folder_value('date') }} as date) as landed_date,
+                {{ folder_value('load') }} as load_id,
+                parse_filename(filename) as landed_file,
+                is_readable,
+                events,
+                are_plain,
+                -- the page is parsed for raw events only where one may be needed; an unreadable page shows its start
+                case
+                    when not is_readable then [cast(to_json(left(page_text, 1000)) as varchar)]
+                    when not list_bool_and(are_plain)
+                        then cast(from_json(page, '{"billing_events":["JSON"]}').billing_events as varchar[])
+                end as raw_events
             from (
                 select
-                    filename,
-                    page_text,
-                    from_json(
-                        page,
-                        '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
-                    ).billing_events as events,
-                    cast(from_json(page, '{"billing_events":["JSON"]}').billing_events as varchar[]) as raw_events
+                    *,
+                    list_transform(events, lambda event: {{ is_plain_event('event.') }}) as are_plain
                 from (
-                    {%- if one_line %}
-                    select
-                        filename,
-                        cast("json" as varchar) as page_text,
-                        cast({{ with_exact_numbers('cast("json" as varchar)') }} as json) as page
-                    from read_json_objects(
-                        {{ path_list(one_line) }},
-                        format = 'newline_delimited',
-                        -- a page that is no JSON after all is null
-                        ignore_errors = true,
-                        maximum_object_size = {{ largest_page() }},
-                        filename = true,
-                        hive_partitioning = false
-                    )
-                    {%- endif %}
-                    {%- if one_line and others %}
-                    union all
-                    {%- endif %}
-                    {%- if others %}
+                    -- a page that is no document with a list of events is one row without fields
                     select
                         filename,
                         page_text,
-                        coalesce(
-                            try_cast({{ with_exact_numbers('page_text') }} as json),
-                            try_cast({{ with_valid_text(with_exact_numbers('page_text')) }} as json)
-                        ) as page
+                        page,
+                        events is not null as is_readable,
+                        coalesce(events, [null]) as events
                     from (
                         select
                             filename,
-                            string_agg(line, chr(10) order by line_number) as page_text
-                        from (
-                            select
-                                row_number() over () as line_number,
-                                filename,
-                                line
-                            from read_csv(
-                                {{ path_list(others) }},
-                                -- no CSV: each line of a page as one text, whatever is in it
-                                auto_detect = false,
-                                header = false,
-                                columns = {line: 'VARCHAR'},
-                                delim = chr(1),
-                                quote = '',
-                                escape = '',
-                                nullstr = '\N~absent~',
-                                strict_mode = false,
-                                parallel = false,
-                                max_line_size = {{ largest_page() }},
-                                filename = true,
-                                hive_partitioning = false
-                            )
-                        )
-                        group by filename
+                            page_text,
+                            page,
+                            from_json(
+                                page,
+                                '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
+                            ).billing_events as events
+                        from ({{ duckdb_billing_event_pages(one_line, others) }})
                     )
-                    {%- endif %}
                 )
             )
         )
     )
     {%- endif -%}
+{% endmacro %}
+
+{# pages: filename, page_text and page, its JSON with exact numbers, null where it is none #}
+{% macro duckdb_billing_event_pages(one_line, others) %}
+    {%- if one_line %}
+    select
+        filename,
+        cast("json" as varchar) as page_text,
+        -- what is JSON already is not parsed to find that out
+        case
+            when {{ duckdb_has_long_number('cast("json" as varchar)') }}
+                then cast({{ duckdb_with_quoted_numbers('cast("json" as varchar)') }} as json)
+            else "json"
+        end as page
+    from read_json_objects(
+        {{ path_list(one_line) }},
+        format = 'newline_delimited',
+        -- a page that is no JSON after all is null
+        ignore_errors = true,
+        maximum_object_size = {{ largest_page() }},
+        filename = true,
+        hive_partitioning = false
+    )
+    {%- endif %}
+    {%- if one_line and others %}
+    union all
+    {%- endif %}
+    {%- if others %}
+    select
+        filename,
+        page_text,
+        coalesce(
+            try_cast({{ with_exact_numbers('page_text') }} as json),
+            try_cast({{ with_valid_text(with_exact_numbers('page_text')) }} as json)
+        ) as page
+    from (
+        select
+            filename,
+            string_agg(line, chr(10) order by line_number) as page_text
+        from (
+            select
+                row_number() over () as line_number,
+                filename,
+                line
+            from read_csv(
+                {{ path_list(others) }},
+                -- no CSV: each line of a page as one text, whatever is in it
+                auto_detect = false,
+                header = false,
+                columns = {line: 'VARCHAR'},
+                delim = chr(1),
+                quote = '',
+                escape = '',
+                nullstr = '\N~absent~',
+                strict_mode = false,
+                parallel = false,
+                max_line_size = {{ largest_page() }},
+                filename = true,
+                hive_partitioning = false
+            )
+        )
+        group by filename
+    )
+    {%- endif %}
 {% endmacro %}
 
 {# any page is read whole here, so that it does not matter how it is written #}
@@ -343,7 +379,7 @@
     {%- if not folders -%}
     {{ empty_relation(dict({
         'account': 'string', 'landed_date': 'date', 'load_id': 'string', 'landed_file': 'string',
-        'event_number': 'bigint', 'raw_event': 'string', 'is_readable': 'boolean',
+        'event_number': 'bigint', 'is_readable': 'boolean', 'is_plain': 'boolean', 'raw_event': 'string',
     }, **dict.fromkeys(fields, 'string'))) }}
     {%- else -%}
     select
@@ -352,8 +388,9 @@
         load_id,
         landed_file,
         event_number,
-        raw_event,
         is_readable,
+        {{ is_plain_event('event.') }} as is_plain,
+        raw_event,
         {%- for field in fields %}
         event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -419,16 +456,18 @@
 {% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
 
 {% macro duckdb__with_exact_numbers(page) -%}
-    case
-        when regexp_matches({{ page }}, '[0-9][0-9.]{15}')
-            then regexp_replace(
-                {{ page }},
-                '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
-                '"\1":"\2"',
-                'g'
-            )
-        else {{ page }}
-    end
+    case when {{ duckdb_has_long_number(page) }} then {{ duckdb_with_quoted_numbers(page) }} else {{ page }} end
+{%- endmacro %}
+
+{% macro duckdb_has_long_number(page) -%} regexp_matches({{ page }}, '[0-9][0-9.]{15}') {%- endmacro %}
+
+{% macro duckdb_with_quoted_numbers(page) -%}
+    regexp_replace(
+        {{ page }},
+        '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+        '"\1":"\2"',
+        'g'
+    )
 {%- endmacro %}
 
 {% macro spark__with_exact_numbers(page) -%}

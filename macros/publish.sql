@@ -1,19 +1,13 @@
 {#
-    After a complete build in which all went well: the marts, published for readers into FAL_PUBLISH_DIR. Complete is what
-    built every seed and model and ran every data test: the marts then belong together, and all that is known about them
-    was asked. Unit tests ask about the code. Returns SQL that fails with what went wrong, or nothing.
+    After a complete build in which all passed: the marts, published for readers into FAL_PUBLISH_DIR. They then belong
+    together, and all that is known about them was asked. Returns SQL that fails with what went wrong, or nothing.
 #}
 {% macro publish(results) %}
     {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
-        {% set good = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | map(attribute='node.unique_id') | list %}
-        {% set missing = [] %}
-        {% for node in graph.nodes.values() if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in good %}
-            {% do missing.append(node.name) %}
-        {% endfor %}
-        {% if missing or results | length != good | length %}
-            {% do print('Nothing was published: a build publishes when all of the project is in it and passes.') %}
-        {% else %}
+        {% if is_passed_build(results) %}
             {{ return(adapter.dispatch('publish_marts')(published_marts())) }}
+        {% else %}
+            {% do log('Nothing was published: a build publishes when all of the project is in it and passes.', info=true) %}
         {% endif %}
     {% endif %}
 {% endmacro %}

@@ -8,62 +8,67 @@ events as (
 
 ),
 
-ranked as (
+decided as (
 
     -- Paging is by page number, so rows shift while one pages and an event can be landed twice; late ones can lie in
     -- two partitions. One request on two meters is two events. Where repeats differ in the rest, their values decide,
-    -- not where they were landed: landing everything again must not change the bill.
+    -- not where they were landed: landing everything again must not change the bill. The least of these structs has the
+    -- greatest cost, then what is known before what is not.
     select
-        *,
-        row_number() over (
-            partition by
-                -- repeats lie on one day: of a query for some days no others are read
-                account,
-                charge_date,
-                request_id,
-                endpoint_id,
-                billed_at,
-                unit_price_usd,
-                output_units,
-                misfit_meter
-            order by
-                cost_nano_usd desc,
-                percent_discount asc nulls last,
-                cost_subtotal_usd desc nulls last,
-                auth_method asc nulls last,
-                landed_date asc,
-                load_id asc,
-                landed_file asc,
-                event_number asc
-        ) as repeat_number
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        billed_at,
+        unit_price_usd,
+        output_units,
+        misfit_meter,
+        min({{ struct({
+            'negative_cost_nano_usd': '-cost_nano_usd',
+            'has_no_discount': 'percent_discount is null',
+            'percent_discount': 'percent_discount',
+            'has_no_subtotal': 'cost_subtotal_usd is null',
+            'negative_cost_subtotal_usd': '-cost_subtotal_usd',
+            'has_no_auth_method': 'auth_method is null',
+            'auth_method': 'auth_method',
+        }) }}) as chosen
     from events
+    group by
+        -- repeats lie on one day: of a query for some days no others are read
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        billed_at,
+        unit_price_usd,
+        output_units,
+        misfit_meter
 
 ),
 
-first_of_each as (
+once as (
 
     select
         ---------- ids
         account,
         request_id,
         endpoint_id,
-        auth_method,
+        chosen.auth_method as auth_method,
 
         ---------- quantities and money
         output_units,
         unit_price_usd,
-        percent_discount,
-        cost_nano_usd,
-        cost_subtotal_usd,
-        {{ money('cost_nano_usd * cast(0.000000001 as decimal(9, 9))') }} as cost_usd,
+        chosen.percent_discount as percent_discount,
+        -chosen.negative_cost_nano_usd as cost_nano_usd,
+        -chosen.negative_cost_subtotal_usd as cost_subtotal_usd,
+        {{ money('-chosen.negative_cost_nano_usd * cast(0.000000001 as decimal(9, 9))') }} as cost_usd,
 
         ---------- times (UTC)
         billed_at,
         charge_date
 
-    from ranked
-    where repeat_number = 1
+    from decided
 
 )
 
-select * from first_of_each
+select * from once

@@ -59,6 +59,38 @@ priced as (
 
 ),
 
+by_request as (
+
+    select
+        account,
+        charge_date,
+        charge_period_start,
+        endpoint_id,
+        auth_method,
+        is_metered,
+        has_units,
+        list_unit_price,
+        percent_discount,
+        request_id,
+        sum(pricing_quantity) as pricing_quantity,
+        sum(consumed_quantity) as consumed_quantity,
+        sum(cost_usd) as cost_usd,
+        count(*) as event_count
+    from priced
+    group by
+        account,
+        charge_date,
+        charge_period_start,
+        endpoint_id,
+        auth_method,
+        is_metered,
+        has_units,
+        list_unit_price,
+        percent_discount,
+        request_id
+
+),
+
 charges as (
 
     select
@@ -76,8 +108,9 @@ charges as (
         {{ quantity('sum(pricing_quantity)') }} as pricing_quantity,
         {{ quantity('sum(consumed_quantity)') }} as consumed_quantity,
         {{ money('sum(cost_usd)') }} as cost_usd,
-        count(distinct request_id) as request_count
-    from priced
+        count(*) as request_count,
+        cast(sum(event_count) as bigint) as event_count
+    from by_request
     group by
         account,
         charge_date,

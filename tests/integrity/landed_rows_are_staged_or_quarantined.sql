@@ -11,7 +11,10 @@ files as (
     from {{ ref('stg_fal__landed_files') }}
     where
         feed <> 'billing_events'
-        or {{ is_in_parts(loads, ['account', 'cast(landed_partition as date)', 'load_id']) }}
+        or {{ is_in_parts(
+            loads,
+            ['account', "case when feed = 'billing_events' then cast(landed_partition as date) end", 'load_id']
+        ) }}
 
 ),
 

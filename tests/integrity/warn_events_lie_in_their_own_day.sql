@@ -4,9 +4,7 @@
 select
     account,
     landed_date,
-    landed_file,
-    event_number,
-    request_id,
-    billed_at
-from {{ ref('stg_fal__billing_events') }}
-where {{ utc_date('billed_at') }} <> landed_date
+    charge_date,
+    usable_events
+from {{ ref('stg_fal__billing_event_days') }}
+where charge_date <> landed_date and usable_events > 0

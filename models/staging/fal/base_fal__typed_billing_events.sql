@@ -18,17 +18,30 @@ landed as (
 
 ),
 
+timed as (
+
+    select
+        *,
+        case
+            when is_plain then {{ cast_utc_timestamp(adapter.quote('timestamp')) }}
+            else {{ try_utc_timestamp(adapter.quote('timestamp')) }}
+        end as billed_at
+    from landed
+
+),
+
 judged as (
 
     select
         *,
         -- why it can't be charged, null when it can
         case
+            when is_plain then null
             when not is_readable then '{{ unreadable_page() }}'
             when coalesce(request_id, '') = '' then 'request_id is missing'
             when coalesce(endpoint_id, '') = '' then 'endpoint_id is missing'
             when {{ adapter.quote('timestamp') }} is null then 'timestamp is missing'
-            when {{ try_utc_timestamp(adapter.quote('timestamp')) }} is null then 'timestamp is not an ISO 8601 time'
+            when billed_at is null then 'timestamp is not an ISO 8601 time'
             when cost_estimate_nano_usd is null then 'cost_estimate_nano_usd is missing'
             {%- for field in [
                 'cost_estimate_nano_usd', 'output_units', 'unit_price', 'percent_discount', 'cost_subtotal',
@@ -44,6 +57,7 @@ judged as (
 
         -- why its units and price can't be used as they are, null when they can: its cost still counts
         case
+            when is_plain then null
             {%- for field, scale in {'output_units': 9, 'unit_price': 18, 'percent_discount': 9}.items() %}
             when {{ field }} is not null and {{ try_decimal(field, scale) }} is null then '{{ field }} is too large'
             when {{ has_surplus_decimals(field, scale) }} then '{{ field }} has more than {{ scale }} decimals'
@@ -53,7 +67,7 @@ judged as (
                 then 'output_units times unit_price is 10 million USD or more'
             when abs(try_cast(percent_discount as double)) > 100 then 'percent_discount is beyond 100'
         end as meter_misfit
-    from landed
+    from timed
 
 ),
 
@@ -67,23 +81,35 @@ typed as (
         nullif(auth_method, '') as auth_method,
 
         ---------- quantities and money
-        case when meter_misfit is null then {{ try_decimal('output_units', 9) }} end as output_units,
-        case when meter_misfit is null then {{ try_decimal('unit_price', 18) }} end as unit_price_usd,
         case
+            when is_plain then try_cast(output_units as decimal(38, 9))
+            when meter_misfit is null then {{ try_decimal('output_units', 9) }}
+        end as output_units,
+        case
+            when is_plain then try_cast(unit_price as decimal(38, 18))
+            when meter_misfit is null then {{ try_decimal('unit_price', 18) }}
+        end as unit_price_usd,
+        case
+            when is_plain then try_cast(percent_discount as decimal(38, 9))
             when meter_misfit like 'percent_discount %' then null
             else {{ try_decimal('percent_discount', 9) }}
         end as percent_discount,
-        {{ try_decimal('cost_estimate_nano_usd', 9) }} as cost_nano_usd,
-        case when abs(try_cast(cost_subtotal as double)) < 1e10 then {{ try_decimal('cost_subtotal', 18) }} end
-            as cost_subtotal_usd,
+        case
+            when is_plain then try_cast(cost_estimate_nano_usd as decimal(38, 9))
+            else {{ try_decimal('cost_estimate_nano_usd', 9) }}
+        end as cost_nano_usd,
+        case
+            when is_plain then try_cast(cost_subtotal as decimal(38, 18))
+            when abs(try_cast(cost_subtotal as double)) < 1e10 then {{ try_decimal('cost_subtotal', 18) }}
+        end as cost_subtotal_usd,
 
         ---------- a meter that does not fit: why, and its units and price as landed
         meter_misfit,
         case when meter_misfit is not null then concat_ws(' x ', output_units, unit_price) end as misfit_meter,
 
         ---------- times (UTC)
-        {{ try_utc_timestamp(adapter.quote('timestamp')) }} as billed_at,
-        {{ utc_date(try_utc_timestamp(adapter.quote('timestamp'))) }} as charge_date,
+        billed_at,
+        {{ utc_date('billed_at') }} as charge_date,
 
         ---------- where it was landed
         landed_date,
