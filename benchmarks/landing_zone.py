@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 from zlib_ng import zlib_ng
 
-from loaders.landing import Manifest
+from loaders.landing import Manifest, has_short_numbers, is_one_line
 from loaders.work import Page
 
 PAGE = 10_000  # events
@@ -53,7 +53,8 @@ def write_day(folder: Path, day: date, events: int, endpoints: int, keys: int) -
         body = f'{{"next_cursor":null,"has_more":false,"billing_events":[{",".join(listed)}]}}'.encode()
         file = f"page-{number:05}.json.gz"
         (load / file).write_bytes(zlib_ng.compress(body, 1, wbits=31))
-        pages.append(Page(file, len(listed), len(body), hashlib.sha256(body).hexdigest(), one_line=True))
+        sha256 = hashlib.sha256(body).hexdigest()
+        pages.append(Page(file, len(listed), len(body), sha256, is_one_line(body), has_short_numbers(body)))
     manifest = Manifest(
         feed="billing_events",
         account="acme",

@@ -18,6 +18,7 @@ from loaders.landing import (
     Latest,
     Manifest,
     Partition,
+    has_short_numbers,
     is_one_line,
     partition_in,
     read_manifest,
@@ -226,6 +227,8 @@ def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Ite
                 yield f"{load.folder / page.file} holds {rows:,} rows, not {page.rows:,} as recorded"
             if page.one_line and not is_one_line(body):
                 yield f"{load.folder / page.file} is not one line, as recorded"
+            if page.short_numbers and not has_short_numbers(body):
+                yield f"{load.folder / page.file} has longer numbers than recorded"
 
 
 def _rows_of(partition: Partition, body: bytes) -> int:

@@ -44,7 +44,8 @@ class Page:
     """One file of a load. bytes and sha256 are those of the body before compression.
 
     one_line: whether the body is one line of text without halves of surrogate pairs, so that a reader of
-    JSON lines can take it as it is.
+    JSON lines can take it as it is. short_numbers: whether no number in it has more than 15 digits, all that
+    a reader of JSON keeps for certain.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Page:
     bytes: int
     sha256: str
     one_line: bool = False
+    short_numbers: bool = False
 
 
 @dataclass(frozen=True)

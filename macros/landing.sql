@@ -95,7 +95,7 @@
 
 {#
     What the latest loads hold, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
-    fetched_at, page_file, page_rows, is_one_line. From their manifests; a prune may remove those of superseded loads meanwhile.
+    fetched_at, page_file, page_rows, is_one_line, has_short_numbers. From their manifests; a prune may remove those of superseded loads meanwhile.
 #}
 {% macro read_landed_manifests() %}
     {{ return(adapter.dispatch('read_landed_manifests')(
@@ -108,7 +108,7 @@
     {{ empty_relation({
         'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
         'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
-        'page_rows': 'bigint', 'is_one_line': 'boolean',
+        'page_rows': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
@@ -121,7 +121,8 @@
         fetched_at,
         page.file as page_file,
         page.page_rows,
-        page.is_one_line
+        page.is_one_line,
+        page.has_short_numbers
     from (
         select
             feed,
@@ -133,13 +134,19 @@
             fetched_at,
             unnest(list_transform(
                 pages,
-                lambda page: {'file': page.file, 'page_rows': page.rows, 'is_one_line': coalesce(page.one_line, false)}
+                lambda page: {
+                    'file': page.file,
+                    'page_rows': page.rows,
+                    'is_one_line': coalesce(page.one_line, false),
+                    'has_short_numbers': coalesce(page.short_numbers, false)
+                }
             )) as page
         from read_json(
             {{ files_in(folders, 'manifest.json') }},
             columns = {
                 feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
-                complete: 'BOOLEAN', fetched_at: 'VARCHAR', pages: 'STRUCT(file VARCHAR, "rows" BIGINT, one_line BOOLEAN)[]'
+                complete: 'BOOLEAN', fetched_at: 'VARCHAR',
+                pages: 'STRUCT(file VARCHAR, "rows" BIGINT, one_line BOOLEAN, short_numbers BOOLEAN)[]'
             },
             format = 'newline_delimited',
             hive_partitioning = false
@@ -153,7 +160,7 @@
     {{ empty_relation({
         'feed': 'string', 'account': 'string', 'source': 'string', 'landed_partition': 'string', 'load_id': 'string',
         'is_complete': 'boolean', 'fetched_at': 'string', 'page_file': 'string', 'page_rows': 'bigint',
-        'is_one_line': 'boolean',
+        'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
@@ -166,12 +173,13 @@
         manifest.fetched_at,
         page.file as page_file,
         page.rows as page_rows,
-        coalesce(page.one_line, false) as is_one_line
+        coalesce(page.one_line, false) as is_one_line,
+        coalesce(page.short_numbers, false) as has_short_numbers
     from (
         select from_json(
             value,
             'feed string, account string, source string, `partition` string, load_id string, complete boolean,
-            fetched_at string, pages array<struct<file: string, rows: bigint, one_line: boolean>>'
+            fetched_at string, pages array<struct<file: string, rows: bigint, one_line: boolean, short_numbers: boolean>>'
         ) as manifest
         from ({{ spark_files_in(folders, 'manifest.json') }}) as files
     ) as manifests
@@ -197,7 +205,7 @@
     loads: a relation of account, landed_date and load_id; files: stg_fal__landed_files.
 #}
 {% macro read_landed_billing_events(loads, files) %}
-    {% set pages = {true: [], false: []} %}
+    {% set pages = {'short': [], 'one_line': [], 'other': []} %}
     {# without them there is nothing to read: the linter compiles in an empty warehouse #}
     {% if execute and load_relation(files) and load_relation(loads) %}
         {% set query %}
@@ -206,7 +214,11 @@
                 files.landed_partition,
                 files.load_id,
                 files.landed_file,
-                files.is_one_line
+                case
+                    when files.is_one_line and files.has_short_numbers then 'short'
+                    when files.is_one_line then 'one_line'
+                    else 'other'
+                end as written
             from {{ files }} as files
             inner join {{ loads }} as loads
                 on
@@ -219,19 +231,22 @@
             order by files.account, files.landed_partition, files.load_id, files.landed_file
         {% endset %}
         {% for page in run_query(query).rows %}
-            {% do pages[page['is_one_line']].append(
+            {% do pages[page['written']].append(
                 landing_dir() ~ '/billing_events/account=' ~ page['account'] ~ '/date=' ~ page['landed_partition']
                 ~ '/load=' ~ page['load_id'] ~ '/' ~ page['landed_file']
             ) %}
         {% endfor %}
     {% endif %}
-    {{ return(adapter.dispatch('read_billing_event_pages')(pages[true], pages[false])) }}
+    {{ return(adapter.dispatch('read_billing_event_pages')(pages)) }}
 {% endmacro %}
 
-{# one_line: paths of pages that are one line of JSON by their manifest; others: paths of pages that may be any text #}
-{% macro duckdb__read_billing_event_pages(one_line, others) %}
+{#
+    pages: lists of paths. Those of `short` and `one_line` are one line of JSON by their manifest, and of `short` without long
+    numbers, too; those of `other` may be any text.
+#}
+{% macro duckdb__read_billing_event_pages(pages) %}
     {%- set fields = billing_event_fields() -%}
-    {%- if not one_line and not others -%}
+    {%- if not pages.values() | sum(start=[]) -%}
     {{ empty_relation(dict({
         'account': 'varchar', 'landed_date': 'date', 'load_id': 'varchar', 'landed_file': 'varchar',
         'event_number': 'bigint', 'is_readable': 'boolean', 'is_plain': 'boolean', 'raw_event': 'varchar',
@@ -296,7 +311,7 @@
                                 page,
                                 '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
                             ).billing_events as events
-                        from ({{ duckdb_billing_event_pages(one_line, others) }})
+                        from ({{ duckdb_billing_event_pages(pages) }})
                     )
                 )
             )
@@ -306,19 +321,30 @@
 {% endmacro %}
 
 {# pages: filename, page_text and page, its JSON with exact numbers, null where it is none #}
-{% macro duckdb_billing_event_pages(one_line, others) %}
-    {%- if one_line %}
+{% macro duckdb_billing_event_pages(pages) %}
+    {%- set read = [] -%}
+    {%- if pages.short -%}
+        {%- do read.append(duckdb_json_pages(pages.short, '"json"')) -%}
+    {%- endif -%}
+    {%- if pages.one_line -%}
+        {%- do read.append(duckdb_json_pages(
+            pages.one_line, 'cast(' ~ duckdb_with_quoted_numbers('cast("json" as varchar)') ~ ' as json)'
+        )) -%}
+    {%- endif -%}
+    {%- if pages.other -%}
+        {%- do read.append(duckdb_text_pages(pages.other)) -%}
+    {%- endif -%}
+    {{ read | join('union all') }}
+{% endmacro %}
+
+{# exact: the page with exact numbers, as SQL of "json" #}
+{% macro duckdb_json_pages(paths, exact) %}
     select
         filename,
         cast("json" as varchar) as page_text,
-        -- what is JSON already is not parsed to find that out
-        case
-            when {{ duckdb_has_long_number('cast("json" as varchar)') }}
-                then cast({{ duckdb_with_quoted_numbers('cast("json" as varchar)') }} as json)
-            else "json"
-        end as page
+        {{ exact }} as page
     from read_json_objects(
-        {{ path_list(one_line) }},
+        {{ path_list(paths) }},
         format = 'newline_delimited',
         -- a page that is no JSON after all is null
         ignore_errors = true,
@@ -326,11 +352,9 @@
         filename = true,
         hive_partitioning = false
     )
-    {%- endif %}
-    {%- if one_line and others %}
-    union all
-    {%- endif %}
-    {%- if others %}
+{% endmacro %}
+
+{% macro duckdb_text_pages(paths) %}
     select
         filename,
         page_text,
@@ -348,7 +372,7 @@
                 filename,
                 line
             from read_csv(
-                {{ path_list(others) }},
+                {{ path_list(paths) }},
                 -- no CSV: each line of a page as one text, whatever is in it
                 auto_detect = false,
                 header = false,
@@ -366,13 +390,12 @@
         )
         group by filename
     )
-    {%- endif %}
 {% endmacro %}
 
 {# any page is read whole here, so that it does not matter how it is written #}
-{% macro spark__read_billing_event_pages(one_line, others) %}
+{% macro spark__read_billing_event_pages(pages) %}
     {%- set folders = [] -%}
-    {%- for page in one_line + others -%}
+    {%- for page in pages.values() | sum(start=[]) -%}
         {%- do folders.append(modules.re.sub('/[^/]*$', '', page)) -%}
     {%- endfor -%}
     {%- set fields = billing_event_fields() -%}
@@ -456,10 +479,11 @@
 {% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
 
 {% macro duckdb__with_exact_numbers(page) -%}
-    case when {{ duckdb_has_long_number(page) }} then {{ duckdb_with_quoted_numbers(page) }} else {{ page }} end
+    case
+        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_with_quoted_numbers(page) }}
+        else {{ page }}
+    end
 {%- endmacro %}
-
-{% macro duckdb_has_long_number(page) -%} regexp_matches({{ page }}, '[0-9][0-9.]{15}') {%- endmacro %}
 
 {% macro duckdb_with_quoted_numbers(page) -%}
     regexp_replace(

@@ -238,6 +238,13 @@
     named_struct({% for name, value in fields.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %})
 {%- endmacro %}
 
+{# a 64-bit hash of columns: equal for equal values, and nearly always different for different ones #}
+{% macro hash_of(columns) -%}{{ return(adapter.dispatch('hash_of')(columns)) }}{%- endmacro %}
+
+{% macro duckdb__hash_of(columns) -%} hash({{ columns | join(', ') }}) {%- endmacro %}
+
+{% macro spark__hash_of(columns) -%} xxhash64({{ columns | join(', ') }}) {%- endmacro %}
+
 {# how much a part is of a whole, in percent with 4 decimals: a ratio to read, not money; null where the whole is 0 #}
 {% macro percent_of(part, whole) -%}
     cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(38, 4))

@@ -38,7 +38,8 @@ priced as (
     select
         account,
         charge_date,
-        request_id,
+        -- requests are counted by this where it is there: it spares telling ten million ids apart that are all different
+        case when not is_only_event then request_id end as repeated_request_id,
         endpoint_id,
         auth_method,
         cost_usd,
@@ -71,7 +72,7 @@ by_request as (
         has_units,
         list_unit_price,
         percent_discount,
-        request_id,
+        repeated_request_id,
         sum(pricing_quantity) as pricing_quantity,
         sum(consumed_quantity) as consumed_quantity,
         sum(cost_usd) as cost_usd,
@@ -87,7 +88,7 @@ by_request as (
         has_units,
         list_unit_price,
         percent_discount,
-        request_id
+        repeated_request_id
 
 ),
 
@@ -108,7 +109,7 @@ charges as (
         {{ quantity('sum(pricing_quantity)') }} as pricing_quantity,
         {{ quantity('sum(consumed_quantity)') }} as consumed_quantity,
         {{ money('sum(cost_usd)') }} as cost_usd,
-        count(*) as request_count,
+        cast(sum(case when repeated_request_id is null then event_count else 1 end) as bigint) as request_count,
         cast(sum(event_count) as bigint) as event_count
     from by_request
     group by

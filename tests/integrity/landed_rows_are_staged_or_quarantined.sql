@@ -1,5 +1,6 @@
--- Every event and CSV record that the loader counted is in staging or in quarantine. A page that can't be read is one
--- row of quarantine, whatever it held: it is reported there.
+-- Every event and CSV record that the loader counted is in staging or in quarantine, once: those of a page have the
+-- numbers from 1 to as many as it holds. A page that can't be read is one row of quarantine, whatever it held: it is
+-- reported there.
 {% set loads = untested_parts('tested_loads', ref('stg_fal__billing_event_loads')) %}
 with
 
@@ -27,6 +28,10 @@ staged as (
         load_id,
         landed_file,
         count(*) as staged_rows,
+        -- of numbers that are each there once, the sums of the numbers and of their squares are known
+        max(event_number) = count(*)
+        and 2 * sum(event_number) = count(*) * (count(*) + 1)
+        and 6 * sum(event_number * event_number) = count(*) * (count(*) + 1) * (2 * count(*) + 1) as is_staged_once,
         max(case when quarantine_reason = '{{ unreadable_page() }}' then 1 else 0 end) = 1 as is_unreadable
     from {{ ref('base_fal__typed_billing_events') }}
     where {{ is_in_parts(loads, ['account', 'landed_date', 'load_id']) }}
@@ -39,6 +44,7 @@ staged as (
         load_id,
         landed_file,
         count(*) as staged_rows,
+        true as is_staged_once,
         false as is_unreadable
     from {{ ref('base_fal__typed_focus_reports') }}
     group by source, account, landed_partition, load_id, landed_file
@@ -55,6 +61,7 @@ compared as (
         coalesce(files.landed_file, staged.landed_file) as landed_file,
         coalesce(files.landed_rows, 0) as landed_rows,
         coalesce(staged.staged_rows, 0) as staged_rows,
+        coalesce(staged.is_staged_once, true) as is_staged_once,
         coalesce(staged.is_unreadable, false) as is_unreadable
     from files
     full outer join staged
@@ -68,4 +75,4 @@ compared as (
 )
 
 select * from compared
-where landed_rows <> staged_rows and not is_unreadable
+where (landed_rows <> staged_rows or not is_staged_once) and not is_unreadable

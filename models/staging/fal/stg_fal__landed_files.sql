@@ -25,7 +25,8 @@ typed as (
 
         ---------- flags
         is_complete,
-        is_one_line
+        is_one_line,
+        has_short_numbers
 
     from manifests
 
