@@ -166,6 +166,20 @@
     cast({{ amount }} as decimal(38, 9))
 {%- endmacro %}
 
+{#
+    The text of a number in one spelling, for a reader of JSON may have written 2.50 as 2.5 and 0.0000001 as 1e-07: what a
+    double holds for certain is spelled as a double is. Any other text stays.
+#}
+{% macro one_spelling(number) -%}
+    case
+        when length({{ number }}) < 16 or lower({{ number }}) like '%e%'
+            then coalesce(
+                regexp_replace(cast(try_cast({{ number }} as double) as {{ dbt.type_string() }}), '[.]0$', ''), {{ number }}
+            )
+        else {{ number }}
+    end
+{%- endmacro %}
+
 {# a decimal as the shortest plain text: 0.025, 12, never 0.0250 or 2.5e-2 #}
 {% macro plain_decimal(number) -%}{{ return(adapter.dispatch('plain_decimal')(number)) }}{%- endmacro %}
 

@@ -36,6 +36,12 @@ class Warehouse:
 
     path: Path
     output: str
+    target: Path = Path("target")
+
+    def compiled(self, model: str) -> str:
+        """The SQL of a model as it was run last."""
+        (file,) = (self.target / "compiled").rglob(f"{model}.sql")
+        return file.read_text()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What a query answers, times in UTC."""
@@ -81,7 +87,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
         published = warehouse.with_suffix(".published")
         done = run(command, FAL_WAREHOUSE=warehouse, FAL_PUBLISH_DIR=published, **settings)
         assert done.code == 0, done.output
-        return Warehouse(warehouse, done.output)
+        return Warehouse(warehouse, done.output, target)
 
     return run_dbt
 

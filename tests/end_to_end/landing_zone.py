@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def _write(folder: Path, manifest: dict[str, Any], files: dict[str, tuple[bytes, int]]) -> Path:
+def _write(folder: Path, manifest: dict[str, Any], files: dict[str, tuple[bytes, int]], **said: bool) -> Path:
     folder.mkdir(parents=True)
     pages = []
     for name, (body, rows) in files.items():
         (folder / name).write_bytes(gzip.compress(body))
-        pages.append({"file": name, "rows": rows, "bytes": len(body), "sha256": ""})
+        pages.append({"file": name, "rows": rows, "bytes": len(body), "sha256": "", **said})
     whole = {
         "complete": True,
         "fetched_at": "2026-03-01T00:00:00Z",
@@ -24,9 +24,17 @@ def _write(folder: Path, manifest: dict[str, Any], files: dict[str, tuple[bytes,
 
 
 def write_events(
-    landing: Path, account: str, day: str, pages: Sequence[tuple[bytes, int]], load_id: str = "1"
+    landing: Path,
+    account: str,
+    day: str,
+    pages: Sequence[tuple[bytes, int]],
+    load_id: str = "1",
+    **said: bool,
 ) -> Path:
-    """Land pages, each a body and how many events the loader counted in it, as one load of a day."""
+    """Land pages, each a body and how many events the loader counted in it, as one load of a day.
+
+    said: what the manifest says of how each page is written, one_line and short_numbers.
+    """
     folder = landing / "billing_events" / f"account={account}" / f"date={day}" / f"load={load_id}"
     manifest = {
         "feed": "billing_events",
@@ -35,7 +43,8 @@ def write_events(
         "partition": day,
         "load_id": load_id,
     }
-    return _write(folder, manifest, {f"page-{n:05}.json.gz": page for n, page in enumerate(pages, start=1)})
+    files = {f"page-{n:05}.json.gz": page for n, page in enumerate(pages, start=1)}
+    return _write(folder, manifest, files, **said)
 
 
 def write_report(

@@ -105,7 +105,10 @@ typed as (
 
         ---------- a meter that does not fit: why, and its units and price as landed
         meter_misfit,
-        case when meter_misfit is not null then concat_ws(' x ', output_units, unit_price) end as misfit_meter,
+        case
+            when meter_misfit is not null
+                then concat_ws(' x ', {{ one_spelling('output_units') }}, {{ one_spelling('unit_price') }})
+        end as misfit_meter,
 
         ---------- times (UTC)
         billed_at,
@@ -119,7 +122,7 @@ typed as (
 
         ---------- quarantine
         quarantine_reason,
-        case when quarantine_reason is not null then raw_event end as raw_event
+        case when quarantine_reason is not null then coalesce(raw_event, 'null') end as raw_event
 
     from judged
 

@@ -1,0 +1,89 @@
+"""However a page is read, and an event judged, the same comes out."""
+
+import random
+from collections.abc import Callable
+
+import duckdb
+import pytest
+
+from tests.end_to_end.conftest import Warehouse
+from tests.end_to_end.landing_zone import event, page, write_events
+
+# JSON values around every limit of what is plain, and of what can be charged
+SHORT_NUMBERS = """
+    0 1 7 10 99 100 99999 100000 0.5 1.25 0.50 0.000000001 0.0000000001 1e3 2.5E-3 1e-20 1e25 -1 -0.5
+    9999999 10000000 99.999999999 99.9999999999 1e19 1e400 null true {} [1] "" "1" "0.50" "+1" "1." ".5"
+    "1_000" "NaN" "1e5" "0x10" "00012" "1\\n" "\\u00001"
+""".split()
+LONG_NUMBERS = """
+    5.041666666666667 0.1234567890123456789 0.10000000000000000001 12345678901234567 999999999999999999
+    1000000000000000000 123456789.123456789 0.123456789012345678
+""".split()
+TIMES = """
+    "2026-01-05T09:30:00Z" "2026-01-05T09:30:00.1Z" "2026-01-05T09:30:00.123456Z" "2026-01-05"
+    "2026-01-05T09:30:00.1234567Z" "2026-01-05T24:00:00Z" "2026-01-05T23:59:60Z" "2026-01-05T09:30Z"
+    "2026-01-05T23:59:59+02:00" "2024-02-29T00:00:00Z" "2026-02-29T00:00:00Z" "2026-02-30T00:00:00Z"
+    "2026-04-31T00:00:00Z" "2026-13-01T00:00:00Z" "2026-00-10T00:00:00Z" "2026-01-00T00:00:00Z"
+    "1999-12-31T23:59:59Z" "2100-01-01T00:00:00Z" "2026-12-31T23:59:59.999999Z" "2026-01-05T09:30:00Z\\n"
+    "2026-01-05t09:30:00z" "now" "" null 5
+""".split()
+NUMBERS = ("output_units", "unit_price", "percent_discount", "cost_estimate_nano_usd", "cost_subtotal")
+
+
+def odd_events(chance: random.Random, count: int, numbers: list[str]) -> list[str]:
+    """Events with up to three fields out of the ordinary."""
+    events = []
+    for number in range(count):
+        fields = {"cost_subtotal": chance.choice(("null", "0.002"))}
+        for _ in range(chance.choice((0, 1, 1, 2, 3))):
+            name = chance.choice((*NUMBERS, "timestamp"))
+            fields[name] = chance.choice(TIMES if name == "timestamp" else numbers)
+        events.append(event(chance.choice((f"r{number}", f"r{number}", "", None)), **fields))
+    return [*events, "null", "3", '"text"', "[]", "{}"]
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Warehouse:
+    """Typed events of the same pages, landed for accounts that differ in what their manifests say."""
+    folder = tmp_path_factory.mktemp("reading")
+    chance = random.Random(7)
+    short = [page(*odd_events(chance, 300, SHORT_NUMBERS)) for _ in range(3)]
+    any_numbers = [page(*odd_events(chance, 300, SHORT_NUMBERS + LONG_NUMBERS)) for _ in range(3)]
+    for account, said in (("silent", {}), ("line", {"one_line": True})):
+        write_events(folder / "landing", account, "2026-01-05", short, **said)
+        write_events(folder / "landing", account, "2026-01-06", any_numbers, **said)
+    write_events(folder / "landing", "short", "2026-01-05", short, one_line=True, short_numbers=True)
+    select = ("run", "--select", "+base_fal__typed_billing_events")
+    return dbt(folder / "warehouse.duckdb", *select, FAL_LANDING_DIR=folder / "landing")
+
+
+EVENTS = "from staging.base_fal__typed_billing_events where account = '{}' and landed_date <= '2026-01-{}'"
+
+
+def test_a_page_reads_the_same_whatever_its_manifest_says_of_how_it_is_written(read: Warehouse) -> None:
+    whole = "select * exclude (account, raw_event)"
+    order = "order by landed_date, landed_file, event_number"
+    rows = read.rows(f"{whole} {EVENTS.format('silent', '06')} {order}")
+    assert len(rows) == 6 * 305
+    assert read.rows(f"{whole} {EVENTS.format('line', '06')} {order}") == rows
+    assert read.rows(f"{whole} {EVENTS.format('short', '05')} {order}") == rows[: 3 * 305]
+    quarantined = "select count(*), count(raw_event)"
+    reason = "quarantine_reason is not null"
+    ((count, raw),) = read.rows(f"{quarantined} {EVENTS.format('line', '06')} and {reason}")
+    assert 100 < count == raw < len(rows)
+
+
+def test_a_plain_event_is_typed_as_it_would_be_field_by_field(read: Warehouse) -> None:
+    compiled = read.compiled("base_fal__typed_billing_events")
+    plain, by_field = "unnest(are_plain) as is_plain", "false as is_plain"
+    assert plain in compiled
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        relations = (f"({compiled})", f"({compiled.replace(plain, by_field)})")
+        rows = [connection.execute(f"from {relation} order by all").fetchall() for relation in relations]
+        assert rows[0] == rows[1]
+        are_plain = compiled.replace(
+            "select * from typed", "select is_plain, count(*) from judged group by 1"
+        )
+        counts = dict(connection.execute(are_plain).fetchall())
+    assert min(counts[True], counts[False]) > 500
