@@ -56,9 +56,9 @@
 
 {#
     What the shapes need to know beside the rule: columns by kind of value, the types that they have in the mart, the pairs of
-    service category and subcategory, and whether a row is a provider's (an SQL condition).
+    service category and subcategory, whether a row is a provider's (an SQL condition), and the relation that has the rows.
 #}
-{% macro focus_rule_context(dataset, is_provider_row, mart) %}
+{% macro focus_rule_context(dataset, is_provider_row, mart, relation) %}
     {% set pairs = [] %}
     {% set types = {} %}
     {% for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
@@ -74,7 +74,7 @@
             {% do pairs.append((category, subcategory)) %}
         {% endfor %}
     {% endif %}
-    {{ return({'kinds': focus_columns_by_kind(dataset), 'types': types, 'pairs': pairs, 'is_provider_row': is_provider_row}) }}
+    {{ return({'kinds': focus_columns_by_kind(dataset), 'types': types, 'pairs': pairs, 'is_provider_row': is_provider_row, 'relation': relation}) }}
 {% endmacro %}
 
 {# the verdict of a rule on a row: true, false or null #}
@@ -118,7 +118,7 @@
             {%- set price, cost = pair.split(' = ') %}
             {{ 'and ' if not loop.first }}({{ price }} is null or {{ cost }} = {{ money(price ~ ' * ' ~ column) }})
             {%- endfor %}
-        {%- elif shape == 'one_parent' %} {{ focus_has_one_parent(key, arguments[1], context.is_provider_row) }}
+        {%- elif shape == 'one_parent' %} {{ focus_has_one_parent(key, arguments[1], context) }}
         {%- elif shape == 'unique' %} count(*) over (partition by {{ column }}) = 1
         {%- elif shape in ['text_format', 'number_format', 'time_format', 'unit_format', 'currency_format', 'key_value_format', 'json_object_format'] %}
             {{- ' ' ~ focus_value_is(shape.replace('_format', ''), column, context.types) }}
@@ -176,17 +176,33 @@
     Whether the rows with this key all have one and the same parent. A row that we make is compared with rows that we make:
     what a provider's file says does not put ours in the wrong.
 #}
-{% macro focus_has_one_parent(key, parent, is_provider_row) -%}
+{% macro focus_has_one_parent(key, parent, context) -%}
     case
-        when {{ is_provider_row }}
-            then {{ one_value_over(parent, key) }}
-        else {{ one_value_over(parent, key ~ ', ' ~ is_provider_row) }}
+        when {{ context.is_provider_row }} then {{ has_one_value(parent, key, context.relation, 'true') }}
+        else {{ has_one_value(parent, key, context.relation, 'not (' ~ context.is_provider_row ~ ')') }}
     end
 {%- endmacro %}
 
-{% macro one_value_over(parent, keys) -%}
-    min({{ parent }}) over (partition by {{ keys }}) = max({{ parent }}) over (partition by {{ keys }})
-    and count({{ parent }}) over (partition by {{ keys }}) = count(*) over (partition by {{ keys }})
+{# whether the rows of a relation that are among others, with the key that is there, all have one and the same value #}
+{% macro has_one_value(value, key, relation, among) -%}
+    {{ return(adapter.dispatch('has_one_value')(value, key, relation, among)) }}
+{%- endmacro %}
+
+{# no window: it would hold all rows in memory, with every column a rule looks at #}
+{% macro duckdb__has_one_value(value, key, relation, among) -%}
+    {{ key }} not in (
+        select {{ key }}
+        from {{ relation }}
+        where {{ key }} is not null and {{ among }}
+        group by {{ key }}
+        having min({{ value }}) <> max({{ value }}) or count({{ value }}) <> count(*)
+    )
+{%- endmacro %}
+
+{# Spark has subqueries in filters alone #}
+{% macro spark__has_one_value(value, key, relation, among) -%}
+    min({{ value }}) over (partition by {{ key }}, {{ among }}) = max({{ value }}) over (partition by {{ key }}, {{ among }})
+    and count({{ value }}) over (partition by {{ key }}, {{ among }}) = count(*) over (partition by {{ key }}, {{ among }})
 {%- endmacro %}
 
 {# a SQL list of texts #}
@@ -206,7 +222,7 @@
 #}
 {% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- set rules = focus_rules_of(scan) -%}
-    {%- set context = focus_rule_context(dataset, is_provider_row, mart) -%}
+    {%- set context = focus_rule_context(dataset, is_provider_row, mart, relation) -%}
     {%- if not rules -%}
     select
         cast(null as {{ dbt.type_string() }}) as rule_id,
