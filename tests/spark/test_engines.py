@@ -2,13 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.cli.main import dbtRunner
 
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.end_to_end.landing_zone import event, page, write_events, write_report
@@ -52,6 +50,8 @@ class Engines:
 
     def build_on_spark(self, landing: Path, *arguments: str) -> None:
         """dbt build --target spark with these arguments, in this process."""
+        from dbt.cli.main import dbtRunner  # half a second that other tests' processes need not wait
+
         with pytest.MonkeyPatch.context() as environment:
             for name, value in {**self.settings, "FAL_LANDING_DIR": str(landing)}.items():
                 environment.setenv(name, value)
@@ -103,13 +103,9 @@ class Engines:
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
     """The warehouses that each test leaves to the next one: every build but the first finds one there."""
-    from pyspark.sql import SparkSession
-
-    yield Engines(tmp_path_factory.mktemp("engines"))
-    if session := SparkSession.getActiveSession():
-        session.stop()
+    return Engines(tmp_path_factory.mktemp("engines"))
 
 
 @pytest.fixture(scope="module")
