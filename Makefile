@@ -15,6 +15,9 @@ TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_
 FORMAT ?= csv
 UNITS := not end_to_end and not spark
 
+# java's first line is like: openjdk version "17.0.15" 2025-04-15; where there is no java, there is none
+JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
+
 .DEFAULT_GOAL := help
 .PHONY: help install run demo conformance export test test-spark check lint units end-to-end build-sample sample clean
 
@@ -55,14 +58,18 @@ export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the de
 	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export}'
 
 test: lint units end-to-end build-sample ## everything that proves the project
-	@echo "Not tested on Spark: make test-spark does it, where there is Java 17 or later."
+	@if $(JAVA_IS_NEW_ENOUGH); then \
+		$(MAKE) --no-print-directory test-spark; \
+	else \
+		echo "Not tested on Spark, which needs Java 17 or later: set JAVA_HOME, or put java on the PATH."; \
+	fi
 
 # pyspark is 400 MB: it comes when it is asked for
 $(SPARK_INSTALLED): $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
 	@touch $@
 
-test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17)
+test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17 or later)
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow

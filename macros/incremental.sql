@@ -70,7 +70,7 @@
         {% set partitions = [] %}
         {% for part in gone %}
             {% do partitions.append(
-                'partition (' ~ key[0] ~ ' = ' ~ sql_value(part[key[0]]) ~ ', ' ~ key[1] ~ ' = ' ~ sql_value(part[key[1]]) ~ ')'
+                'partition (' ~ key[0] ~ ' = ' ~ sql_text(part[key[0]]) ~ ', ' ~ key[1] ~ ' = ' ~ sql_text(part[key[1]]) ~ ')'
             ) %}
         {% endfor %}
         {% do run_query('alter table ' ~ target ~ ' drop if exists ' ~ partitions | unique | join(', ')) %}

@@ -13,7 +13,7 @@
 {% endmacro %}
 
 {% macro tested_relation(table) %}
-    {{ return(api.Relation.create(database=target.database, schema='staging', identifier=table, type='table')) }}
+    {{ return(api.Relation.create(database=target.get('database'), schema='staging', identifier=table, type='table')) }}
 {% endmacro %}
 
 {# Rows of parts that are in no passed build: a list for is_in_parts, none for all. wanted: the relation of tested_tables(). #}

@@ -1,0 +1,88 @@
+"""What the engines cost: `python -m benchmarks.engines [--days N] [--events N]`, after `make test-spark`.
+
+The first `dbt build` of the same landing zone on DuckDB and on Spark, without tests, one after the other.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+from datetime import date
+from pathlib import Path
+
+from benchmarks.landing_zone import write_days
+from benchmarks.measure import Cost, measured
+
+FIRST_DAY = date(2025, 1, 1)
+
+
+class Memory(threading.Thread):
+    """The most memory, in bytes, that one process below this one holds at once: dbt, or the Java it starts.
+
+    Looks at /proc four times a second, since nobody waits for the Java process of a session.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak, self.over = 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.25):
+            below = {str(os.getpid())}
+            for status in sorted(Path("/proc").glob("[0-9]*/status"), key=lambda file: int(file.parent.name)):
+                try:
+                    said = dict(line.split(":", 1) for line in status.read_text().splitlines())
+                except OSError:  # it ended meanwhile
+                    continue
+                if said["PPid"].strip() in below:
+                    below.add(said["Pid"].strip())
+                    self.peak = max(self.peak, int(said.get("VmHWM", "0 kB").split()[0]) * 1024)
+
+
+def build(folder: Path, target: str, landing: Path) -> tuple[Cost, int]:
+    """A first build on an engine: what dbt's own process cost, and the peak of it and those below it."""
+    folders = ("--log-path", str(folder / target), "--target-path", str(folder / target))
+    program = str(Path(sys.executable).with_name("dbt"))
+    command = [program, "--quiet", "build", "--target", target, *folders]
+    memory = Memory()
+    memory.start()
+    cost, _ = measured(
+        [*command, "--exclude-resource-type", "test", "unit_test"],
+        FAL_LANDING_DIR=str(landing),
+        FAL_WAREHOUSE=str(folder / "warehouse.duckdb"),
+        FAL_PUBLISH_DIR=str(folder / "published"),
+        FAL_SPARK_WAREHOUSE=str(folder / "spark"),
+    )
+    memory.over.set()
+    memory.join()
+    return cost, memory.peak
+
+
+def main() -> int:
+    """Print the figures and the ratio."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__.splitlines()[0])
+    parser.add_argument("--days", type=int, default=10)
+    parser.add_argument("--events", type=int, default=100_000, help="a day")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_days(folder / "landing", FIRST_DAY, options.days, options.events, endpoints=40, keys=5)
+        seconds = {}
+        for target in ("duckdb", "spark"):
+            cost, peak = build(folder, target, folder / "landing")
+            seconds[target] = cost.wall
+            results = json.loads((folder / target / "run_results.json").read_text())["results"]
+            typed = next(r for r in results if r["unique_id"].endswith("base_fal__typed_billing_events"))
+            print(
+                f"{target:6} {cost.wall:6.1f} s, {typed['execution_time']:6.1f} s of it typing events,"
+                f" {peak / 1e9:.2f} GB at most",
+                flush=True,
+            )
+        print(f"Spark takes {seconds['spark'] / seconds['duckdb']:.1f} x DuckDB's time")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
