@@ -1,7 +1,8 @@
-"""What builds cost: `python -m benchmarks.builds [--days N] [--events N] [--endpoints N] [--keys N]`.
+"""What builds cost: `python -m benchmarks.builds [--days N] [--fewer N] [--events N] ...`.
 
 In one run: a hand-written query over the pages of so many days; the first `dbt build` of them; one when
-nothing is new; one of a new day; and looking up one request. Each with its peak memory, and its disk.
+nothing is new; one of a new day, which is compared with the same after fewer days; and looking up one
+request. Each with its peak memory, and its disk.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -78,10 +80,56 @@ def size(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
+@dataclass(frozen=True)
+class Project:
+    """A landing zone below a folder, and what it is built into."""
+
+    folder: Path
+    shape: tuple[int, int, int]  # events a day, endpoints, keys
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.folder / "warehouse.duckdb"
+
+    def land(self, first: int, days: int) -> None:
+        """Land so many days, from the first on, counted from 0."""
+        write_days(self.landing, FIRST_DAY + timedelta(days=first), days, *self.shape)
+
+    def build(self, what: str) -> Cost:
+        """A whole dbt build, and what it cost."""
+        program = str(Path(sys.executable).with_name("dbt"))
+        folders = ("--log-path", str(self.folder), "--target-path", str(self.folder / "target"))
+        cost, _ = measured(
+            [program, "--quiet", "build", *folders],
+            FAL_WAREHOUSE=str(self.warehouse),
+            FAL_LANDING_DIR=str(self.landing),
+            FAL_PUBLISH_DIR=str(self.folder / "published"),
+        )
+        say(what, cost)
+        return cost
+
+    def build_all(self, days: int) -> tuple[Cost, Cost, Cost]:
+        """What the first build of so many days costs, one when nothing is new, and one of a new day."""
+        first = self.build(f"first build of {days} days x {self.shape[0]:,}")
+        nothing = self.build("a build when nothing is new")
+        slowest(self.folder / "target")
+        self.land(days, 1)
+        daily = self.build(f"a build of a new day after {days} days")
+        slowest(self.folder / "target")
+        return first, nothing, daily
+
+
 def main() -> int:
     """Print the figures and the ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.builds", description=__doc__.splitlines()[0])
     parser.add_argument("--days", type=int, default=100)
+    parser.add_argument(
+        "--fewer", type=int, metavar="DAYS", default=10, help="what a new day is compared with"
+    )
     parser.add_argument("--events", type=int, default=100_000, help="a day")
     parser.add_argument("--endpoints", type=int, default=40)
     parser.add_argument("--keys", type=int, default=5)
@@ -95,48 +143,37 @@ def main() -> int:
         return 0
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        landing, warehouse = folder / "landing", folder / "warehouse.duckdb"
-
-        def build() -> Cost:
-            program = str(Path(sys.executable).with_name("dbt"))
-            folders = ("--log-path", name, "--target-path", str(folder / "target"))
-            command = [program, "--quiet", "build", *folders]
-            settings = {
-                "FAL_WAREHOUSE": str(warehouse),
-                "FAL_LANDING_DIR": str(landing),
-                "FAL_PUBLISH_DIR": str(folder / "published"),
-            }
-            return measured(command, **settings)[0]
-
-        write_days(landing, FIRST_DAY, options.days, options.events, options.endpoints, options.keys)
-        query = measured([sys.executable, "-m", "benchmarks.builds", "--query", str(landing)])[0]
+        shape = (options.events, options.endpoints, options.keys)
+        short, long = Project(Path(name) / "short", shape), Project(Path(name) / "long", shape)
+        short.land(0, options.fewer)
+        *_, short_daily = short.build_all(options.fewer)
+        long.land(0, options.days)
+        query = measured([sys.executable, "-m", "benchmarks.builds", "--query", str(long.landing)])[0]
         say("a hand-written query", query)
-        first = build()
-        say(f"first build of {options.days} days x {options.events:,}", first)
-        nothing = build()
-        say("a build when nothing is new", nothing)
-        slowest(folder / "target")
-        last = FIRST_DAY + timedelta(days=options.days)
-        write_days(landing, last, 1, options.events, options.endpoints, options.keys)
-        daily = build()
-        say("a build of a new day", daily)
-        slowest(folder / "target")
-        ratio = (first.wall - nothing.wall) / query.wall
-        print(f"first build beside one of nothing: {ratio:.2f} x the query")
+        first, nothing, daily = long.build_all(options.days)
+        print(
+            f"first build beside one of nothing: {(first.wall - nothing.wall) / query.wall:.2f} x the query"
+        )
         print(f"a new day: {daily.wall / nothing.wall:.2f} x a build of nothing")
-        print(f"landing zone {size(landing):.0f} MB, warehouse {warehouse.stat().st_size / 1e6:.0f} MB")
-        with duckdb.connect(str(warehouse), read_only=True) as connection:
-            count = connection.execute("select count(*) from focus.cost_and_usage").fetchone()
-            events = "from staging.stg_fal__billing_events where charge_date = ? and request_id = ?"
-            day = str(FIRST_DAY + timedelta(days=options.days // 2))
-            one = "select request_id from staging.stg_fal__billing_events where charge_date = ? limit 1"
-            (request,) = connection.execute(one, [day]).fetchone() or ("",)
-            began = time.perf_counter()
-            assert len(connection.execute(events, [day, request]).fetchall()) == 1
-            print(f"{count[0] if count else 0:,} mart rows; one request by its day and id:", end=" ")
-            print(f"{time.perf_counter() - began:.3f} s")
+        print(f"a new day: {daily.wall / short_daily.wall:.2f} x the same after {options.fewer} days")
+        disk = long.warehouse.stat().st_size / 1e6
+        print(f"landing zone {size(long.landing):.0f} MB, warehouse {disk:.0f} MB")
+        look_up(long, options.days // 2)
     return 0
+
+
+def look_up(project: Project, day: int) -> None:
+    """Find one request by its day and id."""
+    with duckdb.connect(str(project.warehouse), read_only=True) as connection:
+        ((rows,),) = connection.execute("select count(*) from focus.cost_and_usage").fetchall()
+        date = str(FIRST_DAY + timedelta(days=day))
+        one = "select request_id from staging.stg_fal__billing_events where charge_date = ? limit 1"
+        ((request,),) = connection.execute(one, [date]).fetchall()
+        events = "from staging.stg_fal__billing_events where charge_date = ? and request_id = ?"
+        began = time.perf_counter()
+        assert len(connection.execute(events, [date, request]).fetchall()) == 1
+        took = time.perf_counter() - began
+        print(f"{rows:,} mart rows; one request by its day and id: {took:.3f} s")
 
 
 def slowest(target: Path) -> None:
