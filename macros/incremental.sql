@@ -21,14 +21,17 @@
 
 {#
     Whether a row is of one of these parts: a predicate. columns: the row's expressions for the first columns of the key, in its order. parts: rows that have
-    them, or none for all. Plain values, so that an engine reads only the row groups or files that hold them.
+    them, or none for all. Plain values, so that an engine reads only the row groups or files that hold them, and ranges,
+    which DuckDB hands on to where a view reads a table, as it does not a list of values.
 #}
 {% macro is_in_parts(parts, columns) -%}
     {%- if parts is none -%} true
     {%- elif not parts -%} false
     {%- else -%}
         {%- for column in columns %}
-        {{ column }} in ({% for value in parts | map(attribute=loop.index0) | unique %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
+        {%- set values = parts | map(attribute=loop.index0) | unique | sort %}
+        {{ column }} between {{ sql_value(values[0]) }} and {{ sql_value(values[-1]) }} and
+        {{ column }} in ({% for value in values %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
         {%- endfor %}
         ({{ columns | join(', ') }}) in (
             {%- for part in parts %}

@@ -2,33 +2,43 @@
 
 with
 
-events as (
-
-    select * from {{ ref('stg_fal__billing_events') }}
-
-),
-
 repeated_requests as (
 
-    -- nearly every request has one event, which is all there is to decide about it
-    select {{ hash_of(['account', 'charge_date', 'request_id']) }} as request_hash
-    from events
-    group by {{ hash_of(['account', 'charge_date', 'request_id']) }}
+    -- Nearly every request has one event on a day, which is all there is to decide about it. Account and day are columns
+    -- of their own, so that a query for some days looks at those days alone.
+    select
+        account,
+        charge_date,
+        {{ hash_of(['request_id']) }} as request_hash
+    from {{ ref('stg_fal__billing_events') }}
+    group by account, charge_date, {{ hash_of(['request_id']) }}
     having count(*) > 1
 
 ),
 
 single as (
 
-    select * from events
-    where {{ hash_of(['account', 'charge_date', 'request_id']) }} not in (select request_hash from repeated_requests)
+    -- staging is read three times, for an engine would keep all of a part that is read twice in memory
+    select events.*
+    from {{ ref('stg_fal__billing_events') }} as events
+    left join repeated_requests
+        on
+            events.account = repeated_requests.account
+            and events.charge_date = repeated_requests.charge_date
+            and {{ hash_of(['events.request_id']) }} = repeated_requests.request_hash
+    where repeated_requests.request_hash is null
 
 ),
 
 repeated as (
 
-    select * from events
-    where {{ hash_of(['account', 'charge_date', 'request_id']) }} in (select request_hash from repeated_requests)
+    select events.*
+    from {{ ref('stg_fal__billing_events') }} as events
+    inner join repeated_requests
+        on
+            events.account = repeated_requests.account
+            and events.charge_date = repeated_requests.charge_date
+            and {{ hash_of(['events.request_id']) }} = repeated_requests.request_hash
 
 ),
 

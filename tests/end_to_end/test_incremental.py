@@ -213,7 +213,7 @@ def killed(warehouse: Path, landing: Path, begun: str, moment: float) -> bool:
     dbt = str(Path(sys.executable).with_name("dbt"))
     folders = ("--log-path", str(log), "--target-path", str(warehouse.parent / "target"))
     environment = os.environ | {"FAL_WAREHOUSE": str(warehouse), "FAL_LANDING_DIR": str(landing)}
-    command = [dbt, "--quiet", "run", "--select", EVENTS, *folders]
+    command = [dbt, "--quiet", "--log-level-file", "debug", "run", "--select", EVENTS, *folders]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as build:
         said = ""
         while build.poll() is None and f"{begun}: BEGIN" not in said:
