@@ -4,8 +4,8 @@ with
 
 repeated_requests as (
 
-    -- Nearly every request has one event on a day, which is all there is to decide about it. Account and day are columns
-    -- of their own, so that a query for some days looks at those days alone.
+    -- Nearly every request has one event on a day, and then nothing is to be decided. Account and day are columns of
+    -- their own, so that a query for some days looks at those days alone.
     select
         account,
         charge_date,
@@ -105,8 +105,8 @@ once as (
         billed_at,
         unit_price_usd,
         output_units,
-        chosen.auth_method as auth_method,
-        chosen.percent_discount as percent_discount,
+        chosen.auth_method,
+        chosen.percent_discount,
         {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd,
         {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
         false as is_only_event

@@ -38,7 +38,7 @@ priced as (
     select
         account,
         charge_date,
-        -- requests are counted by this where it is there: it spares telling ten million ids apart that are all different
+        -- requests are counted by this where it is there; to tell apart ids that are all different would take long
         case when not is_only_event then request_id end as repeated_request_id,
         endpoint_id,
         auth_method,
