@@ -167,15 +167,18 @@
 {%- endmacro %}
 
 {#
-    The text of a number in one spelling, for a reader of JSON may have written 2.50 as 2.5 and 0.0000001 as 1e-07: what a
-    double holds for certain is spelled as a double is. Any other text stays.
+    The text of a number in one spelling, for a reader of JSON may have written 2.50 as 2.5 and 0.0000001 as 1e-07. What is no
+    number stays as it is.
 #}
 {% macro one_spelling(number) -%}
     case
-        when length({{ number }}) < 16 or lower({{ number }}) like '%e%'
+        when {{ is_number(number) }} and not {{ has_surplus_decimals(number, 18) }}
             then coalesce(
-                regexp_replace(cast(try_cast({{ number }} as double) as {{ dbt.type_string() }}), '[.]0$', ''), {{ number }}
+                {{ plain_decimal('try_cast(' ~ number ~ ' as decimal(38, 18))') }},
+                cast(try_cast({{ number }} as double) as {{ dbt.type_string() }})
             )
+        when {{ matches(number, '.*[eE].*') }}
+            then coalesce(cast(try_cast({{ number }} as double) as {{ dbt.type_string() }}), {{ number }})
         else {{ number }}
     end
 {%- endmacro %}
