@@ -5,6 +5,16 @@
     compares what it holds with what is above it, so a build that was killed is caught up by the next.
 #}
 
+{# dbt's own, which asks for --full-refresh; and a table of parts whose columns are not those of its .yml is made anew #}
+{% macro should_full_refresh() %}
+    {% set is_asked_for = flags.FULL_REFRESH if config.get('full_refresh') is none else config.get('full_refresh') %}
+    {% if not is_asked_for and execute and config.get('incremental_strategy') == 'parts' and load_relation(this) %}
+        {% set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | sort %}
+        {{ return(columns != model.columns.keys() | sort) }}
+    {% endif %}
+    {{ return(is_asked_for) }}
+{% endmacro %}
+
 {# Keys of the parts that `wanted` has and this model has not; none when all are to be built: a list of rows. #}
 {% macro parts_to_build(wanted) %}
     {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
