@@ -1,0 +1,51 @@
+"""A build can die at any moment, and the next one makes up for it."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.end_to_end.conftest import ROOT
+from tests.end_to_end.test_incremental import BUILD, EVENTS, Dbt, change, differences, rebuilt
+
+
+def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> None:
+    """Killed at random moments, some of them inside a transaction: the log has its begin and no end."""
+    chance = random.Random(1)
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    for number in range(12):
+        change(chance, landing, f"0{number}")
+    built = dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
+    in_transaction = 0
+    for kill in range(8):
+        for number in range(3):
+            change(chance, landing, f"{kill + 1}{number}")
+        begun = chance.choice(("base_fal__typed_billing_events", "int_charges__of_event_days"))
+        # half of them as soon as a transaction is seen to be open, and whatever has become of it by then
+        in_transaction += killed(path, landing, begun, 0 if kill % 2 else chance.random())
+        built.value("select count(*) from intermediate.int_charges__of_event_days")  # it can still be read
+    assert in_transaction >= 1
+    built = dbt(path, *BUILD, FAL_LANDING_DIR=landing)
+    assert differences(built, rebuilt(dbt, built, landing)) == []
+
+
+def killed(warehouse: Path, landing: Path, begun: str, moment: float) -> bool:
+    """Kill -9 a run so many seconds after it began a model. Whether a transaction was open then."""
+    log = warehouse.parent / "log"
+    shutil.rmtree(log, ignore_errors=True)
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    folders = ("--log-path", str(log), "--target-path", str(warehouse.parent / "target"))
+    environment = os.environ | {"FAL_WAREHOUSE": str(warehouse), "FAL_LANDING_DIR": str(landing)}
+    command = [dbt, "--quiet", "--log-level-file", "debug", "run", "--select", EVENTS, *folders]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as build:
+        said = ""
+        while build.poll() is None and f"{begun}: BEGIN" not in said:
+            time.sleep(0.01)
+            said = (log / "dbt.log").read_text() if (log / "dbt.log").exists() else ""
+        time.sleep(moment)
+        build.kill()
+    said = (log / "dbt.log").read_text()
+    return said.rfind("BEGIN") > max(said.rfind("COMMIT"), said.rfind("ROLLBACK"))
