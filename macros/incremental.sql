@@ -39,7 +39,7 @@
     {%- elif not parts -%} false
     {%- else -%}
         {%- for column in columns %}
-        {%- set values = parts | map(attribute=loop.index0) | unique | sort %}
+        {%- set values = parts | map(attribute=loop.index0) | unique(case_sensitive=true) | sort(case_sensitive=true) %}
         {{ column }} between {{ sql_value(values[0]) }} and {{ sql_value(values[-1]) }} and
         {{ column }} in ({% for value in values %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
         {%- endfor %}
@@ -86,7 +86,7 @@
                 'partition (' ~ key[0] ~ ' = ' ~ sql_text(part[key[0]]) ~ ', ' ~ key[1] ~ ' = ' ~ sql_text(part[key[1]]) ~ ')'
             ) %}
         {% endfor %}
-        {% do run_query('alter table ' ~ target ~ ' drop if exists ' ~ partitions | unique | join(', ')) %}
+        {% do run_query('alter table ' ~ target ~ ' drop if exists ' ~ partitions | unique(case_sensitive=true) | join(', ')) %}
     {% endif %}
     insert overwrite table {{ target }} partition ({{ key[:2] | join(', ') }})
     select {{ columns }} from {{ new_parts }}

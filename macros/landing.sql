@@ -94,8 +94,8 @@
 {% endmacro %}
 
 {#
-    What the latest loads hold, a row per landed file: feed, account, source, landed_partition, load_id, is_complete,
-    fetched_at, page_file, page_rows, is_one_line, has_short_numbers. From their manifests; a prune may remove those of superseded loads meanwhile.
+    What the latest loads hold, a row per landed file, from their manifests; where a load lies is what its folder says: feed, account, source, landed_partition, load_id, is_complete,
+    fetched_at, page_file, page_rows, page_bytes (decoded), is_one_line, has_short_numbers. From their manifests; a prune may remove those of superseded loads meanwhile.
 #}
 {% macro read_landed_manifests() %}
     {{ return(adapter.dispatch('read_landed_manifests')(
@@ -108,28 +108,27 @@
     {{ empty_relation({
         'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
         'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
-        'page_rows': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
+        'page_rows': 'bigint', 'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
         feed,
-        account,
+        {{ folder_value('account') }} as account,
         source,
-        landed_partition,
-        load_id,
+        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
+        {{ folder_value('load') }} as load_id,
         is_complete,
         fetched_at,
         page.file as page_file,
         page.page_rows,
+        page.page_bytes,
         page.is_one_line,
         page.has_short_numbers
     from (
         select
+            filename,
             feed,
-            account,
             source,
-            "partition" as landed_partition,
-            load_id,
             complete as is_complete,
             fetched_at,
             unnest(list_transform(
@@ -137,6 +136,7 @@
                 lambda page: {
                     'file': page.file,
                     'page_rows': page.rows,
+                    'page_bytes': page.bytes,
                     'is_one_line': coalesce(page.one_line, false),
                     'has_short_numbers': coalesce(page.short_numbers, false)
                 }
@@ -144,11 +144,11 @@
         from read_json(
             {{ files_in(folders, 'manifest.json') }},
             columns = {
-                feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
-                complete: 'BOOLEAN', fetched_at: 'VARCHAR',
-                pages: 'STRUCT(file VARCHAR, "rows" BIGINT, one_line BOOLEAN, short_numbers BOOLEAN)[]'
+                feed: 'VARCHAR', source: 'VARCHAR', complete: 'BOOLEAN', fetched_at: 'VARCHAR',
+                pages: 'STRUCT(file VARCHAR, "rows" BIGINT, bytes BIGINT, one_line BOOLEAN, short_numbers BOOLEAN)[]'
             },
             format = 'newline_delimited',
+            filename = true,
             hive_partitioning = false
         )
     )
@@ -160,27 +160,30 @@
     {{ empty_relation({
         'feed': 'string', 'account': 'string', 'source': 'string', 'landed_partition': 'string', 'load_id': 'string',
         'is_complete': 'boolean', 'fetched_at': 'string', 'page_file': 'string', 'page_rows': 'bigint',
-        'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
+        'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
         manifest.feed,
-        manifest.account,
+        {{ folder_value('account') }} as account,
         manifest.source,
-        manifest.`partition` as landed_partition,
-        manifest.load_id,
+        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
+        {{ folder_value('load') }} as load_id,
         manifest.complete as is_complete,
         manifest.fetched_at,
         page.file as page_file,
         page.rows as page_rows,
+        page.bytes as page_bytes,
         coalesce(page.one_line, false) as is_one_line,
         coalesce(page.short_numbers, false) as has_short_numbers
     from (
-        select from_json(
-            value,
-            'feed string, account string, source string, `partition` string, load_id string, complete boolean,
-            fetched_at string, pages array<struct<file: string, rows: bigint, one_line: boolean, short_numbers: boolean>>'
-        ) as manifest
+        select
+            filename,
+            from_json(
+                value,
+                'feed string, source string, complete boolean, fetched_at string,
+                pages array<struct<file: string, rows: bigint, bytes: bigint, one_line: boolean, short_numbers: boolean>>'
+            ) as manifest
         from ({{ spark_files_in(folders, 'manifest.json') }}) as files
     ) as manifests
     lateral view explode(manifest.pages) as page
@@ -206,6 +209,7 @@
 #}
 {% macro read_landed_billing_events(loads, files) %}
     {% set pages = {'short': [], 'one_line': [], 'other': []} %}
+    {% set sizes = [0] %}
     {# without them there is nothing to read: the linter compiles in an empty warehouse #}
     {% if execute and load_relation(files) and load_relation(loads) %}
         {% set query %}
@@ -214,6 +218,7 @@
                 files.landed_partition,
                 files.load_id,
                 files.landed_file,
+                files.landed_bytes,
                 case
                     when files.is_one_line and files.has_short_numbers then 'short'
                     when files.is_one_line then 'one_line'
@@ -235,16 +240,18 @@
                 landing_dir() ~ '/billing_events/account=' ~ page['account'] ~ '/date=' ~ page['landed_partition']
                 ~ '/load=' ~ page['load_id'] ~ '/' ~ page['landed_file']
             ) %}
+            {% do sizes.append(page['landed_bytes'] | int) %}
         {% endfor %}
     {% endif %}
-    {{ return(adapter.dispatch('read_billing_event_pages')(pages)) }}
+    {{ return(adapter.dispatch('read_billing_event_pages')(pages, sizes | max)) }}
 {% endmacro %}
 
 {#
     pages: lists of paths. Those of `short` and `one_line` are one line of JSON by their manifest, and of `short` without long
-    numbers, too; those of `other` may be any text.
+    numbers, too; those of `other` may be any text. largest: bytes of the largest of them by its manifest, for each thread
+    reads into a buffer of twice that.
 #}
-{% macro duckdb__read_billing_event_pages(pages) %}
+{% macro duckdb__read_billing_event_pages(pages, largest) %}
     {%- set fields = billing_event_fields() -%}
     {%- if not pages.values() | sum(start=[]) -%}
     {{ empty_relation(dict({
@@ -311,7 +318,7 @@
                                 page,
                                 '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
                             ).billing_events as events
-                        from ({{ duckdb_billing_event_pages(pages) }})
+                        from ({{ duckdb_billing_event_pages(pages, largest) }})
                     )
                 )
             )
@@ -321,24 +328,24 @@
 {% endmacro %}
 
 {# pages: filename, page_text and page, its JSON with exact numbers, null where it is none #}
-{% macro duckdb_billing_event_pages(pages) %}
+{% macro duckdb_billing_event_pages(pages, largest) %}
     {%- set read = [] -%}
     {%- if pages.short -%}
-        {%- do read.append(duckdb_json_pages(pages.short, '"json"')) -%}
+        {%- do read.append(duckdb_json_pages(pages.short, '"json"', largest)) -%}
     {%- endif -%}
     {%- if pages.one_line -%}
         {%- do read.append(duckdb_json_pages(
-            pages.one_line, 'cast(' ~ duckdb_with_quoted_numbers('cast("json" as varchar)') ~ ' as json)'
+            pages.one_line, 'cast(' ~ duckdb_with_quoted_numbers('cast("json" as varchar)') ~ ' as json)', largest
         )) -%}
     {%- endif -%}
     {%- if pages.other -%}
-        {%- do read.append(duckdb_text_pages(pages.other)) -%}
+        {%- do read.append(duckdb_text_pages(pages.other, largest)) -%}
     {%- endif -%}
     {{ read | join('union all') }}
 {% endmacro %}
 
 {# exact: the page with exact numbers, as SQL of "json" #}
-{% macro duckdb_json_pages(paths, exact) %}
+{% macro duckdb_json_pages(paths, exact, largest) %}
     select
         filename,
         cast("json" as varchar) as page_text,
@@ -348,13 +355,13 @@
         format = 'newline_delimited',
         -- a page that is no JSON after all is null
         ignore_errors = true,
-        maximum_object_size = {{ largest_page() }},
+        maximum_object_size = {{ duckdb_buffer_for(largest) }},
         filename = true,
         hive_partitioning = false
     )
 {% endmacro %}
 
-{% macro duckdb_text_pages(paths) %}
+{% macro duckdb_text_pages(paths, largest) %}
     select
         filename,
         page_text,
@@ -383,7 +390,7 @@
                 nullstr = '\N~absent~',
                 strict_mode = false,
                 parallel = false,
-                max_line_size = {{ largest_page() }},
+                max_line_size = {{ duckdb_buffer_for(largest) }},
                 filename = true,
                 hive_partitioning = false
             )
@@ -393,7 +400,7 @@
 {% endmacro %}
 
 {# any page is read whole here, so that it does not matter how it is written #}
-{% macro spark__read_billing_event_pages(pages) %}
+{% macro spark__read_billing_event_pages(pages, largest) %}
     {%- set folders = [] -%}
     {%- for page in pages.values() | sum(start=[]) -%}
         {%- do folders.append(modules.re.sub('/[^/]*$', '', page)) -%}
@@ -447,7 +454,7 @@
                     from_json(
                         {{ with_valid_text(with_exact_numbers('value')) }}, 'billing_events array<string>'
                     ).billing_events as events
-                from ({{ spark_files_in(folders | unique | list, 'page-*.json.gz') }}) as files
+                from ({{ spark_files_in(folders | unique(case_sensitive=true) | list, 'page-*.json.gz') }}) as files
             ) as parsed
         ) as pages
         lateral view posexplode(events) raw_events as position, raw_event
@@ -455,8 +462,8 @@
     {%- endif -%}
 {% endmacro %}
 
-{# bytes that a page may have; the loaders take no more #}
-{% macro largest_page() %}{{ return(100000000) }}{% endmacro %}
+{# bytes that a reader makes room for: DuckDB's own default, or more for a larger page #}
+{% macro duckdb_buffer_for(largest) %}{{ return([16777216, largest + 1024] | max) }}{% endmacro %}
 
 {# a SQL list of texts #}
 {% macro path_list(paths) -%}
@@ -553,10 +560,26 @@
     Records of the latest loads of all FOCUS CSVs, invoices and estimates: account, source, landed_partition (a billing
     month or a day), load_id, landed_file, record_number (from 1, without the header), and the lists field_names (as in
     the header), field_keys (the same in lower case, without spaces and underscores) and field_values.
-    Nothing is sniffed: each file's first record is its header, and files need not agree on theirs.
+    Nothing is sniffed: each file's first record is its header, and files need not agree on theirs. files: stg_fal__landed_files.
 #}
-{% macro read_landed_focus_reports() %}
-    {{ return(adapter.dispatch('read_landed_focus_reports')(latest_loads('invoice') + latest_loads('estimate'))) }}
+{% macro read_landed_focus_reports(files) %}
+    {% set folders = [] %}
+    {% if execute and load_relation(files) %}
+        {% set query %}
+            select distinct account, source, landed_partition, load_id
+            from {{ files }}
+            where feed = 'focus_reports'
+            order by account, source, landed_partition, load_id
+        {% endset %}
+        {% for load in run_query(query).rows %}
+            {% do folders.append(
+                landing_dir() ~ '/focus_reports/account=' ~ load['account'] ~ '/source=' ~ load['source'] ~ '/'
+                ~ ('billing_month' if load['source'] == 'invoice' else 'date') ~ '=' ~ load['landed_partition']
+                ~ '/load=' ~ load['load_id']
+            ) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(adapter.dispatch('read_landed_focus_reports')(folders)) }}
 {% endmacro %}
 
 {% macro duckdb__read_landed_focus_reports(folders) %}

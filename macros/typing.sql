@@ -76,6 +76,8 @@
     coalesce(
         {{ event }}request_id <> ''
         and {{ event }}endpoint_id <> ''
+        and {{ event }}{{ adapter.quote('timestamp') }} is not null
+        and {{ event }}cost_estimate_nano_usd is not null
         and {{ matches(
             "concat_ws(' ', " ~ event ~ adapter.quote('timestamp') ~ ", " ~ event ~ "cost_estimate_nano_usd, coalesce("
             ~ event ~ "output_units, '0'), coalesce(" ~ event ~ "unit_price, '0'), coalesce(" ~ event

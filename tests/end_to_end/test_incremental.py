@@ -116,7 +116,7 @@ def test_any_sequence_of_changes_gives_what_a_build_of_everything_gives(
 
 def change(chance: random.Random, landing: Path, load_id: str) -> None:
     """Land a day, of events of its own and of others, anew; or empty it; or remove it."""
-    account, day = chance.choice(("acme", "studio")), FIRST_DAY + timedelta(days=chance.randrange(4))
+    account, day = chance.choice(("acme", "Acme", "Studio")), FIRST_DAY + timedelta(days=chance.randrange(4))
     what = chance.choice(("land", "land", "land", "empty", "remove"))
     folder = landing / "billing_events" / f"account={account}" / f"date={day}"
     if what == "remove":

@@ -13,7 +13,7 @@ from tests.end_to_end.landing_zone import event, page, write_events
 SHORT_NUMBERS = """
     0 1 7 10 99 100 99999 100000 0.5 1.25 0.50 0.000000001 0.0000000001 1e3 2.5E-3 1e-20 1e25 -1 -0.5
     9999999 10000000 99.999999999 99.9999999999 1e19 1e400 null true {} [1] "" "1" "0.50" "+1" "1." ".5"
-    "1_000" "NaN" "1e5" "0x10" "00012" "1\\n" "\\u00001"
+    "1_000" "NaN" "1e5" "0x10" "00012" "1\\n" "\\u00001" "5\\u00203"
 """.split()
 LONG_NUMBERS = """
     5.041666666666667 0.1234567890123456789 0.10000000000000000001 12345678901234567 999999999999999999
@@ -25,8 +25,13 @@ TIMES = """
     "2026-01-05T23:59:59+02:00" "2024-02-29T00:00:00Z" "2026-02-29T00:00:00Z" "2026-02-30T00:00:00Z"
     "2026-04-31T00:00:00Z" "2026-13-01T00:00:00Z" "2026-00-10T00:00:00Z" "2026-01-00T00:00:00Z"
     "1999-12-31T23:59:59Z" "2100-01-01T00:00:00Z" "2026-12-31T23:59:59.999999Z" "2026-01-05T09:30:00Z\\n"
-    "2026-01-05t09:30:00z" "now" "" null 5
+    "2026-01-05t09:30:00z" "2026-01-05T09:30:00Z\\u00207" "now" "" null 5
 """.split()
+SHIFTED: list[dict[str, str | None]] = [
+    {"cost_estimate_nano_usd": "null", "output_units": '"5 3"'},
+    {"timestamp": "null", "cost_estimate_nano_usd": '"2026-01-05T09:30:00Z 5"'},
+    {"timestamp": '"2026-01-05T09:30:00Z 7"', "cost_estimate_nano_usd": "null"},
+]
 NUMBERS = ("output_units", "unit_price", "percent_discount", "cost_estimate_nano_usd", "cost_subtotal")
 
 
@@ -34,10 +39,12 @@ def odd_events(chance: random.Random, count: int, numbers: list[str]) -> list[st
     """Events with up to three fields out of the ordinary."""
     events = []
     for number in range(count):
-        fields = {"cost_subtotal": chance.choice(("null", "0.002"))}
+        fields: dict[str, str | None] = {"cost_subtotal": chance.choice(("null", "0.002"))}
         for _ in range(chance.choice((0, 1, 1, 2, 3))):
             name = chance.choice((*NUMBERS, "timestamp"))
             fields[name] = chance.choice(TIMES if name == "timestamp" else numbers)
+        if chance.random() < 0.1:  # one field that says what two others do not
+            fields |= chance.choice(SHIFTED)
         events.append(event(chance.choice((f"r{number}", f"r{number}", "", None)), **fields))
     return [*events, "null", "3", '"text"', "[]", "{}"]
 

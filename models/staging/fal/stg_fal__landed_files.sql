@@ -19,6 +19,7 @@ typed as (
 
         ---------- numbers
         page_rows as landed_rows,
+        page_bytes as landed_bytes,
 
         ---------- times (UTC)
         {{ try_utc_timestamp('fetched_at') }} as fetched_at,

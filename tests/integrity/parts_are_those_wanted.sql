@@ -1,0 +1,67 @@
+-- Incremental models hold the parts that there should be, and no other: what is landed is in, what is gone is out.
+with
+
+held as (
+
+    select distinct
+        'events' as what,
+        account,
+        landed_date as part_date,
+        load_id as part
+    from {{ ref('base_fal__typed_billing_events') }}
+    union all
+    select distinct
+        'days of events' as what,
+        account,
+        landed_date as part_date,
+        load_id as part
+    from {{ ref('stg_fal__billing_event_days') }}
+    union all
+    select distinct
+        'charges' as what,
+        account,
+        charge_date as part_date,
+        made_of as part
+    from {{ ref('int_charges__of_event_days') }}
+
+),
+
+wanted as (
+
+    select
+        'events' as what,
+        account,
+        landed_date as part_date,
+        load_id as part
+    from {{ ref('stg_fal__billing_event_loads') }}
+    union all
+    select
+        'days of events' as what,
+        account,
+        landed_date as part_date,
+        load_id as part
+    from {{ ref('stg_fal__billing_event_loads') }}
+    union all
+    select
+        'charges' as what,
+        account,
+        charge_date as part_date,
+        made_of as part
+    from {{ ref('int_event_days') }}
+
+)
+
+select
+    coalesce(held.what, wanted.what) as what,
+    coalesce(held.account, wanted.account) as account,
+    coalesce(held.part_date, wanted.part_date) as part_date,
+    held.part as held_part,
+    wanted.part as wanted_part
+from held
+full outer join wanted
+    on
+        held.what = wanted.what
+        and held.account = wanted.account
+        and held.part_date = wanted.part_date
+        and held.part = wanted.part
+where held.what is null or wanted.what is null
