@@ -109,9 +109,9 @@
         {%- elif shape == 'equals' %} {{ column }} = {{ key }}
         {%- elif shape == 'at_least_zero' %} {{ column }} >= 0
         {%- elif shape == 'other_than' %} {{ column }} <> {{ sql_text(key) }}
-        {%- elif shape == 'allowed_values' %} {{ column }} in ({{ sql_texts(arguments) }})
-        {%- elif shape == 'service_subcategory' %} {{ column }} in ({{ sql_texts(context.pairs | map('last') | list) }})
-        {%- elif shape == 'service_pair' %} ServiceCategory || '|' || ServiceSubcategory in ({{ sql_texts(context.pairs | map('join', '|') | list) }})
+        {%- elif shape == 'allowed_values' %} {{ is_one_of(column, arguments) }}
+        {%- elif shape == 'service_subcategory' %} {{ is_one_of(column, context.pairs | map('last')) }}
+        {%- elif shape == 'service_pair' %} {{ is_one_of("ServiceCategory || '|' || ServiceSubcategory", context.pairs | map('join', '|')) }}
         {%- elif shape == 'product' %} {{ column }} = {{ money(arguments | join(' * ')) }}
         {%- elif shape == 'products' -%}
             {%- for pair in arguments %}
@@ -155,10 +155,10 @@
 {% macro focus_value_is(kind, value, types={}) -%}
     {%- if kind in ['text', 'not_blank'] -%} trim({{ value }}) <> ''
     {%- elif kind == 'no_placeholder' -%}
-        lower(trim({{ value }})) not in ('', 'null', 'none', 'nan', 'n/a', 'not applicable', 'undefined')
+        not {{ is_one_of('lower(trim(' ~ value ~ '))', ['', 'null', 'none', 'nan', 'n/a', 'not applicable', 'undefined']) }}
     {%- elif kind == 'number' -%} {{ types.get(value, '').startswith('decimal') | lower }}
     {%- elif kind == 'time' -%} {{ types.get(value, '').startswith('timestamp') | lower }}
-    {%- elif kind == 'currency' -%} {{ value }} in ({{ sql_texts(iso_4217_codes()) }})
+    {%- elif kind == 'currency' -%} {{ is_one_of(value, iso_4217_codes()) }}
     {%- elif kind == 'unit' -%} {{ matches(value, '([0-9]+ )?[A-Z][A-Za-z]*( [A-Z][A-Za-z]*)*(-[A-Z][A-Za-z]*|/([0-9]+ )?[A-Z][A-Za-z]*)?') }}
     {%- elif kind == 'whole_count' -%} not {{ matches(value, '.*[0-9][.,][0-9].*') }}
     {%- elif kind in ['object', 'json_object'] -%} {{ is_json_object(value) }}
@@ -205,9 +205,20 @@
     and count({{ value }}) over (partition by {{ key }}, {{ among }}) = count(*) over (partition by {{ key }}, {{ among }})
 {%- endmacro %}
 
-{# a SQL list of texts #}
-{% macro sql_texts(values) -%}
-    {%- for value in values -%} {{ sql_text(value) }}{{ ', ' if not loop.last }} {%- endfor -%}
+{# whether a text is one of these: boolean, null for null #}
+{% macro is_one_of(value, texts) -%}{{ return(adapter.dispatch('is_one_of')(value, texts | list)) }}{%- endmacro %}
+
+{# no IN: one of more than a few values is planned as a join with them, and a scan of the rules has a hundred #}
+{% macro duckdb__is_one_of(value, texts) -%}
+    {%- set patterns = [] -%}
+    {%- for text in texts %}{% do patterns.append(modules.re.escape(text)) %}{% endfor -%}
+    regexp_full_match({{ value }}, {{ sql_text(patterns | join('|')) }})
+{%- endmacro %}
+
+{% macro default__is_one_of(value, texts) -%}
+    {{ value }} in (
+        {%- for text in texts -%} {{ sql_text(text) }}{{ ', ' if not loop.last }} {%- endfor -%}
+    )
 {%- endmacro %}
 
 {% macro focus_columns_as_text(columns) -%}

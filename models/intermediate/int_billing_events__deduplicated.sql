@@ -1,27 +1,28 @@
 {{ config(materialized='view') }}
 
+{#-
+    Nearly every request has one event on a day, and then nothing is to be decided. A subquery in two places, not a CTE: what
+    DuckDB keeps of a CTE that is read twice is all of it, and this way a filter by account and day reaches it.
+-#}
+{%- set repeated_requests -%}
+    (
+        select
+            account,
+            charge_date,
+            {{ hash_of(['request_id']) }} as request_hash
+        from {{ ref('stg_fal__billing_events') }}
+        group by account, charge_date, {{ hash_of(['request_id']) }}
+        having count(*) > 1
+    )
+{%- endset %}
+
 with
-
-repeated_requests as (
-
-    -- Nearly every request has one event on a day, and then nothing is to be decided. This looks at all days, whichever
-    -- a query asks for: DuckDB keeps what is read twice, and hands no filter on to it.
-    select
-        account,
-        charge_date,
-        {{ hash_of(['request_id']) }} as request_hash
-    from {{ ref('stg_fal__billing_events') }}
-    group by account, charge_date, {{ hash_of(['request_id']) }}
-    having count(*) > 1
-
-),
 
 single as (
 
-    -- staging is read three times, for an engine would keep all of a part that is read twice in memory
     select events.*
     from {{ ref('stg_fal__billing_events') }} as events
-    left join repeated_requests
+    left join {{ repeated_requests }} as repeated_requests
         on
             events.account = repeated_requests.account
             and events.charge_date = repeated_requests.charge_date
@@ -34,7 +35,7 @@ repeated as (
 
     select events.*
     from {{ ref('stg_fal__billing_events') }} as events
-    inner join repeated_requests
+    inner join {{ repeated_requests }} as repeated_requests
         on
             events.account = repeated_requests.account
             and events.charge_date = repeated_requests.charge_date
