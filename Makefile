@@ -28,7 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/one" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api]'
 	@touch $@
 
 install: $(INSTALLED) ## make .venv with the pinned dependencies
@@ -66,7 +66,7 @@ test: lint units end-to-end build-sample ## everything that proves the project
 
 # pyspark is 400 MB: it comes when it is asked for
 $(SPARK_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api,spark]'
 	@touch $@
 
 test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17 or later)
