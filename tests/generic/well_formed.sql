@@ -7,6 +7,7 @@
 #}
 {% test well_formed(model, unique=[], never_null=[], never_null_where=[], accepted={}, show=none) %}
 
+{%- set text = dbt.type_string() %}
 {%- set keys = [] %}
 {%- for key in unique %}
     {%- do keys.append([key] if key is string else key) %}
@@ -16,38 +17,33 @@
 {#- what breaks a promise, and the words for it #}
 {%- set broken = [] %}
 {%- for column in never_null %}
-    {%- do broken.append({'when': column ~ ' is null', 'words': sql_text(column ~ ' is null')}) %}
+    {%- do broken.append((column ~ ' is null', "'" ~ column ~ " is null'")) %}
 {%- endfor %}
 {%- for promise in never_null_where %}
     {%- for column in promise['columns'] %}
-        {%- do broken.append({
-            'when': column ~ ' is null and (' ~ promise['where'] ~ ')',
-            'words': sql_text(column ~ ' is null'),
-        }) %}
+        {%- do broken.append((column ~ ' is null and (' ~ promise['where'] ~ ')', "'" ~ column ~ " is null'")) %}
     {%- endfor %}
 {%- endfor %}
 {%- for column, values in accepted.items() %}
-    {%- do broken.append({
-        'when': column ~ ' not in (' ~ sql_texts(values) ~ ')',
-        'words': sql_text(column ~ ' is ') ~ ' || ' ~ column ~ ' || ' ~ sql_text(', not one of ' ~ values | join(', ')),
-    }) %}
+    {%- set words = "'" ~ column ~ " is ' || " ~ column ~ ' || ' ~ sql_text(', not one of ' ~ values | join(', ')) %}
+    {%- do broken.append((column ~ ' not in (' ~ sql_texts(values) ~ ')', words)) %}
 {%- endfor %}
 
 {%- if broken %}
 select
     {%- for column in shown %}
-    cast({{ column }} as {{ dbt.type_string() }}) as {{ column }},
+    cast({{ column }} as {{ text }}) as {{ column }},
     {%- endfor %}
     concat_ws(
         '; '
-        {%- for promise in broken %},
-        case when {{ promise['when'] }} then {{ promise['words'] }} end
+        {%- for condition, words in broken %},
+        case when {{ condition }} then {{ words }} end
         {%- endfor %}
     ) as finding
 from {{ model }}
 where
-    {%- for promise in broken %}
-    {{ promise['when'] }}{{ ' or' if not loop.last }}
+    {%- for condition, _ in broken %}
+    {{ condition }}{{ ' or' if not loop.last }}
     {%- endfor %}
 {%- endif %}
 {%- for key in keys %}
@@ -56,9 +52,9 @@ union all
 {%- endif %}
 select
     {%- for column in shown %}
-    cast({{ column if column in key else 'null' }} as {{ dbt.type_string() }}) as {{ column }},
+    cast({{ column if column in key else 'null' }} as {{ text }}) as {{ column }},
     {%- endfor %}
-    cast(count(*) as {{ dbt.type_string() }}) || {{ sql_text(' rows agree in ' ~ key | join(', ')) }} as finding
+    cast(count(*) as {{ text }}) || ' rows agree in {{ key | join(', ') }}' as finding
 from {{ model }}
 group by {{ key | join(', ') }}
 having count(*) > 1
