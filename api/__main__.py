@@ -4,10 +4,10 @@ import logging
 import sys
 
 import click
-import uvicorn
 
 from api import settings
 from api.app import application
+from api.connections import server
 from api.errors import ServingError, SettingsError
 from api.tokens import Tokens
 
@@ -15,8 +15,24 @@ FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
 
+SETTINGS_HELP = """\b
+Settings from the environment:
+  FAL_PUBLISH_DIR        the folder that builds publish into (published)
+  FOCUS_API_TOKENS_FILE  the file of the tokens' hashes (api_tokens.json); it is read again when it changes
+  FOCUS_API_TOKENS       in place of the file, what it would hold
+  FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
+  FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
 
-@click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+\b
+Exit codes:
+  1    something failed; one line on standard error says what
+  2    the command or a setting was misused
+  130  interrupted"""
+
+
+@click.group(
+    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]}, epilog=SETTINGS_HELP
+)
 def cli() -> None:
     """Serve what is published as the FOCUS Cost and Usage API."""
 
@@ -25,10 +41,19 @@ def cli() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 def serve(host: str, port: int) -> None:
-    """Answer requests until stopped."""
+    """Answer requests until it is stopped; what is published meanwhile is served from then on.
+
+    It speaks plain HTTP: beyond this machine, put it behind a proxy that speaks TLS.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    app = application(settings.from_environment())
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_config=None, ws="none")
+    try:
+        app = application(settings.from_environment())
+    except OSError as error:
+        raise ServingError(f"{error.filename} cannot be written: {error.strerror}") from None
+    try:
+        server(app, host, port).run()
+    except SystemExit:  # it could not be started, and has said why
+        sys.exit(FAILED)
 
 
 @cli.group()

@@ -2,8 +2,10 @@
 
 import logging
 import time
+from functools import partial
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Gate
@@ -35,7 +37,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            return await self.app(scope, receive, partial(without_traceback, send))
         started = time.perf_counter()
         answer = Answer(send)
         scope["caller"] = None
@@ -45,6 +47,8 @@ class Edge:
             await self.app(scope, receive, answer)
         except ApiError as error:
             await error.response()(scope, receive, answer)
+        except ClientDisconnect:
+            pass
         except Exception:
             log.exception("a request failed")
             if not answer.status:
@@ -69,6 +73,13 @@ class Edge:
         except ServingError as error:
             log.error(str(error))
             raise ApiError(503, "no_tokens", "the server cannot read its tokens; its log says why") from None
+
+
+async def without_traceback(send: Send, message: Message) -> None:
+    """Pass on that the server could not be started, by the line that says why."""
+    if message["type"] == "lifespan.startup.failed":
+        message["message"] = f"error: {message['message'].splitlines()[-1].partition(': ')[2]}"
+    await send(message)
 
 
 class Answer:

@@ -1,7 +1,7 @@
 """What a client may ask: query parameters as values, or an ApiError that says what is allowed."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
@@ -19,7 +19,7 @@ DATE_TIME = re.compile(
 Parser = Callable[[str, str], object]
 
 
-def parameters(query: bytes, parsers: Mapping[str, Parser]) -> dict[str, object]:
+def parsed(query: bytes, parsers: Mapping[str, Parser]) -> dict[str, object]:
     """The parameters of a query string, each made into a value by its parser. ApiError."""
     if len(query) > LONGEST_QUERY:
         raise invalid_parameter(f"the parameters are longer than {LONGEST_QUERY} bytes")
@@ -28,19 +28,27 @@ def parameters(query: bytes, parsers: Mapping[str, Parser]) -> dict[str, object]
     except ValueError:  # UnicodeError is one
         raise invalid_parameter("the parameters are not UTF-8, percent-encoded") from None
     values: dict[str, object] = {}
-    for name, text in pairs:
+    for name, value in pairs:
         if name not in parsers:
-            raise invalid_parameter(f"there is no parameter {name!r} here: there are {', '.join(parsers)}")
+            allowed = f"there are {', '.join(parsers)}" if parsers else "there are none"
+            raise invalid_parameter(f"there is no parameter {name!r} here: {allowed}")
         if name in values:
             raise invalid_parameter(f"{name} is there twice: send it once")
-        values[name] = parsers[name](name, text)
+        values[name] = parsers[name](name, value)
     return values
 
 
+def of_list(filters: Iterable[str]) -> dict[str, Parser]:
+    """The parsers of an operation that lists records, which has these filters."""
+    return {name: FILTERS.get(name, text) for name in filters} | {
+        "pageSize": page_size,
+        "pageToken": text,
+        "columns": names,
+    }
+
+
 def text(name: str, value: str) -> str:
-    """Any text but none: a filter without a value is a mistake."""
-    if not value:
-        raise invalid_parameter(f"{name} is empty: give it a value, or leave it out")
+    """Any text."""
     return value
 
 
@@ -60,7 +68,7 @@ def charge_category(name: str, value: str) -> str:
 
 def names(name: str, value: str) -> tuple[str, ...]:
     """Names of columns, with commas between them."""
-    return tuple(text(name, value).split(","))
+    return tuple(value.split(","))
 
 
 def date_time(name: str, value: str) -> datetime:
@@ -88,3 +96,10 @@ def date_time(name: str, value: str) -> datetime:
         return minute.astimezone(UTC) + timedelta(seconds=leaps, microseconds=microseconds)
     except OverflowError:
         return (datetime.max if year == "9999" else datetime.min).replace(tzinfo=UTC)
+
+
+FILTERS: dict[str, Parser] = {
+    "billingPeriodStart": date_time,
+    "billingPeriodEnd": date_time,
+    "chargeCategory": charge_category,
+}

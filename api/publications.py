@@ -4,6 +4,7 @@ A publication is pinned by a hard link to its file: publishing renames a new fil
 into neither, so that the link keeps what was published, across a restart, too.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from threading import Lock
 
 import duckdb
 
+from api.queries import RECORD_NUMBER
 from publishing import DATABASE
 
 KEPT = 4  # older publications, besides those that were replaced in the last hour
@@ -24,6 +26,8 @@ KEPT_AT_MOST = 24
 AN_HOUR = 3600.0  # seconds
 OPEN_AT_MOST = 3
 LOOK_EVERY = 1.0  # seconds between two looks at the published file
+log = logging.getLogger("api")
+
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 # no file of the server can be read through it, whatever the query
@@ -49,7 +53,7 @@ class Publication:
     file: Path
     published_at: str  # RFC 3339
     connection: duckdb.DuckDBPyConnection = field(repr=False)
-    columns: dict[str, dict[str, str]]  # by view: its columns and their types, in order
+    columns: dict[str, dict[str, str]]  # by view: the columns to show and their types, in order
 
 
 class Publications:
@@ -166,7 +170,10 @@ def opened(publication_id: str, file: Path) -> Publication:
         " where database_name = current_database() and schema_name = 'api' order by table_name, column_index"
     ).fetchall()
     for view, column, kind in rows:
-        columns.setdefault(view, {})[column] = kind
+        if column != RECORD_NUMBER:
+            columns.setdefault(view, {})[column] = kind
+    if not columns:
+        raise NotPublishedError(f"{DATABASE} is of an older version, without the API's views: run dbt build")
     ((published_at,),) = connection.execute(
         "select strftime(published_at, '%Y-%m-%dT%H:%M:%SZ') from focus.publication"
     ).fetchall()

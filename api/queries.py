@@ -3,16 +3,27 @@
 A row becomes JSON in DuckDB, so that no number is ever a float: the server joins texts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
 RECORD_NUMBER = "record_number"
+# dataset says of which one it is: ours, since the document has one list for both
+COLUMN_DEFINITION = (
+    "columnName",
+    "dataType",
+    "requirement",
+    "nullable",
+    "description",
+    "category",
+    "dataset",
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A view of the schema api, and the condition that each of its filters is."""
 
@@ -67,7 +78,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Recency:
-    """How fresh the asked billing periods are (RFC 3339; None if there are none), and whether they may change."""
+    """How fresh billing periods are, by RFC 3339 and None if there are none, and whether all are complete."""
 
     last_updated: str | None
     is_complete: bool
@@ -76,7 +87,7 @@ class Recency:
 def selection(
     dataset: Dataset, filters: Mapping[str, object], billing_accounts: frozenset[str] | None
 ) -> Selection:
-    """The rows that all filters let through, and that are of these billing accounts; None is every account."""
+    """The rows that all filters let through, of these billing accounts; None is every account."""
     conditions = [dataset.filters[name] for name in filters]
     bound = list(filters.values())
     if billing_accounts is not None:
@@ -150,12 +161,23 @@ def recency(
     return Recency(last_updated, is_complete)
 
 
-def rows_as_json(
-    cursor: duckdb.DuckDBPyConnection, relation: str, columns: Mapping[str, str], order: Sequence[str]
-) -> list[str]:
-    """All rows of a small relation as JSON texts."""
-    query = f"select {json_object(columns)} from {relation} order by {', '.join(order)}"
-    return [row for (row,) in cursor.execute(query).fetchall()]
+def schema(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The SchemaMetadata of the document: who made the data, and the columns of both datasets."""
+    generators = cursor.execute(
+        "select dataset, focus_version, data_generator, data_generator_version"
+        " from focus.data_generator order by dataset desc"
+    ).fetchall()
+    columns = cursor.execute(
+        f"select {', '.join(COLUMN_DEFINITION)} from api.schema_columns"
+        " order by dataset desc, column_position"
+    ).fetchall()
+    return {
+        "focusVersion": generators[0][1],
+        "dataGeneratorName": generators[0][2],
+        "dataGeneratorVersion": generators[0][3],
+        "columns": [dict(zip(COLUMN_DEFINITION, column, strict=True)) for column in columns],
+        "datasets": [dataset for dataset, *_ in generators],
+    }
 
 
 def json_object(columns: Mapping[str, str]) -> str:
