@@ -1,4 +1,5 @@
-"""Publishes the marts for readers: one DuckDB file with all of them and views of them, and a Parquet file of each mart.
+"""Publishes the marts for readers: one DuckDB file with all of them and views of them, and a Parquet file of
+each mart.
 
 All is written into a hidden folder first and then renamed over what was published before: a reader finds
 the old or the new, never a part of it, and one that is connected keeps the old.
@@ -30,7 +31,7 @@ def publish(
 ) -> None:
     """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
 
-    views: `schema.name` to SQL, in which a mart is `schema.name`, so that the file may be attached as any catalog.
+    views: `schema.name` to SQL, which calls a mart `schema.name`: the file may be attached as any catalog.
     The database also has focus.publication: publication_id and published_at, which are in the metadata of
     every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
     Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.

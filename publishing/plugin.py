@@ -17,9 +17,9 @@ class Plugin(BasePlugin):
         self.warehouse = conn
 
     def store(self, target_config: TargetConfig) -> None:
-        """Publish config["marts"] and config["views"] as config["publication_id"] into the folder location.path.
+        """Publish config["marts"] and config["views"] into the folder location.path.
 
-        What went wrong, in one line, is put into config["failure"].
+        They are config["publication_id"]. What went wrong, in one line, is put into config["failure"].
         """
         assert target_config.location and self.creds
         config, folder = target_config.config, Path(target_config.location.path)

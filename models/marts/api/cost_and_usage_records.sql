@@ -1,6 +1,6 @@
 {#-
-    CostAndUsageRecord of the API, field by field in its order: what it calls by another name, or means otherwise, than the
-    mart. The other fields are the mart's columns; so are, behind them, the columns that it does not list.
+    CostAndUsageRecord of the API: its fields in its order, then the other columns of the mart. A field is the mart's column of
+    that name, unless it is translated here: another name, another meaning, or a value where the API wants one.
 -#}
 {%- set fields = [
     'AvailabilityZone', 'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingCurrency', 'BillingPeriodEnd',
@@ -12,16 +12,30 @@
     'Region', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory', 'ServiceName', 'ServiceSubcategory', 'SkuId',
     'SkuPriceId', 'SubAccountId', 'SubAccountName', 'Tags', 'x_SplitCostAllocationMethod', 'x_SplitCostAllocationPercentage',
 ] -%}
+
+{#- FOCUS: what has no unit price costs what it is billed at; what a commitment pays for is billed at nothing #}
+{%- set unpriced_cost = "case when ChargeCategory = 'Usage' then EffectiveCost else BilledCost end" -%}
+
 {%- set translations = {
+    'ChargeFrequency':
+        'coalesce(' ~ focus_value('ChargeFrequency', ['One-Time', 'Recurring', 'Usage-Based'])
+        ~ ", case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end)",
+    'CommitmentDiscountCategory': focus_value('CommitmentDiscountCategory', ['Spend', 'Usage']),
+    'CommitmentDiscountStatus': focus_value('CommitmentDiscountStatus', ['Used', 'Unused']),
+    'ContractedCost': 'coalesce(ContractedCost, ' ~ unpriced_cost ~ ')',
+    'ListCost': 'coalesce(ListCost, ContractedCost, ' ~ unpriced_cost ~ ')',
     'PricingCategory':
-        "case PricingCategory when 'Standard' then 'On-Demand' when 'Committed' then 'Commitment-Based'"
-        ~ " when 'Dynamic' then 'Dynamic' when 'Other' then 'Other' end",
+        "case lower(PricingCategory) when 'standard' then 'On-Demand' when 'committed' then 'Commitment-Based'"
+        ~ " when 'dynamic' then 'Dynamic' else case when PricingCategory is not null then 'Other' end end",
     'Region': 'coalesce(RegionName, RegionId)',
-    'Tags': json_value('Tags'),
+    'Tags': json_texts('Tags'),
+    'x_Repairs': json_value('repairs'),
     'x_SplitCostAllocationMethod': 'AllocatedMethodId',
-    'x_SplitCostAllocationPercentage': money('null'),
+    'x_SplitCostAllocationPercentage':
+        'case when allocated_ratio between 0 and 1 then ' ~ money('100 * allocated_ratio') ~ ' end',
 } -%}
-{%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
+
+{%- set kinds = dict(focus_columns(), **focus_custom_columns()) -%}
 
 with
 
@@ -34,6 +48,27 @@ cost_and_usage as (
 
 ),
 
+prepared as (
+
+    select
+        *,
+        -- with the costs that are filled in here
+        case
+            when ContractedCost is null or ListCost is null
+                then coalesce(substr(x_Repairs, 1, length(x_Repairs) - 1) || ',', '[') || concat_ws(
+                    ',',
+                    case when ContractedCost is null then '"ContractedCost"' end,
+                    case when ListCost is null then '"ListCost"' end
+                ) || ']'
+            else x_Repairs
+        end as repairs,
+        -- of several shares the percentage would be a guess
+        {{ try_decimal(json_member_text(json_only_item('AllocatedMethodDetails', 'Elements'), 'AllocatedRatio'), 18) }}
+            as allocated_ratio
+    from cost_and_usage
+
+),
+
 records as (
 
     select
@@ -41,14 +76,23 @@ records as (
 
         ---------- fields of the API
         {%- for field in fields %}
-        {{ translations.get(field, field) }} as {{ field }},
+        {{ translations[field] ~ ' as ' if field in translations }}{{ field }},
         {%- endfor %}
 
         ---------- the other columns of the mart
-        {%- for column, kind in columns.items() if column not in fields %}
-        {{ json_value(column) if kind == 'json' else column }} as {{ column }}{{ ',' if not loop.last }}
+        {%- for column, kind in kinds.items() if column not in fields %}
+        {%- if column in translations %}
+        {{ translations[column] }} as {{ column }},
+        {%- elif kind == 'json' %}
+        {{ json_value(column) }} as {{ column }},
+        {%- else %}
+        {{ column }},
+        {%- endif %}
         {%- endfor %}
-    from cost_and_usage
+
+        ---------- what Tags can't show as it is
+        case when not {{ json_values_are_texts('Tags') }} then {{ json_value('Tags') }} end as x_Tags
+    from prepared
 
 )
 

@@ -12,14 +12,16 @@ schema_metadata as (
 view_columns as (
 
     {%- for dataset, view in views.items() %}
-    {%- for column in graph.nodes['model.fal_focus.' ~ view].columns.values() if execute and column.name != 'record_number' %}
+    {%- set columns = graph.nodes['model.fal_focus.' ~ view].columns.values() if execute else [] %}
+    {%- for column in columns if column.name != 'record_number' %}
     select
         '{{ dataset }}' as dataset,
         {{ loop.index }} as column_position,
         '{{ column.name }}' as column_id,
         '{{ column.config.meta.type or column.data_type | lower }}' as data_type,
         {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description,
-        {{ 'true' if column.config.meta.required else 'false' }} as is_required
+        {{ 'true' if column.config.meta.required else 'false' }} as is_required,
+        cast({{ column.config.meta.nullable | default('null') }} as boolean) as is_nullable
     union all
     {%- endfor %}
     {%- endfor %}
@@ -29,7 +31,8 @@ view_columns as (
         cast(null as {{ dbt.type_string() }}) as column_id,
         cast(null as {{ dbt.type_string() }}) as data_type,
         cast(null as {{ dbt.type_string() }}) as description,
-        cast(null as boolean) as is_required
+        cast(null as boolean) as is_required,
+        cast(null as boolean) as is_nullable
     where false
 
 ),
@@ -45,7 +48,9 @@ typed as (
             when view_columns.data_type like 'decimal%' or view_columns.data_type = 'bigint' then 'Number'
             else 'String'
         end as api_type,
-        coalesce(schema_metadata.allows_nulls, true) as allows_nulls
+        -- what the .yml says of the data comes before what FOCUS lets be null
+        not view_columns.is_required
+        and coalesce(view_columns.is_nullable, schema_metadata.allows_nulls, true) as allows_nulls
     from view_columns
     left join schema_metadata
         on
@@ -66,7 +71,7 @@ schema_columns as (
             when feature_level = 'Recommended' then 'Recommended'
             else 'Optional'
         end as requirement,
-        not is_required and allows_nulls as nullable,
+        allows_nulls as nullable,
         description,
         case when api_type = 'Number' then 'Metric' else 'Dimension' end as category
     from typed
