@@ -1,9 +1,7 @@
 """Page tokens: where a walk through pages is, sealed so that nobody can change it."""
 
 import base64
-import binascii
 import hmac
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +12,6 @@ from api.errors import ApiError
 from api.tokens import write_private
 
 SEAL = 32  # bytes
-LONGEST = 4096  # characters of a token
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
@@ -39,19 +36,12 @@ def digest(*asked: object) -> str:
 def sealed(position: Position, secret: bytes) -> str:
     """A position as an opaque token."""
     content = msgspec.json.encode(position)
-    return base64.urlsafe_b64encode(seal(content, secret) + content).rstrip(b"=").decode()
+    return spelled(seal(content, secret) + content)
 
 
 def unsealed(token: str, query: str, secret: bytes) -> Position:
     """The position in a token. ApiError if it is none, or belongs to another query."""
-    try:
-        if len(token) > LONGEST:
-            raise ValueError
-        # the alphabet is checked: what decodes otherwise is another spelling of the same bytes
-        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
-        content = base64.b64decode(padded, altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        content = b""
+    content = decoded(token)
     if not hmac.compare_digest(content[:SEAL], seal(content[SEAL:], secret)):
         raise invalid("pageToken is none that this server gave: begin again without it")
     position = msgspec.json.decode(content[SEAL:], type=Position)
@@ -61,6 +51,20 @@ def unsealed(token: str, query: str, secret: bytes) -> Position:
             "gave it (pageSize may differ), or begin again without it"
         )
     return position
+
+
+def decoded(token: str) -> bytes:
+    """What a token spells; nothing if it is spelled in any other way than a token is."""
+    try:
+        content = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+    except ValueError:  # UnicodeError and binascii.Error are
+        return b""
+    return content if spelled(content) == token else b""
+
+
+def spelled(content: bytes) -> str:
+    """Bytes as a token."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def seal(content: bytes, secret: bytes) -> bytes:
@@ -78,6 +82,4 @@ def kept_secret(file: Path) -> bytes:
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         write_private(file, secrets.token_bytes(SEAL))
-    number = os.open(file, os.O_RDONLY)
-    with os.fdopen(number, "rb") as opened:
-        return opened.read()
+    return file.read_bytes()
