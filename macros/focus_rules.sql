@@ -215,11 +215,7 @@
     regexp_full_match({{ value }}, {{ sql_text(patterns | join('|')) }})
 {%- endmacro %}
 
-{% macro default__is_one_of(value, texts) -%}
-    {{ value }} in (
-        {%- for text in texts -%} {{ sql_text(text) }}{{ ', ' if not loop.last }} {%- endfor -%}
-    )
-{%- endmacro %}
+{% macro default__is_one_of(value, texts) -%} {{ value }} in ({{ sql_texts(texts) }}) {%- endmacro %}
 
 {% macro focus_columns_as_text(columns) -%}
     {%- for column in columns -%} cast({{ column }} as {{ dbt.type_string() }}), {% endfor -%} null

@@ -10,6 +10,11 @@
 
 {% macro spark__sql_text(value) -%} '{{ value | replace("\\", "\\\\") | replace("'", "\\'") }}' {%- endmacro %}
 
+{# a SQL list of texts #}
+{% macro sql_texts(values) -%}
+    {%- for value in values -%} {{ sql_text(value) }}{{ ', ' if not loop.last }} {%- endfor -%}
+{%- endmacro %}
+
 {# a text or date as a literal #}
 {% macro sql_value(value) -%}
     {%- if value.isoformat is defined -%} cast('{{ value.isoformat() }}' as date)
