@@ -1,6 +1,6 @@
 -- To the nano-dollar: of what is staged for an account and day, as many events are charged as there are different ones,
--- each at the cost of one of its repeats, the greatest. They are told apart by a hash, which takes half the time: two that
--- shared one would be found here, and not be hidden.
+-- each at the cost of one of its repeats, the greatest. A hash tells them apart, which takes half the time: two that
+-- shared one would be found here, not hidden.
 {% set days = untested_parts('tested_days', ref('int_event_days')) %}
 
 with
