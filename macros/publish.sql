@@ -5,7 +5,8 @@
 {% macro publish(results) %}
     {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
         {% if is_passed_build(results) %}
-            {{ return(adapter.dispatch('publish_marts')(published_marts())) }}
+            {% set marts = published_marts() %}
+            {{ return(adapter.dispatch('publish_marts')(marts, published_views(results, marts))) }}
         {% else %}
             {% do log('Nothing was published: a build publishes when all of the project is in it and passes.', info=true) %}
         {% endif %}
@@ -21,9 +22,22 @@
     {{ return(marts) }}
 {% endmacro %}
 
-{% macro duckdb__publish_marts(marts) %}
+{# every model of the schema api: a dict of schema.name to its SQL, which names the published marts by schema.name #}
+{% macro published_views(results, marts) %}
+    {% set views = {} %}
+    {% for result in results if result.node.resource_type == 'model' and result.node.schema == 'api' %}
+        {% set sql = namespace(text=result.node.compiled_code) %}
+        {% for mart, relation_name in marts.items() %}
+            {% set sql.text = sql.text | replace(relation_name, mart) %}
+        {% endfor %}
+        {% do views.update({'api.' ~ result.node.name: sql.text}) %}
+    {% endfor %}
+    {{ return(views) }}
+{% endmacro %}
+
+{% macro duckdb__publish_marts(marts, views) %}
     {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
-    {% set publication = {'marts': marts, 'publication_id': invocation_id} %}
+    {% set publication = {'marts': marts, 'views': views, 'publication_id': invocation_id} %}
     {% if folder %}
         {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}
     {% else %}
@@ -36,4 +50,4 @@
 {% endmacro %}
 
 {# elsewhere, readers have the tables themselves, which never lock them out #}
-{% macro default__publish_marts(marts) %}{% endmacro %}
+{% macro default__publish_marts(marts, views) %}{% endmacro %}

@@ -1,4 +1,5 @@
-"""Publishes the marts for readers: one DuckDB file with all of them, and a Parquet file of each.
+"""Publishes the marts for readers: one DuckDB file with all of them and views of them, and a Parquet file of
+each mart.
 
 All is written into a hidden folder first and then renamed over what was published before: a reader finds
 the old or the new, never a part of it, and one that is connected keeps the old.
@@ -22,10 +23,15 @@ STORAGE_VERSION = "v1.0.0"
 
 
 def publish(
-    warehouse: duckdb.DuckDBPyConnection, folder: Path, marts: Mapping[str, str], publication_id: str
+    warehouse: duckdb.DuckDBPyConnection,
+    folder: Path,
+    marts: Mapping[str, str],
+    views: Mapping[str, str],
+    publication_id: str,
 ) -> None:
     """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
 
+    views: `schema.name` to SQL, which calls a mart `schema.name`: the file may be attached as any catalog.
     The database also has focus.publication: publication_id and published_at, which are in the metadata of
     every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
     Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.
@@ -33,7 +39,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder), work_folder(folder) as work:
         with warehouse.cursor() as cursor:
-            write(cursor, work / DATABASE, marts, publication_id)
+            write(cursor, work / DATABASE, marts, views, publication_id)
         files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
         for file in files:
             # for reading alone: who opened the database for writing would leave a log beside the next one
@@ -47,14 +53,18 @@ def publish(
 
 
 def write(
-    cursor: duckdb.DuckDBPyConnection, database: Path, marts: Mapping[str, str], publication_id: str
+    cursor: duckdb.DuckDBPyConnection,
+    database: Path,
+    marts: Mapping[str, str],
+    views: Mapping[str, str],
+    publication_id: str,
 ) -> None:
-    """Copy marts into a new database, and from there into Parquet files beside it."""
+    """Copy marts into a new database, and from there into Parquet files beside it; make the views there."""
     published_at = text(datetime.now(UTC).isoformat(timespec="seconds"))
     metadata = f"{{publication_id: {text(publication_id)}, published_at: {published_at}}}"
     cursor.execute(f"attach {text(database)} as fal_publication (storage_version {text(STORAGE_VERSION)})")
     try:
-        for schema in sorted({mart.partition(".")[0] for mart in marts}):
+        for schema in sorted({name.partition(".")[0] for name in (*marts, *views)}):
             cursor.execute(f"create schema fal_publication.{schema}")
         for mart, relation in marts.items():
             cursor.execute(f"create table fal_publication.{mart} as from {relation}")
@@ -62,6 +72,8 @@ def write(
             cursor.execute(
                 f"copy fal_publication.{mart} to {text(file)} (format parquet, kv_metadata {metadata})"
             )
+        for view, sql in views.items():
+            cursor.execute(f"create view fal_publication.{view} as {sql}")
         cursor.execute(
             "create table fal_publication.focus.publication as"
             f" select {text(publication_id)} as publication_id, timestamptz {published_at} as published_at"

@@ -17,9 +17,9 @@ class Plugin(BasePlugin):
         self.warehouse = conn
 
     def store(self, target_config: TargetConfig) -> None:
-        """Publish config["marts"] as config["publication_id"] into the folder location.path.
+        """Publish config["marts"] and config["views"] into the folder location.path.
 
-        What went wrong, in one line, is put into config["failure"].
+        They are config["publication_id"]. What went wrong, in one line, is put into config["failure"].
         """
         assert target_config.location and self.creds
         config, folder = target_config.config, Path(target_config.location.path)
@@ -28,6 +28,6 @@ class Plugin(BasePlugin):
                 raise OSError(
                     f"{DATABASE} there is the warehouse itself; set FAL_PUBLISH_DIR to another folder"
                 )
-            publish(self.warehouse, folder, config["marts"], config["publication_id"])
+            publish(self.warehouse, folder, config["marts"], config["views"], config["publication_id"])
         except (OSError, duckdb.Error) as error:
             config["failure"] = f"nothing was published to {folder}: {str(error).splitlines()[0]}"

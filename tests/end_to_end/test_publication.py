@@ -20,6 +20,7 @@ MARTS = {
     "focus.recency",
     "focus.schema_metadata",
 }
+VIEWS = {"api.contract_commitment_records", "api.cost_and_usage_records", "api.schema_columns"}
 
 
 def dbt(folder: Path, *arguments: str, warehouse: str = "warehouse.duckdb", **settings: object) -> Command:
@@ -67,6 +68,23 @@ def test_a_build_in_which_all_passed_publishes_every_mart_as_it_is(built: Path) 
                 columns = connection.execute(f"describe from {published}").fetchall()
                 assert [column[:2] for column in columns] == [column[:2] for column in types]
                 assert connection.execute(f"from {published} order by all").fetchall() == rows
+
+
+def test_the_views_of_the_api_are_published_as_they_are_and_need_no_warehouse(built: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{built / 'published' / 'fal_focus.duckdb'}' as pinned (read_only)")
+        views = connection.execute(
+            "select schema_name || '.' || view_name from duckdb_views()"
+            " where database_name = 'pinned' and not internal"
+        ).fetchall()
+        assert {name for (name,) in views} == VIEWS
+        rows = {view: connection.execute(f"from pinned.{view} order by all").fetchall() for view in VIEWS}
+        assert len(rows["api.cost_and_usage_records"]) == 1
+        connection.execute(f"attach '{built / 'warehouse.duckdb'}' as warehouse (read_only)")
+        for view in VIEWS:
+            types = connection.execute(f"describe warehouse.{view}").fetchall()
+            assert connection.execute(f"describe pinned.{view}").fetchall() == types
+            assert connection.execute(f"from warehouse.{view} order by all").fetchall() == rows[view]
 
 
 @pytest.mark.parametrize(

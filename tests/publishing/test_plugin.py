@@ -15,7 +15,11 @@ def failure(warehouse: Path, folder: Path) -> str | None:
     """What the plugin says of publishing a mart from a warehouse into a folder."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(warehouse))
     plugin = Plugin("publishing", {}, credentials)
-    config = {"marts": {"focus.recency": "focus.recency"}, "publication_id": "first"}
+    config = {
+        "marts": {"focus.recency": "focus.recency"},
+        "views": {"api.recency": "from focus.recency"},
+        "publication_id": "first",
+    }
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(
             "create schema if not exists focus; create or replace table focus.recency as select 1 as x"

@@ -1,5 +1,6 @@
 """What is published, from warehouses made here. Which builds do: tests/end_to_end/test_publication.py."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,11 @@ from publishing import WORK, alone_in, publish
 from tests.publishing.readers import ROOT, check, connect, database_state, parquet_state, reading
 
 MARTS = {name: f"warehouse.{name}" for name in ("focus.charges", "focus.accounts", "finops.months")}
+VIEWS = {
+    "api.records": "select rowid as record_number, cast('[' || version || ']' as json) as versions, cost"
+    " from focus.charges",
+    "api.totals": "select cost, (select sum(cost) from focus.charges) as charged from finops.months",
+}
 FILES = ["accounts.parquet", "charges.parquet", "fal_focus.duckdb", "months.parquet"]
 
 
@@ -57,7 +63,7 @@ def test_the_marts_are_published_row_for_row_in_both_forms(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "made" / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     assert sorted(contents(folder)) == FILES
     with connect(folder) as published:
         for mart in MARTS:
@@ -72,10 +78,45 @@ def test_the_marts_are_published_row_for_row_in_both_forms(
     assert ("DECIMAL(38,18)",) in types
 
 
+def test_views_are_of_the_marts_beside_them_under_any_name_of_the_file(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish(warehouse, tmp_path / "published", MARTS, VIEWS, "first")
+    renamed = tmp_path / "renamed.duckdb"
+    os.link(tmp_path / "published" / "fal_focus.duckdb", renamed)
+    # what the warehouse has now is not published
+    fill(warehouse, 2)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{renamed}' as pinned (read_only)")
+        ends = connection.execute(
+            "select min(record_number), max(record_number), count(*), any_value(versions)"
+            " from pinned.api.records"
+        )
+        assert ends.fetchall() == [(0, 1999, 2000, "[1]")]
+        ((cost, charged),) = connection.execute("from pinned.api.totals").fetchall()
+        assert cost == charged == Decimal("2001000.000000000000002000")
+        described = connection.execute("select column_name, column_type from (describe pinned.api.records)")
+        assert described.fetchall() == [
+            ("record_number", "BIGINT"),
+            ("versions", "JSON"),
+            ("cost", "DECIMAL(38,18)"),
+        ]
+        # in the order of the mart, which a page can begin behind
+        rest = connection.execute("select cost from pinned.api.records where record_number > 1997").fetchall()
+        mart = connection.execute("from pinned.focus.charges select cost").fetchall()
+        assert rest == mart[1998:]
+
+
+def test_a_view_of_what_is_not_published_fails(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    with pytest.raises(duckdb.Error):
+        publish(warehouse, tmp_path / "published", MARTS, {"api.weeks": "from finops.weeks"}, "first")
+    assert contents(tmp_path / "published") == {}
+
+
 def test_a_publication_says_which_one_it_is_in_every_file(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    publish(warehouse, tmp_path / "published", MARTS, "it's the first")
+    publish(warehouse, tmp_path / "published", MARTS, VIEWS, "it's the first")
     with connect(tmp_path / "published") as published:
         query = "select publication_id, cast(epoch(published_at) as bigint) from focus.publication"
         assert published.execute(query).fetchall()[0][0] == "it's the first"
@@ -88,7 +129,7 @@ def test_a_publication_says_which_one_it_is_in_every_file(
 def test_the_database_opens_in_every_duckdb_since_1_0(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    publish(warehouse, tmp_path / "published", MARTS, "first")
+    publish(warehouse, tmp_path / "published", MARTS, VIEWS, "first")
     # the storage version behind the magic bytes: 64 is what DuckDB 1.0 writes
     head = (tmp_path / "published" / "fal_focus.duckdb").read_bytes()[:20]
     assert (head[8:12], head[12]) == (b"DUCK", 64)
@@ -98,11 +139,11 @@ def test_a_reader_that_is_connected_keeps_the_old_and_the_next_one_finds_the_new
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     with connect(folder) as connected, (folder / "charges.parquet").open("rb") as opened:
         old = contents(folder)["charges.parquet"]
         fill(warehouse, 2)
-        publish(warehouse, folder, MARTS, "second")
+        publish(warehouse, folder, MARTS, VIEWS, "second")
         assert connected.execute("select distinct version from focus.charges").fetchall() == [(1,)]
         assert opened.read() == old
     assert version(folder) == 2
@@ -112,9 +153,9 @@ def test_what_was_written_into_a_published_database_does_not_come_back(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     (folder / "fal_focus.duckdb.wal").write_bytes(b"the log of a writer")
-    publish(warehouse, folder, MARTS, "second")
+    publish(warehouse, folder, MARTS, VIEWS, "second")
     assert sorted(contents(folder)) == FILES
 
 
@@ -122,14 +163,14 @@ def test_a_publication_that_fails_leaves_all_as_it_was(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     before = contents(folder)
     fill(warehouse, 2)
     with pytest.raises(duckdb.Error):
-        publish(warehouse, folder, MARTS | {"finops.weeks": "finops.weeks"}, "second")
+        publish(warehouse, folder, MARTS | {"finops.weeks": "finops.weeks"}, VIEWS, "second")
     assert contents(folder) == before
     # and the warehouse is none the worse
-    publish(warehouse, folder, MARTS, "third")
+    publish(warehouse, folder, MARTS, VIEWS, "third")
     assert version(folder) == 2
 
 
@@ -138,13 +179,13 @@ import resource, sys
 from pathlib import Path
 import duckdb
 from publishing import publish
-from tests.publishing.test_publishing import MARTS, fill
+from tests.publishing.test_publishing import MARTS, VIEWS, fill
 warehouse = duckdb.connect(sys.argv[1])
 fill(warehouse, 2)
 warehouse.execute("checkpoint")
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
-    publish(warehouse, Path(sys.argv[2]), MARTS, "second")
+    publish(warehouse, Path(sys.argv[2]), MARTS, VIEWS, "second")
 except (OSError, duckdb.Error) as error:
     print("failed:", error)
 """
@@ -155,7 +196,7 @@ def test_a_full_disk_leaves_all_as_it_was(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, limit: int
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     before = contents(folder)
     warehouse.close()
     command = [sys.executable, "-c", PUBLISH_WITH_LIMIT, str(tmp_path / "warehouse.duckdb"), str(folder)]
@@ -169,11 +210,11 @@ import itertools, sys
 from pathlib import Path
 import duckdb
 from publishing import publish
-from tests.publishing.test_publishing import MARTS, fill
+from tests.publishing.test_publishing import MARTS, VIEWS, fill
 warehouse = duckdb.connect(sys.argv[1])
 for version in itertools.count(2):
     fill(warehouse, version)
-    publish(warehouse, Path(sys.argv[2]), MARTS, str(version))
+    publish(warehouse, Path(sys.argv[2]), MARTS, VIEWS, str(version))
     print(version, flush=True)
 """
 
@@ -182,7 +223,7 @@ def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     warehouse.close()
     left_over = 0
     for number in range(6):
@@ -207,7 +248,7 @@ def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans
             ).fetchall() == [(True,)]
     assert left_over
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as next_one:
-        publish(next_one, folder, MARTS, "last")
+        publish(next_one, folder, MARTS, VIEWS, "last")
     assert sorted(contents(folder)) == FILES
 
 
@@ -215,10 +256,10 @@ def test_two_builds_do_not_publish_into_one_folder_at_once(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "first")
     with alone_in(folder), pytest.raises(OSError, match="another build is publishing there"):
-        publish(warehouse, folder, MARTS, "second")
-    publish(warehouse, folder, MARTS, "third")
+        publish(warehouse, folder, MARTS, VIEWS, "second")
+    publish(warehouse, folder, MARTS, VIEWS, "third")
 
 
 def test_eight_readers_see_twenty_publications_whole_and_in_order(
@@ -226,14 +267,14 @@ def test_eight_readers_see_twenty_publications_whole_and_in_order(
 ) -> None:
     # with twenty whole builds: benchmarks/readers.py
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, "1")
+    publish(warehouse, folder, MARTS, VIEWS, "1")
     databases, files = [], []
     kinds = ["reconnecting"] * 3 + ["connected"] * 2 + ["parquet"] * 3
     with reading(folder, tmp_path, kinds) as readers:
         for number in range(1, 21):
             if number > 1:
                 fill(warehouse, number)
-                publish(warehouse, folder, MARTS, str(number))
+                publish(warehouse, folder, MARTS, VIEWS, str(number))
             with connect(folder) as connection:
                 databases.append(database_state(connection))
             files.append(parquet_state(folder))

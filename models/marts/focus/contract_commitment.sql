@@ -34,6 +34,7 @@ contract_commitment as (
         ---------- fal_focus
         commitments.account as x_Account,
         accounts.billing_account_id as x_BillingAccountId,
+        accounts.billing_account_name as x_BillingAccountName,
         commitments.payment as x_Payment
 
     from commitments

@@ -1,0 +1,81 @@
+{#- the columns of the API's records as their .yml files tell them: the same texts as in dbt docs -#}
+{%- set views = {'CostAndUsage': 'cost_and_usage_records', 'ContractCommitment': 'contract_commitment_records'} -%}
+
+with
+
+schema_metadata as (
+
+    select * from {{ ref('schema_metadata') }}
+
+),
+
+view_columns as (
+
+    {%- for dataset, view in views.items() %}
+    {%- set columns = graph.nodes['model.fal_focus.' ~ view].columns.values() if execute else [] %}
+    {%- for column in columns if column.name != 'record_number' %}
+    select
+        '{{ dataset }}' as dataset,
+        {{ loop.index }} as column_position,
+        '{{ column.name }}' as column_id,
+        '{{ column.config.meta.type or column.data_type | lower }}' as data_type,
+        {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description,
+        {{ 'true' if column.config.meta.required else 'false' }} as is_required,
+        cast({{ column.config.meta.nullable | default('null') }} as boolean) as is_nullable
+    union all
+    {%- endfor %}
+    {%- endfor %}
+    select
+        cast(null as {{ dbt.type_string() }}) as dataset,
+        cast(null as integer) as column_position,
+        cast(null as {{ dbt.type_string() }}) as column_id,
+        cast(null as {{ dbt.type_string() }}) as data_type,
+        cast(null as {{ dbt.type_string() }}) as description,
+        cast(null as boolean) as is_required,
+        cast(null as boolean) as is_nullable
+    where false
+
+),
+
+typed as (
+
+    select
+        view_columns.*,
+        schema_metadata.feature_level,
+        case
+            when view_columns.data_type = 'JSON' then 'JSON'
+            when view_columns.data_type like 'timestamp%' then 'DateTime'
+            when view_columns.data_type like 'decimal%' or view_columns.data_type = 'bigint' then 'Number'
+            else 'String'
+        end as api_type,
+        -- what the .yml says of the data comes before what FOCUS lets be null
+        not view_columns.is_required
+        and coalesce(view_columns.is_nullable, schema_metadata.allows_nulls, true) as allows_nulls
+    from view_columns
+    left join schema_metadata
+        on
+            view_columns.dataset = schema_metadata.dataset
+            and view_columns.column_id = schema_metadata.column_id
+
+),
+
+schema_columns as (
+
+    select
+        dataset,
+        column_position,
+        column_id as columnName,
+        api_type as dataType,
+        case
+            when is_required or feature_level = 'Mandatory' then 'Must'
+            when feature_level = 'Recommended' then 'Recommended'
+            else 'Optional'
+        end as requirement,
+        allows_nulls as nullable,
+        description,
+        case when api_type = 'Number' then 'Metric' else 'Dimension' end as category
+    from typed
+
+)
+
+select * from schema_columns
