@@ -19,7 +19,7 @@ UNITS := not end_to_end and not spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo conformance export test test-spark check lint units end-to-end build-sample sample clean
+.PHONY: help install run demo serve conformance export test test-spark check lint units end-to-end build-sample sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/one" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api]'
 	@touch $@
 
 install: $(INSTALLED) ## make .venv with the pinned dependencies
@@ -48,6 +48,15 @@ demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
 
+serve: $(INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
+	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \
+		if [ -z "$$FAL_LANDING_DIR" ]; then \
+			echo "Nothing is published: building from sample/, which are made-up SAMPLE DATA."; \
+		fi; \
+		$(BIN)/dbt --log-level warn build || exit 1; \
+	fi; \
+	exec $(BIN)/python -m api serve
+
 conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
@@ -66,7 +75,7 @@ test: lint units end-to-end build-sample ## everything that proves the project
 
 # pyspark is 400 MB: it comes when it is asked for
 $(SPARK_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,spark]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api,spark]'
 	@touch $@
 
 test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17 or later)

@@ -9,6 +9,6 @@ import pytest
 def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test must not read, nor write to, the landing zone and account of who runs it."""
     for name in list(os.environ):
-        if name.startswith("FAL_"):
+        if name.startswith(("FAL_", "FOCUS_API_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,0 +1,1 @@
+"""The FOCUS Cost and Usage API: what is published, over HTTP."""

@@ -1,0 +1,95 @@
+"""`python -m api`"""
+
+import logging
+import sys
+
+import click
+
+from api import settings
+from api.app import application
+from api.connections import server
+from api.errors import ServingError, SettingsError
+from api.tokens import Tokens
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+SETTINGS_HELP = """\b
+Settings from the environment:
+  FAL_PUBLISH_DIR        the folder that builds publish into (published)
+  FOCUS_API_TOKENS_FILE  the file of the tokens' hashes (api_tokens.json); it is read again when it changes
+  FOCUS_API_TOKENS       in place of the file, what it would hold
+  FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
+  FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
+
+\b
+Exit codes:
+  1    something failed; one line on standard error says what
+  2    the command or a setting was misused
+  130  interrupted"""
+
+
+@click.group(
+    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]}, epilog=SETTINGS_HELP
+)
+def cli() -> None:
+    """Serve what is published as the FOCUS Cost and Usage API."""
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Answer requests until it is stopped; what is published meanwhile is served from then on.
+
+    It speaks plain HTTP: beyond this machine, put it behind a proxy that speaks TLS.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        app = application(settings.from_environment())
+    except OSError as error:
+        raise ServingError(f"{error.filename} cannot be written: {error.strerror}") from None
+    try:
+        server(app, host, port).run()
+    except SystemExit:  # it could not be started, and has said why
+        sys.exit(FAILED)
+
+
+@cli.group()
+def token() -> None:
+    """Who may ask."""
+
+
+@token.command()
+@click.option("--name", required=True, help="What to call it; it appears in the log.")
+@click.option(
+    "--billing-account", "billing_accounts", multiple=True, help="Limit it to this account. Repeatable."
+)
+def create(name: str, billing_accounts: tuple[str, ...]) -> None:
+    """Make a token and print it; it is shown this once, since only its SHA-256 is kept."""
+    read = settings.from_environment()
+    print(Tokens(read.tokens_file, read.tokens_json).create(name, frozenset(billing_accounts)))
+
+
+def main() -> int:
+    """The command line; its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return MISUSED
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return MISUSED
+    except ServingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        print("error: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,339 @@
+"""The server: what is answered at which address."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    MalformedRangeHeader,
+    RangeNotSatisfiable,
+    Response,
+)
+from starlette.routing import Route
+
+from api import openapi, paging, parameters, queries
+from api.access import Gate
+from api.edge import Edge
+from api.errors import ApiError, invalid_parameter
+from api.export_files import ExportRequest
+from api.exports import Exports, Job, TooManyExportsError
+from api.paging import Position
+from api.publications import NotPublishedError, Publication, Publications
+from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
+from api.settings import Settings
+from api.tokens import Caller, Tokens
+
+BASE = "/focus/v1"
+HEALTH = "/health"
+OPEN_PATHS = frozenset({HEALTH, f"{BASE}/openapi.json", f"{BASE}/docs"})
+AT_ONCE = 4  # requests that read a publication; the others wait
+LARGEST_BODY = 65_536  # bytes
+BODY_WITHIN = 20.0  # seconds
+
+T = TypeVar("T")
+
+
+class Download(FileResponse):
+    """A file, or a part of it."""
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        """The ranges to send; what is no range is ignored, and none is the whole file. ApiError.
+
+        The framework's own answers to the two errors are no Errors.
+        """
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+        except RangeNotSatisfiable:
+            raise ApiError(
+                416,
+                "range_not_satisfiable",
+                f"the file has {file_size} bytes",
+                headers={"Content-Range": f"bytes */{file_size}"},
+            ) from None
+
+
+@dataclass
+class Service:
+    """What the server works with, and what it answers with it."""
+
+    publications: Publications
+    exports: Exports
+    secret: bytes
+    limiter: CapacityLimiter
+
+    # -------------------------------------------------------------------------------------- operations
+
+    async def cost_and_usage(self, request: Request) -> Response:
+        """A page of cost and usage."""
+        return await self.list_records(request, COST_AND_USAGE)
+
+    async def contract_commitments(self, request: Request) -> Response:
+        """A page of contract commitments."""
+        return await self.list_records(request, CONTRACT_COMMITMENTS)
+
+    async def schema(self, request: Request) -> Response:
+        """The columns of both datasets."""
+        parameters.parsed(request.scope["query_string"], {})
+        return json_response(await self.read(self.schema_metadata))
+
+    async def export(self, request: Request) -> Response:
+        """Begin an export."""
+        parameters.parsed(request.scope["query_string"], {})
+        asked = export_request(await body_of(request))
+        job = await self.read(self.new_job, asked, request.scope["caller"])
+        return json_response(job_body(job, request), 202)
+
+    async def export_status(self, request: Request) -> Response:
+        """What has become of an export."""
+        parameters.parsed(request.scope["query_string"], {})
+        job = self.exports.job(request.path_params["jobId"], request.scope["caller"].name)
+        if job is None:
+            raise ApiError(404, "not_found", "there is no export job of this id, or none of this token")
+        return json_response(job_body(job, request))
+
+    async def download(self, request: Request) -> Response:
+        """The file of an export."""
+        parameters.parsed(request.scope["query_string"], {})
+        file = self.exports.download(request.path_params["secret"], request.scope["caller"].name)
+        if file is None or file.name != request.path_params["fileName"] or not file.is_file():
+            raise ApiError(404, "not_found", "there is no such download, or it has expired")
+        return Download(file, filename=file.name)
+
+    async def health(self, request: Request) -> Response:
+        """Whether anything can be served."""
+        return json_response(await self.read(self.state))
+
+    async def document(self, request: Request) -> Response:
+        """What all of this is, for programs."""
+        return json_response(msgspec.json.encode(await self.read(self.openapi_document)))
+
+    async def docs(self, request: Request) -> Response:
+        """What all of this is, for people."""
+        page = openapi.page(await self.read(self.openapi_document))
+        return HTMLResponse(page, headers={"Content-Security-Policy": openapi.PAGE_POLICY})
+
+    # ------------------------------------------------------------------------------------- what they read
+
+    async def list_records(self, request: Request, dataset: Dataset) -> Response:
+        """A page of a dataset."""
+        asked = parameters.parsed(request.scope["query_string"], parameters.of_list(dataset.filters))
+        return json_response(await self.read(self.records, dataset, asked, request.scope["caller"]))
+
+    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+        """What a function reads, in a thread: at most so many at once. ApiError if nothing is published."""
+        try:
+            return await to_thread.run_sync(function, *arguments, limiter=self.limiter)
+        except NotPublishedError as error:
+            raise ApiError(503, "not_published", str(error)) from None
+
+    def records(self, dataset: Dataset, asked: Mapping[str, object], caller: Caller) -> bytes:
+        """A page as JSON, from the publication that the walk began in. ApiError, NotPublishedError."""
+        filters = {name: value for name, value in asked.items() if name in dataset.filters}
+        names, token = asked.get("columns"), asked.get("pageToken")
+        query = paging.digest(dataset.name, filters, names, caller.sha256, caller.billing_accounts)
+        selected = queries.selection(dataset, filters, caller.billing_accounts)
+        position = None if token is None else paging.unsealed(token, query, self.secret)
+        try:
+            with self.publications.reading(position and position.publication_id) as (publication, cursor):
+                columns = chosen(publication, dataset, names)
+                if position is None:
+                    recency = queries.recency(
+                        cursor,
+                        filters.get("billingPeriodStart"),
+                        filters.get("billingPeriodEnd"),
+                        caller.billing_accounts,
+                    )
+                    position = Position(
+                        publication.publication_id,
+                        query,
+                        last=-1,
+                        total=queries.count(cursor, dataset, selected),
+                        last_updated=recency.last_updated,
+                        is_complete=recency.is_complete,
+                    )
+                size = asked.get("pageSize", parameters.DEFAULT_PAGE_SIZE)
+                page = queries.page(cursor, dataset, selected, columns, position.last, size)
+        except NotPublishedError:
+            if position is None:
+                raise
+            raise ApiError(
+                400,
+                "stale_page_token",
+                "pageToken belongs to a publication that is not kept any more: begin again without it",
+            ) from None
+        fields = [f'"data":[{",".join(page.rows)}]', f'"totalRecords":{position.total}']
+        if page.last is not None:
+            following = msgspec.structs.replace(position, last=page.last)
+            fields.append(f'"nextPageToken":"{paging.sealed(following, self.secret)}"')
+        if dataset is COST_AND_USAGE:
+            if position.last_updated:
+                fields.append(f'"dataLastUpdated":"{position.last_updated}"')
+            complete = "Complete" if position.is_complete else "Incomplete"
+            fields.append(f'"dataCompleteness":"{complete}"')
+        return f"{{{','.join(fields)}}}".encode()
+
+    def schema_metadata(self) -> bytes:
+        """What /schema answers, as JSON."""
+        with self.publications.reading() as (_, cursor):
+            return msgspec.json.encode(queries.schema(cursor))
+
+    def openapi_document(self) -> dict[str, object]:
+        """The OpenAPI document of what is published."""
+        with self.publications.reading() as (_, cursor):
+            return openapi.document(queries.schema(cursor))
+
+    def state(self) -> bytes:
+        """That something can be served, and since when."""
+        with self.publications.reading() as (publication, _):
+            return msgspec.json.encode({"status": "ok", "publishedAt": publication.published_at})
+
+    def new_job(self, asked: ExportRequest, caller: Caller) -> Job:
+        """A new export of what is published now. ApiError."""
+        with self.publications.reading() as (publication, _):
+            try:
+                return self.exports.create(asked, caller.name, caller.billing_accounts, publication.file)
+            except TooManyExportsError as error:
+                raise ApiError(429, "rate_limited", str(error), headers={"Retry-After": "60"}) from None
+            except OSError as error:
+                raise ApiError(
+                    503, "no_room", "the server cannot write an export now", error.strerror
+                ) from None
+
+
+# ------------------------------------------------------------------------------------ requests and answers
+
+
+def chosen(publication: Publication, dataset: Dataset, names: object) -> dict[str, str]:
+    """The columns to show, with their types, in the order of the view: those of these names, or all."""
+    columns = publication.columns[dataset.view]
+    if names is None:
+        return columns
+    unknown = [name for name in names if name not in columns]
+    if unknown:
+        raise invalid_parameter(
+            f"there is no column {unknown[0]!r}: {BASE}/schema lists those of {dataset.name}"
+        )
+    return {name: kind for name, kind in columns.items() if name in names}
+
+
+def export_request(body: bytes) -> ExportRequest:
+    """What an export shall hold, from JSON. ApiError."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+        for name in ("billingPeriodStart", "billingPeriodEnd"):
+            if isinstance(fields.get(name), str):
+                fields[name] = parameters.date_time(name, fields[name])
+        return msgspec.convert(fields, ExportRequest)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise invalid_parameter(
+            "the body must be JSON, with billingPeriodStart and billingPeriodEnd (date-times), and perhaps "
+            f"format (csv, parquet or json) and includeContractCommitments (true or false): {error}"
+        ) from None
+
+
+async def body_of(request: Request) -> bytes:
+    """The body of a request: JSON, not too much of it, and in time. ApiError."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ApiError(
+            415, "unsupported_media_type", "the body must be JSON: send Content-Type: application/json"
+        )
+    body = b""
+    try:
+        with anyio.fail_after(BODY_WITHIN):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST_BODY:
+                    raise ApiError(
+                        413,
+                        "body_too_large",
+                        f"a body may have {LARGEST_BODY} bytes",
+                        headers={"Connection": "close"},
+                    )
+    except TimeoutError:
+        message = f"the body did not come within {BODY_WITHIN:.0f} s"
+        raise ApiError(408, "request_timeout", message, headers={"Connection": "close"}) from None
+    return body
+
+
+def job_body(job: Job, request: Request) -> bytes:
+    """A job as the document has it; what there is not (yet) is absent."""
+    download = job.download and str(
+        request.url_for("download", secret=job.download.secret, fileName=job.download.file_name)
+    )
+    fields = {
+        "jobId": job.job_id,
+        "status": job.status,
+        "createdAt": job.created_at,
+        "completedAt": job.completed_at,
+        "downloadUrl": download,
+        "recordCount": job.record_count,
+        "error": job.error,
+    }
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
+
+
+def json_response(body: bytes, status: int = 200) -> Response:
+    """JSON, as an answer."""
+    return Response(body, status, media_type="application/json")
+
+
+async def answered_error(request: Request, error: Exception) -> Response:
+    """An error as its answer; those of the framework, too."""
+    if isinstance(error, ApiError):
+        return error.response()
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allowed = (error.headers or {})["Allow"]
+        message = f"{request.method} is not possible here: use {allowed}"
+        return ApiError(405, "method_not_allowed", message, headers={"Allow": allowed}).response()
+    return ApiError(404, "not_found").response()
+
+
+def application(settings: Settings) -> Edge:
+    """The server as an ASGI application. OSError if its own folder cannot be written."""
+    settings.export_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    service = Service(
+        Publications(settings.publish_dir, settings.export_dir / "publications"),
+        Exports(settings.export_dir),
+        paging.kept_secret(settings.export_dir / ".secret"),
+        CapacityLimiter(AT_ONCE),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.exports.start()
+        try:
+            yield
+        finally:
+            await service.exports.stop()
+            service.publications.close()
+
+    app = Starlette(
+        routes=[
+            Route(HEALTH, service.health),
+            Route(f"{BASE}/openapi.json", service.document),
+            Route(f"{BASE}/docs", service.docs),
+            Route(f"{BASE}/cost-and-usage", service.cost_and_usage),
+            Route(f"{BASE}/cost-and-usage/export", service.export, methods=["POST"]),
+            Route(f"{BASE}/cost-and-usage/export/{{jobId}}", service.export_status),
+            Route(f"{BASE}/downloads/{{secret}}/{{fileName}}", service.download, name="download"),
+            Route(f"{BASE}/contract-commitments", service.contract_commitments),
+            Route(f"{BASE}/schema", service.schema),
+        ],
+        exception_handlers={ApiError: answered_error, HTTPException: answered_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    tokens = Tokens(settings.tokens_file, settings.tokens_json)
+    return Edge(app, Gate(tokens, settings.rate_limit), OPEN_PATHS)

@@ -1,0 +1,101 @@
+"""Connections: uvicorn's, but for clients that are slow, and for what is no HTTP."""
+
+from asyncio import TimerHandle, Transport
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from api.edge import SECURITY_HEADERS
+from api.errors import ApiError
+
+GRACE = 30  # seconds that requests have to end when the server is stopped
+SILENT_AT_MOST = 20.0  # seconds a client may take for a request's head, or to take a piece of an answer
+
+
+def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
+    """A server of an application. uvicorn's own log of requests is off: it has their parameters."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=Connection,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
+
+
+class Connection(H11Protocol):
+    """A connection that is closed when its client keeps it waiting."""
+
+    waiting: TimerHandle | None = None
+    sending: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:
+        """A client is there, and has so long for the head of its request."""
+        super().connection_made(transport)
+        self.wait_or_not()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request came."""
+        super().data_received(data)
+        self.wait_or_not()
+
+    def on_response_complete(self) -> None:
+        """A request was answered, perhaps before the whole of it came."""
+        super().on_response_complete()
+        self.wait_or_not()
+
+    def wait_or_not(self) -> None:
+        """Give the client so long for what it has begun; while a request is answered, nobody waits for it.
+
+        A request that comes byte by byte does not get longer for each: the time runs from the first.
+        """
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering or self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self.waiting = cancelled(self.waiting)
+        elif self.waiting is None:
+            self.waiting = self.loop.call_later(SILENT_AT_MOST, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """The client does not take what it is sent as fast as it is sent."""
+        super().pause_writing()
+        self.sending = self.loop.call_later(SILENT_AT_MOST, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has taken it."""
+        super().resume_writing()
+        self.sending = cancelled(self.sending)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        super().connection_lost(exc)
+        self.waiting, self.sending = cancelled(self.waiting), cancelled(self.sending)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, in place of uvicorn's own text; not in the middle of another answer."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = ApiError(400, "invalid_request", "this is no HTTP request that can be read").body()
+            headers = {
+                **SECURITY_HEADERS,
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                "Connection": "close",
+            }
+            response = h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request")
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event))
+        self.transport.close()
+
+
+def cancelled(timer: TimerHandle | None) -> None:
+    """No timer any more."""
+    if timer is not None:
+        timer.cancel()

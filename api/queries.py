@@ -1,0 +1,203 @@
+"""The SQL of the datasets. What a client sends is bound as a parameter, never a part of the SQL.
+
+A row becomes JSON in DuckDB, so that no number is ever a float: the server joins texts.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+RECORD_NUMBER = "record_number"
+# dataset says of which one it is: ours, since the document has one list for both
+COLUMN_DEFINITION = (
+    "columnName",
+    "dataType",
+    "requirement",
+    "nullable",
+    "description",
+    "category",
+    "dataset",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A view of the schema api, and the condition that each of its filters is."""
+
+    name: str
+    view: str
+    filters: Mapping[str, str]
+
+    @property
+    def relation(self) -> str:
+        """The view, as SQL names it."""
+        return f"api.{self.view}"
+
+
+COST_AND_USAGE = Dataset(
+    "CostAndUsage",
+    "cost_and_usage_records",
+    {
+        "billingPeriodStart": "BillingPeriodStart >= ?",
+        "billingPeriodEnd": "BillingPeriodStart < ?",
+        "chargeCategory": "ChargeCategory = ?",
+        "providerName": "ProviderName = ?",
+        "serviceName": "ServiceName = ?",
+        "serviceCategory": "ServiceCategory = ?",
+        "region": "Region = ?",
+        "resourceId": "ResourceId = ?",
+        "subAccountId": "SubAccountId = ?",
+        "billingCurrency": "BillingCurrency = ?",
+    },
+)
+CONTRACT_COMMITMENTS = Dataset(
+    "ContractCommitment",
+    "contract_commitment_records",
+    {"commitmentDiscountId": "CommitmentDiscountId = ?", "billingAccountId": "BillingAccountId = ?"},
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows: a condition in SQL, and what is bound to it."""
+
+    condition: str
+    bound: tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows as JSON texts, and the record number of the last one; None if no row follows it."""
+
+    rows: list[str]
+    last: int | None
+
+
+@dataclass(frozen=True)
+class Recency:
+    """How fresh billing periods are, by RFC 3339 and None if there are none, and whether all are complete."""
+
+    last_updated: str | None
+    is_complete: bool
+
+
+def selection(
+    dataset: Dataset, filters: Mapping[str, object], billing_accounts: frozenset[str] | None
+) -> Selection:
+    """The rows that all filters let through, of these billing accounts; None is every account."""
+    conditions = [dataset.filters[name] for name in filters]
+    bound = list(filters.values())
+    if billing_accounts is not None:
+        conditions.append(among("BillingAccountId", billing_accounts))
+        bound += sorted(billing_accounts)
+    return Selection(" and ".join(conditions) or "true", tuple(bound))
+
+
+def among(column: str, values: Iterable[str]) -> str:
+    """The condition that a column is one of so many values, to be bound."""
+    return f"{column} in ({', '.join('?' for _ in values)})"
+
+
+def count(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selected: Selection) -> int:
+    """How many rows are selected."""
+    query = f"select count(*) from {dataset.relation} where {selected.condition}"
+    ((rows,),) = cursor.execute(query, selected.bound).fetchall()
+    return rows
+
+
+def page(
+    cursor: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    selected: Selection,
+    columns: Mapping[str, str],
+    after: int,
+    size: int,
+) -> Page:
+    """The next rows behind a record number, in the order of the publication.
+
+    columns: those to show, with their types. The record numbers come first, since they end the scan as soon
+    as they are enough; only the rows between them are made into JSON.
+    """
+    behind = f"from {dataset.relation} where {selected.condition} and {RECORD_NUMBER} > ?"
+    numbers = cursor.execute(
+        f"select {RECORD_NUMBER} {behind} order by {RECORD_NUMBER} limit ?",
+        (*selected.bound, after, size + 1),
+    ).fetchall()
+    if not numbers:
+        return Page([], None)
+    (last,) = numbers[:size][-1]
+    rows = cursor.execute(
+        f"select {json_object(columns)} {behind} and {RECORD_NUMBER} <= ? order by {RECORD_NUMBER}",
+        (*selected.bound, after, last),
+    ).fetchall()
+    return Page([row for (row,) in rows], last if len(numbers) > size else None)
+
+
+def recency(
+    cursor: duckdb.DuckDBPyConnection,
+    start: datetime | None,
+    end: datetime | None,
+    billing_accounts: frozenset[str] | None,
+) -> Recency:
+    """How fresh the billing periods are that start within [start, end), of these billing accounts."""
+    conditions, bound = ["true"], list[object]()
+    if start is not None:
+        conditions.append("billing_period_start >= ?")
+        bound.append(start)
+    if end is not None:
+        conditions.append("billing_period_start < ?")
+        bound.append(end)
+    if billing_accounts is not None:
+        conditions.append(among("billing_account_id", billing_accounts))
+        bound += sorted(billing_accounts)
+    query = (
+        f"select {rfc_3339('max(last_updated_at)')}, coalesce(bool_and(is_complete), false)"
+        f" from focus.recency where {' and '.join(conditions)}"
+    )
+    ((last_updated, is_complete),) = cursor.execute(query, bound).fetchall()
+    return Recency(last_updated, is_complete)
+
+
+def schema(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The SchemaMetadata of the document: who made the data, and the columns of both datasets."""
+    generators = cursor.execute(
+        "select dataset, focus_version, data_generator, data_generator_version"
+        " from focus.data_generator order by dataset desc"
+    ).fetchall()
+    columns = cursor.execute(
+        f"select {', '.join(COLUMN_DEFINITION)} from api.schema_columns"
+        " order by dataset desc, column_position"
+    ).fetchall()
+    return {
+        "focusVersion": generators[0][1],
+        "dataGeneratorName": generators[0][2],
+        "dataGeneratorVersion": generators[0][3],
+        "columns": [dict(zip(COLUMN_DEFINITION, column, strict=True)) for column in columns],
+        "datasets": [dataset for dataset, *_ in generators],
+    }
+
+
+def json_object(columns: Mapping[str, str]) -> str:
+    """A row as a JSON object, in SQL; a field that is null is absent."""
+    fields = ", ".join(f"'\"{name}\":' || {json_value(name, kind)}" for name, kind in columns.items())
+    return f"'{{' || concat_ws(',', {fields}) || '}}'"
+
+
+def json_value(name: str, kind: str) -> str:
+    """A column as a JSON value, in SQL, by its type. Numbers are exact, and have no exponent."""
+    column = f'"{name}"'
+    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+        return f"regexp_replace(cast({column} as varchar), '\\.?0+$', '')"
+    if kind.startswith("TIMESTAMP"):
+        return f"'\"' || {rfc_3339(column)} || '\"'"
+    if kind == "VARCHAR":
+        return f"cast(to_json({column}) as varchar)"
+    return f"cast({column} as varchar)"  # JSON, BOOLEAN, whole numbers
+
+
+def rfc_3339(time: str) -> str:
+    """A time in UTC, in SQL, to the microsecond if it has any."""
+    return f"replace(cast({time} at time zone 'UTC' as varchar), ' ', 'T') || 'Z'"

@@ -1,0 +1,111 @@
+"""What a client may ask."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, strategies
+
+from api.errors import ApiError
+from api.parameters import date_time, of_list, parsed
+from api.queries import COST_AND_USAGE
+
+PARSERS = of_list(COST_AND_USAGE.filters)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01t00:00:00z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T05:30:00+05:30", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2025-12-31T23:00:00-01:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00-00:00", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T00:00:00.5Z", datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)),
+        # a time between two microseconds: the later
+        ("2026-01-01T00:00:00.0000001Z", datetime(2026, 1, 1, 0, 0, 0, 1, UTC)),
+        ("2026-01-01T00:00:00.99999900Z", datetime(2026, 1, 1, 0, 0, 0, 999_999, UTC)),
+        ("2025-12-31T23:59:59.999999000001Z", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
+        # beyond the calendar of Python
+        ("0000-02-29T00:00:00Z", datetime.min.replace(tzinfo=UTC)),
+        ("0001-01-01T00:00:00+01:00", datetime.min.replace(tzinfo=UTC)),
+        ("9999-12-31T23:59:60Z", datetime.max.replace(tzinfo=UTC)),
+        ("9999-12-31T23:59:59-01:00", datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_date_time_is_what_rfc_3339_says(text: str, time: datetime) -> None:
+    assert date_time("billingPeriodStart", text) == time
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-01-01T00:00Z",
+        "2026-01-01 00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "0000-02-30T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-01T00:00:61Z",
+        "2026-01-01T00:00:00+24:00",
+        "2026-01-01T00:00:00+0530",
+        "2026-01-01T00:00:00.Z",
+        "2026-01-01T00:00:00Z\n",
+        "٢026-01-01T00:00:00Z",
+        "1767225600",
+    ],
+)
+def test_what_is_no_date_time_is_told_how_to_be_one(text: str) -> None:
+    with pytest.raises(ApiError, match="billingPeriodEnd must be a date-time by RFC 3339 with its zone"):
+        date_time("billingPeriodEnd", text)
+
+
+def test_a_plus_that_became_a_space_is_told_so() -> None:
+    with pytest.raises(ApiError, match="'\\+' must be written %2B in an address"):
+        parsed(b"billingPeriodStart=2026-01-01T00:00:00+00:00", PARSERS)
+    assert parsed(b"billingPeriodStart=2026-01-01T00:00:00%2B00:00", PARSERS)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (b"x=1", "there is no parameter 'x' here: there are billingPeriodStart, "),
+        (b"Region=eu", "there is no parameter 'Region' here"),
+        (b"=", "there is no parameter '' here"),
+        (b"region=a&region=a", "region is there twice: send it once"),
+        (b"pageSize=0", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=10001", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=1.0", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=-1", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=1_0", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=%D9%A1", "pageSize must be a whole number from 1 to 10000"),
+        (b"pageSize=" + b"9" * 5000, "pageSize must be a whole number from 1 to 10000"),
+        (b"chargeCategory=usage", "chargeCategory must be one of Usage, Purchase, Tax, Credit, Adjustment"),
+        (b"chargeCategory=", "chargeCategory must be one of Usage, Purchase, Tax, Credit, Adjustment"),
+        (b"region=%FF", "the parameters are not UTF-8, percent-encoded"),
+        (b"region=\xff", "the parameters are not UTF-8, percent-encoded"),
+        (b"region=" + b"a" * 8192, "the parameters are longer than 8192 bytes"),
+    ],
+)
+def test_what_cannot_be_used_is_told_what_is_allowed(query: bytes, message: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        parsed(query, PARSERS)
+    assert (refused.value.status, refused.value.code) == (400, "invalid_parameter")
+    assert refused.value.message.startswith(message)
+
+
+def test_an_operation_without_parameters_says_so() -> None:
+    with pytest.raises(ApiError, match="there is no parameter 'x' here: there are none"):
+        parsed(b"x=1", {})
+
+
+@given(strategies.binary(max_size=200))
+def test_any_bytes_are_parameters_or_a_400(query: bytes) -> None:
+    try:
+        assert set(parsed(query, PARSERS)) <= set(PARSERS)
+    except ApiError as error:
+        assert error.status == 400

@@ -1,0 +1,201 @@
+"""Records over HTTP: what a page holds, and how a walk goes through all of them."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api import publications
+from tests.api.serving import MORE, Served, publish_small, serving
+
+ALL = MORE + 3
+
+
+def get(api: httpx.Client, path: str = "/cost-and-usage", **parameters: object) -> dict[str, Any]:
+    """What is answered, numbers as they stand there."""
+    answer = api.get(path, params=parameters)
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.text, parse_float=Decimal)
+
+
+def code(api: httpx.Client, path: str = "/cost-and-usage", **parameters: object) -> str:
+    """The code of an answer, which must be a 400."""
+    answer = api.get(path, params=parameters)
+    assert answer.status_code == 400, answer.text
+    return answer.json()["code"]
+
+
+def walk(api: httpx.Client, **parameters: object) -> list[dict[str, Any]]:
+    """All records, page by page."""
+    page = get(api, **parameters)
+    records = page["data"]
+    while token := page.get("nextPageToken"):
+        page = get(api, **parameters, pageToken=token)
+        assert page["data"]
+        records += page["data"]
+    return records
+
+
+def test_numbers_texts_and_times_are_exact(api: httpx.Client) -> None:
+    text = api.get("/cost-and-usage", params={"pageSize": 3}).text
+    assert '"BilledCost":12345678901234567890.000000000000000001,' in text
+    assert '"Tags":{"a": 0.1000000000000000055511151231257827}' in text
+    first, second, third = json.loads(text, parse_float=Decimal)["data"]
+    assert first["BilledCost"] == Decimal("12345678901234567890.000000000000000001")
+    assert (first["Whole"], second["Whole"], third["Whole"]) == (100, 0, -1200)
+    assert second["ServiceName"] == 'say "hi"\n' + "\0" + "\\ ü 😀"
+    assert second["BilledCost"] == Decimal("-0.5")
+    assert first["Moment"] == "2026-01-01T00:00:00.000001Z"
+    assert second["Moment"] == "2026-02-01T12:00:00Z"
+    assert (first["Flag"], second["Flag"]) == (True, False)
+
+
+def test_a_field_that_is_null_is_absent(api: httpx.Client) -> None:
+    assert "null" not in api.get("/cost-and-usage").text
+    assert "Region" not in get(api)["data"][1]
+
+
+@pytest.mark.parametrize("size", [1, 7, ALL - 1, ALL, 1000])
+def test_a_walk_meets_every_record_once_and_in_order(api: httpx.Client, size: int) -> None:
+    costs = [record["BilledCost"] for record in walk(api, pageSize=size)]
+    assert costs[2:] == list(range(MORE + 1))
+    assert len(costs) == ALL
+
+
+def test_the_size_of_a_page_may_change_on_the_way(api: httpx.Client) -> None:
+    first = get(api, pageSize=5)
+    second = get(api, pageSize=ALL, pageToken=first["nextPageToken"])
+    assert len(second["data"]) == ALL - 5
+    assert "nextPageToken" not in second
+
+
+def test_every_page_tells_the_total(api: httpx.Client) -> None:
+    first = get(api, pageSize=60, billingPeriodStart="2026-03-01T00:00:00Z")
+    second = get(
+        api, pageSize=60, billingPeriodStart="2026-03-01T00:00:00Z", pageToken=first["nextPageToken"]
+    )
+    assert first["totalRecords"] == second["totalRecords"] == MORE
+    assert first["dataLastUpdated"] == second["dataLastUpdated"] == "2026-03-06T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        ({"billingPeriodStart": "2026-02-01T00:00:00Z"}, ALL - 1),
+        ({"billingPeriodStart": "2026-02-01T00:00:00.000001Z"}, MORE),
+        ({"billingPeriodEnd": "2026-02-01T00:00:00Z"}, 1),
+        ({"billingPeriodEnd": "2026-02-01T01:00:00+01:00"}, 1),
+        ({"billingPeriodEnd": "2026-02-01T00:00:00.0000001Z"}, 3),
+        ({"billingPeriodStart": "2026-02-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}, 2),
+        ({"billingPeriodStart": "0000-01-01T00:00:00Z", "billingPeriodEnd": "9999-12-31T23:59:60Z"}, ALL),
+        ({"chargeCategory": "Purchase"}, 1),
+        ({"chargeCategory": "Tax"}, 0),
+        ({"providerName": "fal"}, ALL),
+        ({"providerName": "FAL"}, 0),
+        ({"serviceName": 'say "hi"\n' + "\0" + "\\ ü 😀"}, 1),
+        ({"serviceCategory": "Compute"}, ALL),
+        ({"region": "eu"}, 1),
+        ({"region": ""}, 0),
+        ({"resourceId": "b"}, 1),
+        ({"subAccountId": "team"}, ALL - 1),
+        ({"billingCurrency": "USD"}, ALL),
+        ({"billingCurrency": "' or true --"}, 0),
+        ({"region": "us", "chargeCategory": "Usage", "billingPeriodEnd": "2026-03-01T00:00:00Z"}, 1),
+    ],
+)
+def test_filters_combine(api: httpx.Client, filters: dict[str, str], rows: int) -> None:
+    page = get(api, **filters)
+    assert (len(page["data"]), page["totalRecords"]) == (rows, rows)
+
+
+@pytest.mark.parametrize(
+    ("filters", "completeness", "last_updated"),
+    [
+        ({}, "Incomplete", "2026-03-06T00:00:00Z"),
+        ({"billingPeriodEnd": "2026-02-01T00:00:00Z"}, "Complete", "2026-02-03T04:05:06.5Z"),
+        ({"billingPeriodEnd": "2026-03-01T00:00:00Z"}, "Incomplete", "2026-03-05T00:00:00Z"),
+        ({"billingPeriodStart": "2027-01-01T00:00:00Z"}, "Incomplete", None),
+    ],
+)
+def test_data_are_complete_once_all_asked_periods_are(
+    api: httpx.Client, filters: dict[str, str], completeness: str, last_updated: str | None
+) -> None:
+    page = get(api, **filters)
+    assert (page["dataCompleteness"], page.get("dataLastUpdated")) == (completeness, last_updated)
+
+
+def test_a_limited_token_sees_and_counts_its_own_accounts_alone(small: Served) -> None:
+    with small.limited_to("studio-alone", "studio") as studio, small.limited_to("nobody", "x") as nobody:
+        records = walk(studio, pageSize=9)
+        assert {record["BillingAccountId"] for record in records} == {"studio"}
+        page = get(studio, billingPeriodEnd="2026-03-01T00:00:00Z")
+        assert (page["totalRecords"], page["dataCompleteness"]) == (1, "Complete")
+        assert get(studio, path="/contract-commitments")["data"] == [
+            {"CommitmentDiscountId": "spend", "BillingAccountId": "studio"}
+        ]
+        page = get(nobody)
+        assert (page["data"], page["totalRecords"]) == ([], 0)
+        assert (page["dataCompleteness"], "dataLastUpdated" in page) == ("Incomplete", False)
+
+
+def test_columns_chooses_fields_in_the_order_of_the_view(api: httpx.Client) -> None:
+    page = get(api, columns="BilledCost,ChargeCategory", pageSize=1)
+    assert list(page["data"][0]) == ["ChargeCategory", "BilledCost"]
+    assert code(api, columns="BilledCost,record_number") == "invalid_parameter"
+    assert code(api, columns='BilledCost" from x --') == "invalid_parameter"
+    assert get(api, columns="Missing", pageSize=1)["data"] == [{}]
+
+
+def test_commitments_have_filters_and_pages_of_their_own(api: httpx.Client) -> None:
+    path = "/contract-commitments"
+    page = get(api, path=path, pageSize=1)
+    assert page["data"] == [
+        {
+            "CommitmentDiscountId": "credits",
+            "BillingAccountId": "acme",
+            "CommitmentTotalQuantity": Decimal("10.5"),
+        }
+    ]
+    assert page["totalRecords"] == 2
+    assert "dataCompleteness" not in page
+    rest = get(api, path=path, pageToken=page["nextPageToken"])
+    assert [record["CommitmentDiscountId"] for record in rest["data"]] == ["spend"]
+    assert get(api, path=path, commitmentDiscountId="spend", billingAccountId="acme")["totalRecords"] == 0
+    assert code(api, path=path, pageToken=get(api, pageSize=1)["nextPageToken"]) == "invalid_page_token"
+
+
+def test_a_page_token_is_for_the_same_query_and_caller_alone(small: Served, api: httpx.Client) -> None:
+    token = get(api, pageSize=1)["nextPageToken"]
+    assert code(api, pageToken=token, region="us") == "invalid_page_token"
+    assert code(api, pageToken=token, columns="BilledCost") == "invalid_page_token"
+    with small.limited_to("somebody-else", "acme") as other:
+        assert code(other, pageToken=token) == "invalid_page_token"
+
+
+def test_a_page_token_of_ones_own_making_is_refused(api: httpx.Client) -> None:
+    token = get(api, pageSize=1)["nextPageToken"]
+    for changed in ["", "abc", "ü", token[:-1], token + "=", "A" + token[1:], token * 20]:
+        assert code(api, pageToken=changed) == "invalid_page_token"
+
+
+def test_a_walk_stays_in_its_publication_and_outlives_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
+    published = tmp_path / "published"
+    publish_small(published)
+    with serving(published, tmp_path) as served, served.client() as api:
+        first = get(api, pageSize=50)
+        publish_small(published, "second", charges=2)
+        assert get(api)["totalRecords"] == 2
+        second = get(api, pageSize=50, pageToken=first["nextPageToken"])
+    with serving(published, tmp_path, token=served.token) as served, served.client() as api:
+        third = get(api, pageToken=second["nextPageToken"])
+        costs = [record["BilledCost"] for page in (first, second, third) for record in page["data"]]
+        assert costs[2:] == list(range(MORE + 1))
+        (tmp_path / "exports" / "publications" / "first.duckdb").unlink()
+    with serving(published, tmp_path, token=served.token) as served, served.client() as api:
+        assert code(api, pageToken=second["nextPageToken"]) == "stale_page_token"

@@ -1,0 +1,107 @@
+"""Who may ask: tokens in a file or a variable."""
+
+import threading
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from api.errors import ServingError, SettingsError
+from api.tokens import Tokens
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens:
+    """Tokens of a file that is not there yet."""
+    return Tokens(tmp_path / "made" / "api_tokens.json")
+
+
+def test_a_token_is_found_and_is_kept_as_a_hash_alone(tokens: Tokens) -> None:
+    token = tokens.create("platform", frozenset({"acme", "studio"}))
+    caller = tokens.find(token)
+    assert caller is not None
+    assert (caller.name, caller.billing_accounts) == ("platform", {"acme", "studio"})
+    content = tokens.file.read_text()
+    assert token not in content
+    assert sha256(token.encode()).hexdigest() in content
+    assert tokens.file.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tokens.file.parent.iterdir()] == ["api_tokens.json"]
+
+
+def test_what_is_no_token_is_not_found(tokens: Tokens) -> None:
+    assert tokens.find("x") is None
+    token = tokens.create("platform", frozenset())
+    for other in (
+        "",
+        "x",
+        token[:-1],
+        token + "x",
+        token.swapcase(),
+        sha256(token.encode()).hexdigest(),
+        "ü\udc80",
+    ):
+        assert tokens.find(other) is None
+
+
+def test_a_token_without_accounts_is_limited_to_none(tokens: Tokens) -> None:
+    caller = tokens.find(tokens.create("platform", frozenset()))
+    assert caller and caller.billing_accounts is None
+
+
+def test_a_change_of_the_file_counts_at_once(tokens: Tokens) -> None:
+    first = tokens.create("first", frozenset())
+    assert tokens.find(first)
+    second = Tokens(tokens.file).create("second", frozenset())
+    assert tokens.find(first) and tokens.find(second)
+    lines = tokens.file.read_text().replace(",\n", "\n").splitlines()
+    tokens.file.write_text("\n".join(line for line in lines if '"first"' not in line))
+    assert tokens.find(first) is None
+    assert tokens.find(second)
+    tokens.file.unlink()
+    assert tokens.find(second) is None
+
+
+def test_tokens_made_at_the_same_time_are_all_kept(tokens: Tokens) -> None:
+    made: list[str] = []
+    threads = [
+        threading.Thread(target=lambda n=n: made.append(Tokens(tokens.file).create(f"t{n}", frozenset())))
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert all(tokens.find(token) for token in made)
+
+
+def test_a_name_is_given_once(tokens: Tokens) -> None:
+    tokens.create("platform", frozenset())
+    before = tokens.file.read_bytes()
+    with pytest.raises(ServingError, match="has a token called platform already: choose another name"):
+        tokens.create("platform", frozenset())
+    assert tokens.file.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "a\n", "ü", "a" * 64])
+def test_a_name_is_a_plain_word(tokens: Tokens, name: str) -> None:
+    with pytest.raises(SettingsError, match="a token cannot be called"):
+        tokens.create(name, frozenset())
+
+
+def test_a_variable_is_in_place_of_the_file(tokens: Tokens) -> None:
+    token = tokens.create("platform", frozenset())
+    other = Tokens(tokens.file, '[{"name": "x", "sha256": "' + sha256(b"secret").hexdigest() + '"}]')
+    assert other.find(token) is None
+    assert other.find("secret")
+    with pytest.raises(SettingsError, match="FOCUS_API_TOKENS is set"):
+        other.create("y", frozenset())
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '[{"name": "x"}]', '[{"name": 1, "sha256": "a"}]', "\xff"])
+def test_nobody_may_while_the_file_cannot_be_understood(tokens: Tokens, content: str) -> None:
+    token = tokens.create("platform", frozenset())
+    assert tokens.find(token)
+    tokens.file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ServingError, match="holds no tokens"):
+        tokens.find(token)
