@@ -88,7 +88,7 @@ class Tokens:
 
 
 def decoded(content: bytes, source: str) -> list[Caller]:
-    """Tokens from JSON; an empty text is none. ServingError; also where a name, which owns exports, is twice."""
+    """Tokens from JSON; an empty text is none. ServingError, also where a name, is twice."""
     try:
         callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
     except (msgspec.DecodeError, UnicodeError) as error:
