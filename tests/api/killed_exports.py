@@ -1,0 +1,51 @@
+"""A server that dies: `python -m tests.api.killed_exports FOLDER DATABASE DEATH`.
+
+It creates one export of all there is, as a zip, prints the id of the job, and kills itself as it is about to
+do DEATH, an audit event, the name of a file and which time: "os.rename job.json 2" is when a file gets that
+name for the second time. With a "!" after it, it waits there to be killed.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from api.export_files import ExportRequest
+from api.exports import Exports
+
+
+def die_at(event: str, name: str, times: int, waits: bool) -> None:
+    """Die when a file of that name is renamed to, or removed, for that time."""
+    seen = 0
+
+    def see(happening: str, arguments: tuple[object, ...]) -> None:
+        nonlocal seen
+        if happening != event or Path(str(arguments[event == "os.rename"])).name != name:
+            return
+        seen += 1
+        while seen == times:
+            if not waits:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(1)
+
+    sys.addaudithook(see)
+
+
+async def serve(folder: Path, database: Path) -> None:
+    """Run one job to its end, if it comes to that."""
+    exports = Exports(folder)
+    await exports.start()
+    request = ExportRequest(
+        datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC), include_contract_commitments=True
+    )
+    print(exports.create(request, "platform", None, database).job_id, flush=True)
+    await asyncio.sleep(60)
+
+
+if __name__ == "__main__":
+    event, name, times = sys.argv[3].rstrip("!").split()
+    die_at(event, name, int(times), sys.argv[3].endswith("!"))
+    asyncio.run(serve(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,606 @@
+"""Exports: what is in the file, who gets it and for how long, and what befalls a job."""
+
+import asyncio
+import csv
+import errno
+import io
+import json
+import logging
+import resource
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+
+from api import exports as module
+from api.export_files import ExportRequest, open_publication
+from api.exports import UNFINISHED_AT_MOST, Exports, Job, TooManyExportsError
+from loaders import clock
+
+ROOT = Path(__file__).parents[2]
+OWNER = "platform"
+FULL = "the server has no room for this export: ask for a shorter period, or again later"
+BROKEN = "the export could not be made, as the server's log says: ask again later"
+
+CHARGES = """
+    create table focus.cost_and_usage (
+        BilledCost decimal(38, 18), BillingAccountId varchar, BillingPeriodStart timestamptz,
+        ChargeDescription varchar, ConsumedQuantity decimal(38, 9), x_RequestCount bigint
+    );
+    insert into focus.cost_and_usage values
+        (12345678901234567890.123456789012345678, 'acme', '2026-02-01 00:00:00+00', 'one, "two"', 2, 3),
+        (0.000000000000000001, 'acme', '2026-01-01 00:00:00+00', 'é', 0.5, null),
+        (0, 'acme', '2026-01-01 00:00:00+00', null, null, null),
+        (-0.25, 'it''s', '2026-02-01 00:00:00+00', 'line
+break', 10.000000001, 0),
+        (7, 'acme', '2026-03-01 00:00:00+00', 'later', 1, 1)
+"""
+COMMITMENTS = """
+    create table focus.contract_commitment (
+        ContractCommitmentId varchar, ContractCommitmentCost decimal(38, 18), x_BillingAccountId varchar,
+        ContractCommitmentPeriodStart timestamptz, ContractCommitmentPeriodEnd timestamptz
+    );
+    insert into focus.contract_commitment values
+        ('b', 1.5, 'acme', '2025-01-01 00:00:00+00', '2027-01-01 00:00:00+00'),
+        ('a', 2, 'it''s', '2026-01-31 00:00:00+00', '2026-03-01 00:00:00+00'),
+        ('over', 3, 'acme', '2025-01-01 00:00:00+00', '2026-01-01 00:00:00+00'),
+        ('to come', 4, 'acme', '2026-03-01 00:00:00+00', '2027-01-01 00:00:00+00')
+"""
+MANY = """
+    insert into focus.cost_and_usage
+    select i, 'acme', '2026-01-01 00:00:00+00', md5(i::varchar), i, i from range(50_000) as numbers (i)
+"""
+ENDLESS = """
+    create view focus.cost_and_usage as
+    select timestamptz '2026-01-01 00:00:00+00' as BillingPeriodStart, 'acme' as BillingAccountId, count(*)
+    from range(1_000_000_000) as a (i), range(1_000_000_000) as b (j) where hash(i + j) = 0
+"""
+
+
+def publication(database: Path, *statements: str) -> Path:
+    """A publication, made by these statements."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'; create schema focus")
+        connection.execute(f"create table focus.publication as select '{database.stem}' as publication_id")
+        for statement in statements:
+            connection.execute(statement)
+    return database
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A publication of five charges and four commitments."""
+    return publication(tmp_path / "published.duckdb", CHARGES, COMMITMENTS)
+
+
+def asked(start: str = "2026-01-01", end: str = "2026-03-01", **fields: Any) -> ExportRequest:  # noqa: ANN401
+    """A request for the periods that begin from a day until before another."""
+    days = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
+    return ExportRequest(*days, **fields)
+
+
+@asynccontextmanager
+async def running(folder: Path, at_once: int = 2) -> AsyncIterator[Exports]:
+    """Exports from start to stop."""
+    exports = Exports(folder, at_once)
+    await exports.start()
+    try:
+        yield exports
+    finally:
+        await exports.stop()
+
+
+async def until(condition: Any) -> None:  # noqa: ANN401
+    """Wait until something is so; a minute is an error."""
+    for _ in range(6000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def end_of(exports: Exports, job_id: str) -> Job:
+    """A job that has ended."""
+    await until(lambda: now(exports, job_id).status in ("Complete", "Failed"))
+    return now(exports, job_id)
+
+
+def now(exports: Exports, job_id: str) -> Job:
+    """A job as it is."""
+    job = exports.job(job_id, OWNER)
+    assert job
+    return job
+
+
+def export(
+    folder: Path, database: Path, request: ExportRequest, billing_accounts: frozenset[str] | None = None
+) -> tuple[Job, Path]:
+    """A job that ended well, and its file."""
+
+    async def run() -> tuple[Job, Path]:
+        async with running(folder) as exports:
+            job = await end_of(exports, exports.create(request, OWNER, billing_accounts, database).job_id)
+            assert job.status == "Complete", job.error
+            assert job.download
+            file = exports.download(job.download.secret, OWNER)
+            assert file
+            return job, file
+
+    return asyncio.run(run())
+
+
+def recorded(folder: Path, job_id: str) -> Job:
+    """A job as it is on disk."""
+    return msgspec.json.decode((folder / "jobs" / job_id / "job.json").read_bytes(), type=Job)
+
+
+def names(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {entry.name for entry in folder.iterdir()}
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes, for this process alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class Gate:
+    """Jobs stop before they read their publication, until it opens."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, database: Path, work: Path) -> duckdb.DuckDBPyConnection:
+        assert self.opened.wait(60)
+        return open_publication(database, work)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate that is shut."""
+    gate = Gate()
+    monkeypatch.setattr(module, "open_publication", gate)
+    return gate
+
+
+# ---------- what is in the file
+
+
+def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: Path, published: Path) -> None:
+    job, file = export(tmp_path, published, asked())
+    assert (file.name, job.record_count, job.publication_id) == ("cost_and_usage.csv", 4, "published")
+    with file.open(newline="") as lines:
+        rows = list(csv.reader(lines))
+    names = "BilledCost BillingAccountId BillingPeriodStart ChargeDescription ConsumedQuantity x_RequestCount"
+    assert rows == [
+        names.split(),
+        ["-0.25", "it's", "2026-02-01T00:00:00Z", "line\nbreak", "10.000000001", "0"],
+        ["0.0", "acme", "2026-01-01T00:00:00Z", "", "", ""],
+        ["0.000000000000000001", "acme", "2026-01-01T00:00:00Z", "é", "0.5", ""],
+        ["12345678901234567890.123456789012345678", "acme", "2026-02-01T00:00:00Z", 'one, "two"', "2.0", "3"],
+    ]
+
+
+def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path, published: Path) -> None:
+    _, file = export(tmp_path, published, asked(format="json"))
+    rows = [json.loads(line, parse_float=Decimal) for line in file.read_text().splitlines()]
+    assert [row["BilledCost"] for row in rows] == [
+        Decimal(cost) for cost in ("-0.25", "0", "1e-18", "12345678901234567890.123456789012345678")
+    ]
+    assert rows[0]["BillingPeriodStart"] == "2026-02-01T00:00:00Z"
+    assert rows[1]["ChargeDescription"] is None
+
+
+def test_parquet_keeps_types_and_values(tmp_path: Path, published: Path) -> None:
+    _, file = export(tmp_path, published, asked(format="parquet"))
+    with duckdb.connect(str(published), read_only=True) as connection:
+        types = connection.execute(f"describe from '{file}'").fetchall()
+        rows = connection.execute(f"from '{file}'").fetchall()
+        assert types == connection.execute("describe from focus.cost_and_usage").fetchall()
+        wanted = "from focus.cost_and_usage where ChargeDescription is distinct from 'later' order by all"
+        assert rows == connection.execute(wanted).fetchall()
+
+
+def test_a_period_begins_with_its_start_and_ends_before_its_end(tmp_path: Path, published: Path) -> None:
+    assert export(tmp_path, published, asked("2026-02-01", "2026-03-01"))[0].record_count == 2
+    assert export(tmp_path, published, asked("2026-02-01", "2026-03-02"))[0].record_count == 3
+    assert export(tmp_path, published, asked("2026-02-02", "2026-03-01"))[0].record_count == 0
+    east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+    ever = ExportRequest(datetime.min.replace(tzinfo=east), datetime.max.replace(tzinfo=west))
+    assert export(tmp_path, published, ever)[0].record_count == 5
+
+
+@pytest.mark.parametrize(
+    ("billing_accounts", "charges", "commitments"),
+    [
+        (frozenset({"it's"}), 1, ["a"]),
+        (frozenset({"acme", "none"}), 3, ["b"]),
+        (frozenset({"acme", "it's"}), 4, ["a", "b"]),
+        (frozenset({"' or true --"}), 0, []),
+        (frozenset(), 0, []),
+        (None, 4, ["a", "b"]),
+    ],
+)
+def test_a_limited_token_exports_its_billing_accounts_alone_and_commitments_that_overlap(
+    tmp_path: Path,
+    published: Path,
+    billing_accounts: frozenset[str] | None,
+    charges: int,
+    commitments: list[str],
+) -> None:
+    request = asked(format="csv", include_contract_commitments=True)
+    job, file = export(tmp_path, published, request, billing_accounts)
+    assert (file.name, job.record_count) == ("focus_export.zip", charges)
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["cost_and_usage.csv", "contract_commitment.csv"]
+        of_charges, of_commitments = (
+            list(csv.DictReader(io.StringIO(archive.read(name).decode()))) for name in archive.namelist()
+        )
+    assert len(of_charges) == charges
+    assert [row["ContractCommitmentId"] for row in of_commitments] == commitments
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet", "json"])
+def test_a_zip_holds_both_datasets_in_the_format_asked_for(
+    tmp_path: Path,
+    published: Path,
+    file_format: Any,  # noqa: ANN401
+) -> None:
+    _, alone = export(tmp_path, published, asked(format=file_format))
+    _, file = export(tmp_path, published, asked(format=file_format, include_contract_commitments=True))
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist() == [f"cost_and_usage.{file_format}", f"contract_commitment.{file_format}"]
+        assert archive.read(f"cost_and_usage.{file_format}") == alone.read_bytes()
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+# ---------- what is asked for
+
+
+def test_a_request_has_the_defaults_of_the_document() -> None:
+    body = b'{"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}'
+    request = msgspec.json.decode(body, type=ExportRequest)
+    assert request == asked()
+    assert (request.format, request.include_contract_commitments) == ("csv", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"billingPeriodStart": "2026-01-01"}, "Invalid RFC3339 encoded datetime"),
+        ({"billingPeriodStart": "2026-01-01T00:00:00"}, "with a timezone component"),
+        (
+            {"billingPeriodEnd": "2026-01-01T01:00:00+01:00"},
+            "billingPeriodEnd must be after billingPeriodStart",
+        ),
+        ({"format": "xml"}, "Invalid enum value 'xml' - at `$.format`"),
+        ({"format": None}, "Expected `str`, got `null` - at `$.format`"),
+        ({"includeContractCommitments": 1}, "Expected `bool`, got `int`"),
+        ({"columns": []}, "unknown field `columns`"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said(fields: dict[str, object], said: str) -> None:
+    good = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}
+    with pytest.raises(msgspec.ValidationError) as error:
+        msgspec.json.decode(json.dumps(good | fields), type=ExportRequest)
+    assert said in str(error.value)
+
+
+# ---------- who gets it, and for how long
+
+
+def test_a_job_and_its_file_are_their_owners_alone(tmp_path: Path, published: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+            assert job.download
+            secret = job.download.secret
+            assert exports.download(secret, OWNER) == tmp_path / "jobs" / job.job_id / "cost_and_usage.csv"
+            assert exports.job(job.job_id, "another") is None
+            assert exports.download(secret, "another") is None
+            assert exports.job("none", OWNER) is None
+            for other in ("", "none", secret[:-1], secret + "=", "\u00e9", "\ud800", job.job_id):
+                assert exports.download(other, OWNER) is None
+            assert secret not in str(exports.download(secret, OWNER))
+            assert (tmp_path / "jobs" / job.job_id).stat().st_mode & 0o077 == 0
+
+    asyncio.run(run())
+
+
+def test_a_file_expires_after_a_day_and_its_job_after_a_week(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLEAN_EVERY", 0.01)
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    monkeypatch.setattr(clock, "utc_now", lambda: at)
+
+    async def run() -> None:
+        nonlocal at
+        async with running(tmp_path) as exports:
+            done = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+            folder = tmp_path / "jobs" / done.job_id
+            assert done.download
+            assert done.expires_at == at + timedelta(hours=24)
+            await asyncio.sleep(0.05)
+            at += timedelta(hours=24, microseconds=-1)
+            assert exports.download(done.download.secret, OWNER) == folder / "cost_and_usage.csv"
+            at += timedelta(microseconds=1)
+            assert exports.download(done.download.secret, OWNER) is None
+            assert now(exports, done.job_id) == msgspec.structs.replace(done, download=None)
+            await until(
+                lambda: names(folder) == {"job.json"} and not recorded(tmp_path, done.job_id).download
+            )
+            at += timedelta(days=6)
+            await until(lambda: not folder.exists())
+            assert exports.job(done.job_id, OWNER) is None
+
+    asyncio.run(run())
+
+
+# ---------- how jobs are run
+
+
+def test_a_job_keeps_its_publication_when_that_is_removed(
+    tmp_path: Path, published: Path, gate: Gate
+) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = exports.create(asked(), OWNER, None, published)
+            published.unlink()
+            publication(published, CHARGES, "delete from focus.cost_and_usage", COMMITMENTS)
+            gate.opened.set()
+            assert (await end_of(exports, job.job_id)).record_count == 4
+            await until(lambda: names(tmp_path / "jobs" / job.job_id) == {"job.json", "cost_and_usage.csv"})
+
+    asyncio.run(run())
+
+
+def test_a_publication_is_copied_where_there_are_no_hard_links(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hardlink_to(*_: object) -> None:
+        raise OSError(errno.EXDEV, "no")
+
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    job, file = export(tmp_path, published, asked())
+    assert job.record_count == 4
+    assert names(file.parent) == {"job.json", file.name}
+
+
+def test_so_many_jobs_are_run_at_once_and_the_others_wait(
+    tmp_path: Path, published: Path, gate: Gate
+) -> None:
+    async def run() -> None:
+        async with running(tmp_path, at_once=2) as exports:
+            created = [exports.create(asked(), OWNER, None, published) for _ in range(5)]
+            ids = [job.job_id for job in created]
+            assert {job.status for job in created} == {"Pending"}
+            await until(lambda: recorded(tmp_path, ids[1]).status == "Processing")
+            wanted = ["Processing"] * 2 + ["Pending"] * 3
+            assert [now(exports, job_id).status for job_id in ids] == wanted
+            assert [recorded(tmp_path, job_id).status for job_id in ids] == wanted
+            gate.opened.set()
+            ended = [await end_of(exports, job_id) for job_id in ids]
+            assert {job.status for job in ended} == {"Complete"}
+            assert len({job.download.secret for job in ended if job.download}) == 5
+            assert [recorded(tmp_path, job_id) for job_id in ids] == ended
+
+    asyncio.run(run())
+
+
+def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Path, gate: Gate) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            for _ in range(UNFINISHED_AT_MOST):
+                job = exports.create(asked(), OWNER, None, published)
+            with pytest.raises(TooManyExportsError, match="20 exports have not ended yet"):
+                exports.create(asked(), OWNER, None, published)
+            assert len(names(tmp_path / "jobs")) == UNFINISHED_AT_MOST
+            exports.create(asked(), "another", None, published)
+            gate.opened.set()
+            await end_of(exports, job.job_id)
+            exports.create(asked(), OWNER, None, published)
+
+    asyncio.run(run())
+
+
+def test_a_folder_is_one_servers(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path):
+            with pytest.raises(OSError, match="another server makes exports there: set FOCUS_API_EXPORT_DIR"):
+                await Exports(tmp_path).start()
+        async with running(tmp_path):
+            pass
+
+    asyncio.run(run())
+
+
+# ---------- what befalls a job
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet", "json"])
+def test_a_full_disk_fails_the_job_and_nothing_else(
+    tmp_path: Path,
+    file_format: Any,  # noqa: ANN401
+) -> None:
+    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            with disk_of(16_384):
+                created = exports.create(asked(format=file_format), OWNER, None, database)
+                job = await end_of(exports, created.job_id)
+            assert (job.status, job.error, job.download) == ("Failed", FULL, None)
+            assert recorded(tmp_path, job.job_id) == job
+            assert names(tmp_path / "jobs" / job.job_id) == {"job.json"}
+            again = exports.create(asked(format=file_format), OWNER, None, database)
+            assert (await end_of(exports, again.job_id)).record_count == 50_004
+
+    asyncio.run(run())
+
+
+def test_a_job_that_cannot_be_written_is_not_created(tmp_path: Path, published: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            with disk_of(0), pytest.raises(OSError) as error:
+                exports.create(asked(), OWNER, None, published)
+            assert error.value.errno == errno.EFBIG
+            with pytest.raises(FileNotFoundError):
+                exports.create(asked(), OWNER, None, tmp_path / "none.duckdb")
+            assert names(tmp_path / "jobs") == set()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_job_whose_state_cannot_be_written_has_failed_and_is_run_again_after_a_restart(
+    tmp_path: Path, published: Path, gate: Gate, is_begun: bool
+) -> None:
+    async def run() -> None:
+        async with running(tmp_path, at_once=1) as exports:
+            jobs = [exports.create(asked(), OWNER, None, published) for _ in range(2)]
+            job = jobs[not is_begun]  # whose state Processing, or whose end, is the first to be written then
+            await until(lambda: recorded(tmp_path, jobs[0].job_id).status == "Processing")
+            with disk_of(0):
+                gate.opened.set()
+                ended = [await end_of(exports, job.job_id) for job in jobs]
+            assert [(job.status, job.error) for job in ended] == [("Failed", FULL)] * 2
+            assert recorded(tmp_path, job.job_id).status == ("Processing" if is_begun else "Pending")
+        async with running(tmp_path) as exports:
+            assert (await end_of(exports, job.job_id)).record_count == 4
+
+    asyncio.run(run())
+
+
+def test_a_publication_that_cannot_be_read_fails_the_job(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "broken.duckdb"
+    broken.write_bytes(b"no database" * 1000)
+    empty = publication(tmp_path / "empty.duckdb")
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            for database in (broken, empty):
+                created = exports.create(asked(), OWNER, None, database)
+                job = await end_of(exports, created.job_id)
+                assert (job.status, job.error, job.record_count) == ("Failed", BROKEN, None)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(run())
+    assert "not a valid DuckDB database file" in caplog.text
+    assert "cost_and_usage does not exist" in caplog.text
+
+
+def test_a_job_that_is_stopped_is_run_again_on_the_same_publication(tmp_path: Path, published: Path) -> None:
+    endless = publication(tmp_path / "endless.duckdb", ENDLESS)
+
+    async def run() -> None:
+        async with running(tmp_path, at_once=1) as exports:
+            job_id = exports.create(asked(), OWNER, frozenset({"acme"}), endless).job_id
+            waiting = exports.create(asked(), OWNER, None, published).job_id
+            await until(lambda: exports._connections)
+        assert recorded(tmp_path, job_id).status == "Processing"
+        assert recorded(tmp_path, waiting).status == "Pending"
+        kept = tmp_path / "jobs" / job_id / "publication.duckdb"
+        assert kept.samefile(endless)
+        kept.unlink()
+        kept.hardlink_to(published)
+        published.unlink()
+        async with running(tmp_path) as exports:
+            job = await end_of(exports, job_id)
+            assert (job.record_count, job.publication_id, job.owner) == (3, "published", OWNER)
+            assert (await end_of(exports, waiting)).record_count == 4
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("death", "state"),
+    [
+        ("os.rename job.json 2", "Pending"),
+        ("os.rename focus_export.zip 1!", "Processing"),
+        ("os.rename focus_export.zip 1", "Processing"),
+        ("os.rename job.json 3", "Processing"),
+        ("os.remove publication.duckdb 1", "Complete"),
+    ],
+)
+def test_a_job_whose_server_is_killed_ends_with_one_whole_file(
+    tmp_path: Path, death: str, state: str
+) -> None:
+    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+    with killed(tmp_path, database, death) as server:
+        assert server.stdout
+        job_id = server.stdout.readline().strip()
+        folder = tmp_path / "jobs" / job_id
+        if death.endswith("!"):  # as soon as some of it is written, be it whole or not
+            while not any(file.stat().st_size for file in (folder / ".work").glob("*cost_and_usage.csv")):
+                time.sleep(0.001)
+            server.kill()
+    assert server.returncode == -9
+    assert recorded(tmp_path, job_id).status == state
+    database.unlink()
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = await end_of(exports, job_id)
+            assert (job.status, job.record_count) == ("Complete", 50_005)
+            await until(lambda: names(folder) == {"job.json", "focus_export.zip"})
+            with zipfile.ZipFile(folder / "focus_export.zip") as archive:
+                assert archive.read("cost_and_usage.csv").count(b"\n") == 50_007  # and one within a text
+
+    asyncio.run(run())
+
+
+def test_a_job_that_was_not_yet_there_when_its_server_was_killed_leaves_nothing(
+    tmp_path: Path, published: Path
+) -> None:
+    with killed(tmp_path, published, "os.rename job.json 1") as server:
+        assert server.communicate()[0] == ""
+    assert len(names(tmp_path / "jobs")) == 1
+    asyncio.run(start_and_stop(tmp_path))
+    assert names(tmp_path / "jobs") == set()
+
+
+def test_a_record_that_nobody_can_read_is_removed_and_said(
+    tmp_path: Path, published: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, _ = export(tmp_path, published, asked())
+    bad, file = export(tmp_path, published, asked())
+    (file.parent / "job.json").write_text('{"job_id": 1}')
+    asyncio.run(start_and_stop(tmp_path))
+    assert names(tmp_path / "jobs") == {good.job_id}
+    assert f"export {bad.job_id} is not one that can be read: it is removed" in caplog.text
+
+
+async def start_and_stop(folder: Path) -> None:
+    """What a start does by itself."""
+    async with running(folder):
+        pass
+
+
+@contextmanager
+def killed(folder: Path, database: Path, death: str) -> Iterator[subprocess.Popen[str]]:
+    """A server in a process of its own that dies that death within the block, or at its end."""
+    command = [sys.executable, "-m", "tests.api.killed_exports", str(folder), str(database), death]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        yield server
+        server.wait(60)

@@ -1,0 +1,100 @@
+"""An export of the API holds what `make export` writes of the same rows."""
+
+import asyncio
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from api.export_files import ExportRequest
+from api.exports import Exports
+from publishing import DATABASE, publish
+from tests.end_to_end.conftest import ROOT, Warehouse, run
+
+MARTS = ("cost_and_usage", "contract_commitment")
+EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+FORMATS: list[Any] = ["csv", "parquet", "json"]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Path:
+    """A folder with the marts of the committed sample: published, and in each format as dbt exports it."""
+    folder = tmp_path_factory.mktemp("exports")
+    (folder / "landing").symlink_to(ROOT / "sample")  # a build writes beside the landing zone
+    arguments = ("build", "--select", *(f"+{mart}" for mart in MARTS), "--exclude-resource-type", "test")
+    built = dbt(folder / "warehouse.duckdb", *arguments, "unit_test", FAL_LANDING_DIR=folder / "landing")
+    with duckdb.connect(str(built.path)) as warehouse:
+        publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, "1")
+    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
+    for file_format in FORMATS:
+        said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})
+        (folder / "dbt").mkdir(exist_ok=True)
+        command = [*program, "run-operation", "export", "--args", said, "--target-path", str(built.target)]
+        done = run(command, FAL_WAREHOUSE=built.path)
+        assert done.code == 0, done.output
+    return folder
+
+
+def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str] | None = None) -> Path:
+    """A new folder with the files of an export."""
+
+    async def file() -> Path:
+        exports = Exports(folder / "api")
+        await exports.start()
+        job = exports.create(request, "platform", billing_accounts, folder / DATABASE)
+        while job.completed_at is None:
+            await asyncio.sleep(0.01)
+            job = exports.job(job.job_id, "platform") or job
+        await exports.stop()
+        assert job.download, job.error
+        download = exports.download(job.download.secret, "platform")
+        assert download
+        return download
+
+    done = asyncio.run(file())
+    if request.include_contract_commitments:
+        with zipfile.ZipFile(done) as archive:
+            archive.extractall(done.parent)
+    return done.parent
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_an_export_of_all_is_what_dbt_exports(sample: Path, file_format: Any) -> None:  # noqa: ANN401
+    exported = export(sample, ExportRequest(*EVER, file_format, include_contract_commitments=True))
+    for mart in MARTS:
+        files = [folder / f"{mart}.{file_format}" for folder in (exported, sample / "dbt")]
+        if file_format == "parquet":
+            with duckdb.connect() as connection:
+                types = [connection.execute(f"describe from '{file}'").fetchall() for file in files]
+                rows = [connection.execute(f"from '{file}'").fetchall() for file in files]
+            assert types[0] == types[1]
+            assert rows[0] == rows[1] != []
+        else:
+            assert files[0].read_bytes() == files[1].read_bytes() != b""
+
+
+def test_an_export_of_some_holds_those_rows_of_what_dbt_exports(sample: Path) -> None:
+    start, end = "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"
+    exports = [json.loads(line, parse_float=Decimal) for line in (sample / "dbt/cost_and_usage.json").open()]
+    accounts = {row["BillingAccountId"] for row in exports}
+    assert len(accounts) == 2
+    for account in accounts:
+        wanted = [
+            row
+            for row in exports
+            if row["BillingAccountId"] == account and start <= row["BillingPeriodStart"] < end
+        ]
+        period = (datetime.fromisoformat(start), datetime.fromisoformat(end))
+        done = export(sample, ExportRequest(*period, "json"), frozenset({account}))
+        rows = [json.loads(line, parse_float=Decimal) for line in (done / "cost_and_usage.json").open()]
+        assert rows == wanted != []
+        assert len(rows) < len(exports) / 2
+        shutil.rmtree(done)
