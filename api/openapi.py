@@ -265,7 +265,7 @@ SCHEMAS: dict[str, Json] = {
         "properties": {
             "billingPeriodStart": DATE_TIME | {"description": "Billing periods that start then or later."},
             "billingPeriodEnd": DATE_TIME
-            | {"description": "Billing periods that start before then; it is later than billingPeriodStart."},
+            | {"description": "Billing periods that start before then; none do before billingPeriodStart."},
             "format": {"type": "string", "enum": ["csv", "parquet", "json"], "default": "csv"},
             "includeContractCommitments": {
                 "type": "boolean",
@@ -274,7 +274,6 @@ SCHEMAS: dict[str, Json] = {
             },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],
-        "additionalProperties": False,
     },
     "ExportJobResponse": {
         "type": "object",

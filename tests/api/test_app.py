@@ -167,7 +167,6 @@ def test_operations_without_parameters_take_none(api: httpx.Client, path: str) -
         (json.dumps(EXPORT | {"includeContractCommitments": "true"}).encode(), "the body must be JSON"),
         (json.dumps(EXPORT | {"billingPeriodStart": 0}).encode(), "the body must be JSON"),
         (json.dumps(EXPORT | {"billingPeriodStart": "2026-01-01"}).encode(), "billingPeriodStart must be"),
-        (json.dumps(EXPORT | {"billingPeriodEnd": EXPORT["billingPeriodStart"]}).encode(), "the body must"),
     ],
 )
 def test_a_body_that_cannot_be_used_is_told_what_is_allowed(
