@@ -75,11 +75,6 @@ PAGING: dict[str, tuple[str, Json]] = {
         "nextPageToken of the page before. It is for the same token and the same parameters, pageSize apart.",
         TEXT,
     ),
-    "columns": (
-        "Only these fields, with commas between their names. Not in FOCUS's API, but its dataset "
-        "configuration; names are those of /schema.",
-        TEXT,
-    ),
 }
 ERRORS = {
     400: "A parameter, the body or the page token cannot be used: code invalid_parameter, invalid_page_token "
@@ -114,12 +109,16 @@ def document(schema: Mapping[str, Any]) -> Json:
         "servers": [{"url": "/focus/v1"}],
         "security": [{"bearerAuth": []}, {"apiKeyAuth": []}],
         "paths": {
-            "/cost-and-usage": {"get": listing("listCostAndUsage", "Cost and usage records", COST_AND_USAGE)},
+            "/cost-and-usage": {
+                "get": listing("listCostAndUsage", "Cost and usage records", COST_AND_USAGE, schema)
+            },
             "/cost-and-usage/export": {"post": EXPORT},
             "/cost-and-usage/export/{jobId}": {"get": EXPORT_STATUS},
             "/downloads/{secret}/{fileName}": {"get": DOWNLOAD},
             "/contract-commitments": {
-                "get": listing("listContractCommitments", "Contract commitment records", CONTRACT_COMMITMENTS)
+                "get": listing(
+                    "listContractCommitments", "Contract commitment records", CONTRACT_COMMITMENTS, schema
+                )
             },
             "/schema": {
                 "get": operation(
@@ -161,13 +160,26 @@ def operation(
     return {"operationId": name, "summary": summary, **more, "responses": responses}
 
 
-def listing(name: str, summary: str, dataset: Dataset) -> Json:
-    """An operation that lists records."""
+def listing(name: str, summary: str, dataset: Dataset, schema: Mapping[str, Any]) -> Json:
+    """An operation that lists records. schema: as of document."""
     told = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
     parameters = [
-        {"name": parameter, "in": "query", "required": False, "description": description, "schema": schema}
-        for parameter, (description, schema) in told.items()
+        {"name": parameter, "in": "query", "required": False, "description": description, "schema": kind}
+        for parameter, (description, kind) in told.items()
     ]
+    names = [column["columnName"] for column in columns_of(dataset, schema)]
+    parameters.append(
+        {
+            "name": "columns",
+            "in": "query",
+            "required": False,
+            "description": "Only these fields, with commas between their names. Not in FOCUS's API, but its "
+            "dataset configuration.",
+            "style": "form",
+            "explode": False,
+            "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": names}},
+        }
+    )
     answer = json_answer(f"{dataset.name}Response")
     return operation(name, summary, {200: answer}, parameters=parameters)
 
@@ -204,7 +216,6 @@ def list_schema(record: str, **more: Json) -> Json:
 
 def record_schema(dataset: Dataset, schema: Mapping[str, Any]) -> Json:
     """A record, with the columns that are published; required are all that ?columns= leaves."""
-    columns = [column for column in schema["columns"] if column["dataset"] == dataset.name]
     return {
         "type": "object",
         "description": f"Fields that are never null: {', '.join(REQUIRED[dataset])}. A field that "
@@ -215,9 +226,14 @@ def record_schema(dataset: Dataset, schema: Mapping[str, Any]) -> Json:
                 **REFINED.get(column["columnName"], {}),
                 "description": column["description"],
             }
-            for column in columns
+            for column in columns_of(dataset, schema)
         },
     }
+
+
+def columns_of(dataset: Dataset, schema: Mapping[str, Any]) -> list[Json]:
+    """The ColumnDefinitions of a dataset."""
+    return [column for column in schema["columns"] if column["dataset"] == dataset.name]
 
 
 def path_parameter(name: str, description: str) -> Json:
