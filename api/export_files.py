@@ -16,6 +16,14 @@ MEMORY = "1GB"
 THREADS = 1
 CHUNK = 1 << 20  # bytes
 
+# by what a file's name ends with; an object a line is no JSON text
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".zip": "application/zip",
+}
+
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
 # a billing period belongs to where it begins; a commitment to wherever it lasts

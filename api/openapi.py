@@ -6,6 +6,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from api.export_files import MEDIA_TYPES
 from api.parameters import CHARGE_CATEGORIES, DEFAULT_PAGE_SIZE, PAGE_SIZES
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 
@@ -255,10 +256,7 @@ EXPORT_STATUS = operation(
     (404,),
     parameters=[path_parameter("jobId", "jobId of the answer to the export.")],
 )
-FILES = {
-    kind: {"schema": {}}
-    for kind in ("text/csv", "application/json", "application/zip", "application/octet-stream")
-}
+FILES: Json = {kind: {"schema": {}} for kind in MEDIA_TYPES.values()}
 DOWNLOAD = operation(
     "downloadExport",
     "The file of an export; downloadUrl leads here",
