@@ -50,6 +50,7 @@ demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 
 serve: $(INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
 	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \
+		if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		if [ -z "$$FAL_LANDING_DIR" ]; then \
 			echo "Nothing is published: building from sample/, which are made-up SAMPLE DATA."; \
 		fi; \

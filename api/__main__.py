@@ -80,7 +80,7 @@ def main() -> int:
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
         return MISUSED
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,7 +10,7 @@ import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
@@ -72,6 +72,8 @@ class Service:
     exports: Exports
     secret: bytes
     limiter: CapacityLimiter
+    aside: CapacityLimiter  # for what needs no token: it takes no turn from those that have one
+    described: tuple[str, dict[str, object]] = ("", {})  # a publication, and its OpenAPI document
 
     # -------------------------------------------------------------------------------------- operations
 
@@ -98,7 +100,7 @@ class Service:
     async def export_status(self, request: Request) -> Response:
         """What has become of an export."""
         parameters.parsed(request.scope["query_string"], {})
-        job = self.exports.job(request.path_params["jobId"], request.scope["caller"].name)
+        job = self.exports.job(request.path_params["jobId"], request.scope["caller"].owner)
         if job is None:
             raise ApiError(404, "not_found", "there is no export job of this id, or none of this token")
         return json_response(job_body(job, request))
@@ -106,22 +108,22 @@ class Service:
     async def download(self, request: Request) -> Response:
         """The file of an export."""
         parameters.parsed(request.scope["query_string"], {})
-        file = self.exports.download(request.path_params["secret"], request.scope["caller"].name)
+        file = self.exports.download(request.path_params["secret"], request.scope["caller"].owner)
         if file is None or file.name != request.path_params["fileName"] or not file.is_file():
             raise ApiError(404, "not_found", "there is no such download, or it has expired")
         return Download(file, filename=file.name, media_type=MEDIA_TYPES[file.suffix])
 
     async def health(self, request: Request) -> Response:
         """Whether anything can be served."""
-        return json_response(await self.read(self.state))
+        return json_response(await self.read(self.state, limiter=self.aside))
 
     async def document(self, request: Request) -> Response:
         """What all of this is, for programs."""
-        return json_response(msgspec.json.encode(await self.read(self.openapi_document)))
+        return json_response(msgspec.json.encode(await self.read(self.openapi_document, limiter=self.aside)))
 
     async def docs(self, request: Request) -> Response:
         """What all of this is, for people."""
-        page = openapi.page(await self.read(self.openapi_document))
+        page = openapi.page(await self.read(self.openapi_document, limiter=self.aside))
         return HTMLResponse(page, headers={"Content-Security-Policy": openapi.PAGE_POLICY})
 
     # ------------------------------------------------------------------------------------- what they read
@@ -131,10 +133,12 @@ class Service:
         asked = parameters.parsed(request.scope["query_string"], parameters.of_list(dataset.filters))
         return json_response(await self.read(self.records, dataset, asked, request.scope["caller"]))
 
-    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+    async def read(
+        self, function: Callable[..., T], *arguments: object, limiter: CapacityLimiter | None = None
+    ) -> T:
         """What a function reads, in a thread: at most so many at once. ApiError if nothing is published."""
         try:
-            return await to_thread.run_sync(function, *arguments, limiter=self.limiter)
+            return await to_thread.run_sync(function, *arguments, limiter=limiter or self.limiter)
         except NotPublishedError as error:
             raise ApiError(503, "not_published", str(error)) from None
 
@@ -191,8 +195,10 @@ class Service:
 
     def openapi_document(self) -> dict[str, object]:
         """The OpenAPI document of what is published."""
-        with self.publications.reading() as (_, cursor):
-            return openapi.document(queries.schema(cursor))
+        with self.publications.reading() as (publication, cursor):
+            if self.described[0] != publication.publication_id:
+                self.described = (publication.publication_id, openapi.document(queries.schema(cursor)))
+            return self.described[1]
 
     def state(self) -> bytes:
         """That something can be served, and since when."""
@@ -203,7 +209,7 @@ class Service:
         """A new export of what is published now. ApiError."""
         with self.publications.reading() as (publication, _):
             try:
-                return self.exports.create(asked, caller.name, caller.billing_accounts, publication.file)
+                return self.exports.create(asked, caller.owner, caller.billing_accounts, publication.file)
             except TooManyExportsError as error:
                 raise ApiError(429, "rate_limited", str(error), headers={"Retry-After": "60"}) from None
             except OSError as error:
@@ -261,6 +267,9 @@ async def body_of(request: Request) -> bytes:
                         f"a body may have {LARGEST_BODY} bytes",
                         headers={"Connection": "close"},
                     )
+    except ClientDisconnect:
+        message = "the request ended before its body did"
+        raise ApiError(400, "invalid_request", message, headers={"Connection": "close"}) from None
     except TimeoutError:
         message = f"the body did not come within {BODY_WITHIN:.0f} s"
         raise ApiError(408, "request_timeout", message, headers={"Connection": "close"}) from None
@@ -310,6 +319,7 @@ def application(settings: Settings) -> Edge:
         Exports(settings.export_dir),
         paging.kept_secret(settings.export_dir / ".secret"),
         CapacityLimiter(AT_ONCE),
+        CapacityLimiter(1),
     )
 
     @asynccontextmanager

@@ -1,5 +1,6 @@
 """Connections: uvicorn's, but for clients that are slow, and for what is no HTTP."""
 
+import resource
 from asyncio import TimerHandle, Transport
 from typing import Any
 
@@ -12,6 +13,8 @@ from api.edge import SECURITY_HEADERS
 from api.errors import ApiError
 
 GRACE = 30  # seconds that requests have to end when the server is stopped
+# half of what may be open: a server without file descriptors can do nothing any more
+CONNECTIONS_AT_MOST = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 SILENT_AT_MOST = 20.0  # seconds a client may take for a request's head, or to take a piece of an answer
 
 
@@ -45,7 +48,10 @@ class Connection(H11Protocol):
     def connection_made(self, transport: Transport) -> None:
         """A client is there, and has so long for the head of its request."""
         super().connection_made(transport)
-        self.wait_or_not()
+        if len(self.connections) > CONNECTIONS_AT_MOST:
+            transport.abort()
+        else:
+            self.wait_or_not()
 
     def data_received(self, data: bytes) -> None:
         """Some of a request came."""

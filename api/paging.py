@@ -3,7 +3,7 @@
 import base64
 import hmac
 import secrets
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from api.errors import ApiError
 from api.tokens import write_private
 
 SEAL = 32  # bytes
+NONCE = 16
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
@@ -35,7 +36,8 @@ def digest(*asked: object) -> str:
 
 def sealed(position: Position, secret: bytes) -> str:
     """A position as an opaque token."""
-    content = msgspec.json.encode(position)
+    nonce = secrets.token_bytes(NONCE)
+    content = nonce + veiled(msgspec.json.encode(position), nonce, secret)
     return spelled(seal(content, secret) + content)
 
 
@@ -44,7 +46,8 @@ def unsealed(token: str, query: str, secret: bytes) -> Position:
     content = decoded(token)
     if not hmac.compare_digest(content[:SEAL], seal(content[SEAL:], secret)):
         raise invalid("pageToken is none that this server gave: begin again without it")
-    position = msgspec.json.decode(content[SEAL:], type=Position)
+    nonce, veil = content[SEAL : SEAL + NONCE], content[SEAL + NONCE :]
+    position = msgspec.json.decode(veiled(veil, nonce, secret), type=Position)
     if not hmac.compare_digest(position.query, query):
         raise invalid(
             "pageToken belongs to another query: send it with the parameters and the token of the page that "
@@ -72,14 +75,23 @@ def seal(content: bytes, secret: bytes) -> bytes:
     return hmac.digest(secret, content, "sha256")
 
 
+def veiled(content: bytes, nonce: bytes, secret: bytes) -> bytes:
+    """A content that only who knows the secret can read, or what it was: twice is the same again.
+
+    Record numbers tell how many rows others have between one's own.
+    """
+    stream = shake_256(b"veil" + secret + nonce).digest(len(content))
+    return bytes(one ^ other for one, other in zip(content, stream, strict=True))
+
+
 def invalid(message: str) -> ApiError:
     """A 400 about a page token."""
     return ApiError(400, "invalid_page_token", message)
 
 
 def kept_secret(file: Path) -> bytes:
-    """The secret in a file of its owner's, which is made if it is not there. OSError."""
+    """The secret in a file of its owner's, which is made if it is not there or not whole. OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
+    if not file.exists() or file.stat().st_size != SEAL:
         write_private(file, secrets.token_bytes(SEAL))
     return file.read_bytes()

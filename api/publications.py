@@ -66,7 +66,7 @@ class Publications:
         self.seen: tuple[int, int] | None = None  # inode and mtime of the published file
         self.looked_at = -LOOK_EVERY
         self.newest_id = ""  # or else
-        self.problem = ""
+        self.problem = self.told = ""
         self.opened: dict[str, Publication] = {}  # the one used last is the last
 
     @contextmanager
@@ -93,20 +93,25 @@ class Publications:
             self.opened.clear()
 
     def _look(self) -> None:
-        """Pin what is published, if that is another than before."""
+        """Pin what is published, if that is another than before; what cannot be served leaves that served."""
         self.looked_at = time.monotonic()
         try:
             status = self.published.stat()
             seen = (status.st_ino, status.st_mtime_ns)
             if seen != self.seen:
-                self.newest_id, self.seen = self._pin(), seen
+                pinned = self._pin()
+                self._open(pinned)
+                self.newest_id, self.seen, self.told = pinned, seen, ""
                 self._forget_old_ones()
         except (OSError, duckdb.Error, NotPublishedError) as error:
-            self.newest_id, self.seen = "", None
             self.problem = f"{DATABASE} cannot be served; the server's log says why"
             if isinstance(error, FileNotFoundError):
                 self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
-            log.error("%s cannot be served: %s", self.published, error)
+            if isinstance(error, NotPublishedError):
+                self.problem = f"{DATABASE} cannot be served: {error}"
+            if str(error) != self.told:
+                log.error("%s cannot be served: %s", self.published, error)
+            self.told = str(error)
 
     def _pin(self) -> str:
         """Link the published file into the folder, under its own name; that name."""

@@ -5,12 +5,13 @@ A row becomes JSON in DuckDB, so that no number is ever a float: the server join
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
 RECORD_NUMBER = "record_number"
+EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 # dataset says of which one it is: ours, since the document has one list for both
 COLUMN_DEFINITION = (
     "columnName",
@@ -143,20 +144,33 @@ def recency(
     billing_accounts: frozenset[str] | None,
 ) -> Recency:
     """How fresh the billing periods are that start within [start, end), of these billing accounts."""
-    conditions, bound = ["true"], list[object]()
-    if start is not None:
-        conditions.append("billing_period_start >= ?")
-        bound.append(start)
-    if end is not None:
-        conditions.append("billing_period_start < ?")
-        bound.append(end)
+    among_accounts, bound = "true", list[object]()
     if billing_accounts is not None:
-        conditions.append(among("billing_account_id", billing_accounts))
+        among_accounts = among("billing_account_id", billing_accounts)
         bound += sorted(billing_accounts)
-    query = (
-        f"select {rfc_3339('max(last_updated_at)')}, coalesce(bool_and(is_complete), false)"
-        f" from focus.recency where {' and '.join(conditions)}"
-    )
+    # a month that never landed between two that did is not complete either
+    query = f"""
+        with months as (
+            select
+                *,
+                lead(billing_period_start) over (partition by account order by billing_period_start) as later
+            from focus.recency
+            where {among_accounts}
+        ),
+        asked as (
+            select
+                *,
+                billing_period_start >= $start and billing_period_start < $end as is_asked,
+                later > billing_period_end and billing_period_end < $end and later > $start as has_gap
+            from months
+        )
+        select
+            {rfc_3339("max(last_updated_at) filter (is_asked)")},
+            coalesce(bool_and(is_complete) filter (is_asked), false) and not coalesce(bool_or(has_gap), false)
+        from asked
+    """.replace("$start", "cast(? as timestamptz)").replace("$end", "cast(? as timestamptz)")
+    first, last = start or EVER[0], end or EVER[1]
+    bound += [first, last, last, first]
     ((last_updated, is_complete),) = cursor.execute(query, bound).fetchall()
     return Recency(last_updated, is_complete)
 

@@ -21,12 +21,18 @@ from loaders.files import sync_folder
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
-class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One token: its name, its SHA-256 in hexadecimal, and what it is limited to; None is every account."""
 
     name: str
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     billing_accounts: frozenset[str] | None = None
+
+    @property
+    def owner(self) -> str:
+        """Whose an export is: this token's, as long as it may see what it may see now."""
+        seen = None if self.billing_accounts is None else sorted(self.billing_accounts)
+        return sha256(msgspec.json.encode([self.sha256, seen])).hexdigest()
 
 
 @dataclass

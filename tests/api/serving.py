@@ -65,8 +65,11 @@ MARTS = {
     """,
     "focus.recency": """
         select
+            billing_account_id as account,
             billing_account_id,
             cast(month || '-01 00:00:00+00' as timestamptz) as billing_period_start,
+            cast(cast(month || '-01' as date) + interval 1 month as timestamp) at time zone 'UTC'
+                as billing_period_end,
             is_complete,
             cast(updated || '+00' as timestamptz) as last_updated_at
         from (values

@@ -32,7 +32,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehous
     arguments = ("build", "--select", *(f"+{mart}" for mart in MARTS), "--exclude-resource-type", "test")
     built = dbt(folder / "warehouse.duckdb", *arguments, "unit_test", FAL_LANDING_DIR=folder / "landing")
     with duckdb.connect(str(built.path)) as warehouse:
-        publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, "1")
+        publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
     for file_format in FORMATS:
         said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})

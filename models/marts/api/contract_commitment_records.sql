@@ -32,7 +32,8 @@ records as (
                 then {{ money('contract_commitment.ContractCommitmentQuantity') }}
             else contract_commitment.ContractCommitmentCost
         end as CommitmentTotalQuantity,
-        summary.remaining_amount as CommitmentRemainingQuantity,
+        case when summary.status = 'ended' then {{ money(0) }} else summary.remaining_amount end
+            as CommitmentRemainingQuantity,
         summary.unit as CommitmentUnit,
         contract_commitment.ContractCommitmentDescription as CommitmentDescription,
         contract_commitment.x_BillingAccountId as BillingAccountId,
