@@ -20,14 +20,14 @@
     {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
     {% set key = config.get('unique_key') | join(', ') %}
     {{ return(run_query(
-        'select ' ~ key ~ ' from ' ~ wanted ~ ' except ' ~ parts_of(this, key) ~ ' order by ' ~ key
+        'select ' ~ key ~ ' from ' ~ wanted ~ ' except ' ~ parts_of(this) ~ ' order by ' ~ key
     ).rows | list) }}
 {% endmacro %}
 
-{# a query for the keys of the parts that a relation has; dispatched, since an engine may know them without a scan #}
-{% macro parts_of(relation, key) -%}{{ return(adapter.dispatch('parts_of')(relation, key)) }}{%- endmacro %}
-
-{% macro default__parts_of(relation, key) -%} select distinct {{ key }} from {{ relation }} {%- endmacro %}
+{# a query for the keys of the parts that a table of parts has. meta.in_each_part: what only a few rows of a part are, for a scan of those #}
+{% macro parts_of(relation) -%}
+    select distinct {{ config.get('unique_key') | join(', ') }} from {{ relation }} where {{ config.get('meta').get('in_each_part', 'true') }}
+{%- endmacro %}
 
 {#
     Whether a row is of one of these parts: a predicate. columns: the row's expressions for the first columns of the key, in its order. parts: rows that have
@@ -57,7 +57,7 @@
     {% set key = config.get('unique_key') %}
     {% set columns = key | join(', ') %}
     {% set wanted = ref(config.get('meta')['parts_of']) %}
-    {% set gone = run_query(parts_of(target, columns) ~ ' except select ' ~ columns ~ ' from ' ~ wanted).rows | list %}
+    {% set gone = run_query(parts_of(target) ~ ' except select ' ~ columns ~ ' from ' ~ wanted).rows | list %}
     {{ return(adapter.dispatch('replace_parts')(
         target, arguments['temp_relation'], gone, key, arguments['dest_columns'] | map(attribute='quoted') | join(', ')
     )) }}

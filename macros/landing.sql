@@ -375,6 +375,7 @@
             string_agg(line, chr(10) order by line_number) as page_text
         from (
             select
+                -- counted by one thread in the order of the file, also where insertion order is not preserved
                 row_number() over () as line_number,
                 filename,
                 line

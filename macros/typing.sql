@@ -182,12 +182,25 @@
         when {{ is_number(number) }} and not {{ has_surplus_decimals(number, 18) }}
             then coalesce(
                 {{ plain_decimal('try_cast(' ~ number ~ ' as decimal(38, 18))') }},
-                cast(try_cast({{ number }} as double) as {{ dbt.type_string() }})
+                {{ double_as_text('try_cast(' ~ number ~ ' as double)') }}
             )
         when {{ matches(number, '.*[eE].*') }}
-            then coalesce(cast(try_cast({{ number }} as double) as {{ dbt.type_string() }}), {{ number }})
+            then coalesce({{ double_as_text('try_cast(' ~ number ~ ' as double)') }}, {{ number }})
         else {{ number }}
     end
+{%- endmacro %}
+
+{# a double as text, like 1e+25 or 2.5e-07 #}
+{% macro double_as_text(number) -%}{{ return(adapter.dispatch('double_as_text')(number)) }}{%- endmacro %}
+
+{% macro duckdb__double_as_text(number) -%} cast({{ number }} as varchar) {%- endmacro %}
+
+{# Java writes 1.0E25 and 2.5E-7 #}
+{% macro spark__double_as_text(number) -%}
+    regexp_replace(
+        regexp_replace(regexp_replace(cast({{ number }} as string), '([.]0)?E', 'e'), 'e(?=[0-9])', 'e+'),
+        '(?<=e[-+])(?=[0-9]$)', '0'
+    )
 {%- endmacro %}
 
 {# a decimal as the shortest plain text: 0.025, 12, never 0.0250 or 2.5e-2 #}

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 {%- set grain = var('fal_charge_grain') -%}
 
 with

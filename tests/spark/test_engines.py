@@ -20,7 +20,7 @@ pytestmark = pytest.mark.spark
 # what the warehouse calls the type of a column: varchar on one engine, string on the other
 NAMES_TYPES_OF_THE_ENGINE = {"focus.schema_metadata": ("warehouse_type",)}
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
-WITH_DATA_TESTS = ("--exclude-resource-type", "unit_test")
+WITH_ALL_TESTS = ("--select", "*")
 
 
 class Engines:
@@ -121,7 +121,7 @@ def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sample_passes_its_tests_and_has_the_same_marts(engines: Engines) -> None:
-    engines.build(ROOT / "sample", *WITH_DATA_TESTS)
+    engines.build(ROOT / "sample", *WITH_ALL_TESTS)
     assert engines.differences() == {}
 
 

@@ -3,7 +3,7 @@
         materialized='incremental',
         incremental_strategy='parts',
         unique_key=['account', 'landed_date', 'load_id'],
-        meta={'parts_of': 'stg_fal__billing_event_loads'},
+        meta={'parts_of': 'stg_fal__billing_event_loads', 'in_each_part': 'event_number = 1'},
     )
 }}
 
