@@ -297,7 +297,9 @@ async def answered_error(request: Request, error: Exception) -> Response:
         allowed = (error.headers or {})["Allow"]
         message = f"{request.method} is not possible here: use {allowed}"
         return ApiError(405, "method_not_allowed", message, headers={"Allow": allowed}).response()
-    return ApiError(404, "not_found").response()
+    if isinstance(error, HTTPException):
+        return ApiError(404, "not_found").response()
+    return ApiError(500, "internal_error").response()  # the edge logs it
 
 
 def application(settings: Settings) -> Edge:
@@ -331,7 +333,7 @@ def application(settings: Settings) -> Edge:
             Route(f"{BASE}/contract-commitments", service.contract_commitments),
             Route(f"{BASE}/schema", service.schema),
         ],
-        exception_handlers={ApiError: answered_error, HTTPException: answered_error},
+        exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), answered_error),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

@@ -1,6 +1,7 @@
 """Connections: uvicorn's, but for clients that are slow, and for what is no HTTP."""
 
 from asyncio import TimerHandle, Transport
+from typing import Any
 
 import h11
 import uvicorn
@@ -15,7 +16,7 @@ SILENT_AT_MOST = 20.0  # seconds a client may take for a request's head, or to t
 
 
 def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
-    """A server of an application. uvicorn's own log of requests is off: it has their parameters."""
+    """A server of an application."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -25,7 +26,6 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
             ws="none",
             lifespan="on",
             log_config=None,
-            access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
@@ -37,6 +37,10 @@ class Connection(H11Protocol):
 
     waiting: TimerHandle | None = None
     sending: TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments, **more)
+        self.access_log = False  # uvicorn's has parameters, whatever the settings of logging
 
     def connection_made(self, transport: Transport) -> None:
         """A client is there, and has so long for the head of its request."""

@@ -1,0 +1,314 @@
+"""The server as a whole: who gets in, what is answered at which address, and every error as an Error."""
+
+import http.client
+import json
+import logging
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from api.app import LARGEST_BODY, Service
+from api.settings import RateLimit
+from tests.api.serving import Served, publish_small, serving
+
+EXPORT = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-02-01T00:00:00Z"}
+GUARDED = [
+    "/cost-and-usage",
+    "/contract-commitments",
+    "/schema",
+    "/cost-and-usage/export/x",
+    "/downloads/x/y",
+    "/x",
+]
+
+
+def error(answer: httpx.Response) -> dict[str, str]:
+    """The Error of an answer."""
+    assert answer.headers["content-type"] == "application/json"
+    told = answer.json()
+    assert set(told) <= {"code", "message", "details"}
+    assert all(isinstance(text, str) and text for text in told.values())
+    return told
+
+
+def raw(served: Served, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """The answer to bytes that no client library would send: status, headers and body."""
+    parts = urlsplit(served.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+
+# ------------------------------------------------------------------------------------------------ who may
+
+
+@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE"])
+def test_no_token_no_data(small: Served, path: str, method: str) -> None:
+    for headers in (
+        {},
+        {"Authorization": "Bearer x"},
+        {"Authorization": f"Basic {small.token}"},
+        {"X-API-Key": "x"},
+    ):
+        answer = httpx.request(method, small.url + path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Bearer realm="focus"'
+        if method != "HEAD":
+            assert error(answer)["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "X-API-Key", "x-api-key"])
+def test_a_token_may_be_sent_in_two_ways(small: Served, name: str) -> None:
+    values = (
+        [small.token] if name.lower() == "x-api-key" else [f"Bearer {small.token}", f"bearer {small.token}"]
+    )
+    for value in values:
+        assert httpx.get(f"{small.url}/schema", headers={name: value}).status_code == 200
+
+
+def test_a_token_in_the_address_is_none(small: Served) -> None:
+    assert httpx.get(f"{small.url}/schema", params={"X-API-Key": small.token}).status_code == 401
+
+
+def test_what_holds_no_data_is_open(small: Served) -> None:
+    health = httpx.get(small.url.removesuffix("/focus/v1") + "/health")
+    assert health.json()["status"] == "ok"
+    assert set(health.json()) == {"status", "publishedAt"}
+    assert httpx.get(f"{small.url}/openapi.json").json()["openapi"] == "3.1.0"
+    assert "<h1>" in httpx.get(f"{small.url}/docs").text
+
+
+def test_a_token_may_be_used_so_often(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    limited = serving(tmp_path / "published", tmp_path, RateLimit(3, 3600))
+    with limited as served, served.client() as api, served.limited_to("other", "acme") as other:
+        assert [api.get("/schema").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+        refused = api.get("/cost-and-usage")
+        assert error(refused)["code"] == "rate_limited"
+        assert 0 < int(refused.headers["retry-after"]) <= 1200
+        assert other.get("/schema").status_code == 200
+
+
+def test_tokens_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
+        served.settings.tokens_file.write_text("{")
+        answer = api.get("/schema")
+        assert (answer.status_code, error(answer)["code"]) == (503, "no_tokens")
+
+
+# ------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/x", "/cost-and-usage/", "/cost-and-usage/export/", "//schema", "/schema/%2e%2e", "/%00", "/%FF"],
+)
+def test_what_is_not_there_is_a_404(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, error(answer)["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/cost-and-usage", {"GET", "HEAD"}),
+        ("DELETE", "/schema", {"GET", "HEAD"}),
+        ("OPTIONS", "/schema", {"GET", "HEAD"}),
+        ("GET", "/cost-and-usage/export", {"POST"}),
+        ("HEAD", "/cost-and-usage/export", {"POST"}),
+        ("QUERY", "/cost-and-usage/export/x", {"GET", "HEAD"}),
+    ],
+)
+def test_another_method_is_told_which_are_possible(
+    api: httpx.Client, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = api.request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed
+    if method != "HEAD":
+        assert error(answer)["code"] == "method_not_allowed"
+
+
+def test_head_answers_the_head_alone(api: httpx.Client) -> None:
+    answer = api.head("/cost-and-usage")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer.headers["content-length"]) == len(api.get("/cost-and-usage").content)
+
+
+@pytest.mark.parametrize("path", ["/schema", "/cost-and-usage/export/x", "/downloads/x/y"])
+def test_operations_without_parameters_take_none(api: httpx.Client, path: str) -> None:
+    answer = api.get(path, params={"x": "1"})
+    assert (answer.status_code, error(answer)["code"]) == (400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "the body must be JSON"),
+        (b"{", "the body must be JSON"),
+        (b"[]", "the body must be JSON"),
+        (b"null", "the body must be JSON"),
+        (b"\xff\xfe", "the body must be JSON"),
+        (b"[" * 60_000, "the body must be JSON"),
+        (b'{"a": ' * 10_000, "the body must be JSON"),
+        (b"{}", "the body must be JSON"),
+        (json.dumps(EXPORT | {"format": "xml"}).encode(), "the body must be JSON"),
+        (json.dumps(EXPORT | {"format": None}).encode(), "the body must be JSON"),
+        (json.dumps(EXPORT | {"includeContractCommitments": "true"}).encode(), "the body must be JSON"),
+        (json.dumps(EXPORT | {"billingPeriodStart": 0}).encode(), "the body must be JSON"),
+        (json.dumps(EXPORT | {"billingPeriodStart": "2026-01-01"}).encode(), "billingPeriodStart must be"),
+        (json.dumps(EXPORT | {"billingPeriodEnd": EXPORT["billingPeriodStart"]}).encode(), "the body must"),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_told_what_is_allowed(
+    api: httpx.Client, body: bytes, message: str
+) -> None:
+    answer = api.post("/cost-and-usage/export", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert error(answer)["code"] == "invalid_parameter"
+    assert answer.json()["message"].startswith(message)
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
+def test_a_body_is_json(api: httpx.Client, kind: str) -> None:
+    answer = api.post("/cost-and-usage/export", content=json.dumps(EXPORT), headers={"Content-Type": kind})
+    assert (answer.status_code, error(answer)["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_has_an_end(api: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json"}
+    for content in (b" " * (LARGEST_BODY + 1), (b" " * 60_000 for _ in range(2))):
+        answer = api.post("/cost-and-usage/export", content=content, headers=headers)
+        assert (answer.status_code, error(answer)["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /focus/v1/schema HTTP/1.1\r\nHost: a\r\nX\xff: \x00\r\n\r\n",
+        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_an_error_as_well(small: Served, request_bytes: bytes) -> None:
+    status, headers, body = raw(small, request_bytes)
+    assert (status, json.loads(body)["code"]) == (400, "invalid_request")
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_error_of_our_own_is_in_the_log_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(self: Service) -> bytes:
+        raise RuntimeError("something private")
+
+    monkeypatch.setattr(Service, "schema_metadata", broken)
+    publish_small(tmp_path / "published")
+    with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
+        answer = api.get("/schema")
+        assert (answer.status_code, error(answer)["code"]) == (500, "internal_error")
+        assert "private" not in answer.text
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert api.get("/cost-and-usage").status_code == 200
+    assert "something private" in caplog.text
+
+
+def test_nothing_published_is_a_503_that_says_what_to_do(tmp_path: Path) -> None:
+    with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
+        for answer in (
+            api.get("/schema"),
+            api.get("/cost-and-usage"),
+            api.get("/openapi.json"),
+            api.get("/docs"),
+        ):
+            assert (answer.status_code, error(answer)["code"]) == (503, "not_published")
+        assert api.post("/cost-and-usage/export", json=EXPORT).status_code == 503
+        publish_small(tmp_path / "published")
+        assert api.get("/schema").status_code == 200
+
+
+# ---------------------------------------------------------------------------------------- headers and log
+
+
+def test_every_answer_has_the_security_headers(small: Served, api: httpx.Client) -> None:
+    answers = [
+        api.get("/schema"),
+        api.get("/x"),
+        api.post("/schema"),
+        api.get("/docs"),
+        httpx.get(f"{small.url}/schema"),
+    ]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "server" not in answer.headers
+
+
+def test_no_token_and_no_parameter_is_in_the_log(small: Served, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with small.client() as api:
+        api.get("/cost-and-usage", params={"region": "somewhere"})
+        api.get(f"/{small.token}")
+        api.get("/schema", headers={"Authorization": "Bearer guessed"})
+        api.get("/downloads/guessed/guessed.csv")
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "api.access"]
+    assert [(line["method"], line["path"], line["status"], line["token"]) for line in lines] == [
+        ("GET", "/focus/v1/cost-and-usage", 200, "everything"),
+        ("GET", None, 404, "everything"),
+        ("GET", None, 401, None),
+        ("GET", "/focus/v1/downloads/{secret}/{fileName}", 404, "everything"),
+    ]
+    ours = "\n".join(
+        record.message for record in caplog.records if record.name.startswith(("api", "uvicorn"))
+    )
+    for secret in (small.token, "guessed", "somewhere"):
+        assert secret not in ours
+
+
+# ------------------------------------------------------------------------------------------------ exports
+
+
+def exported(api: httpx.Client, **fields: object) -> dict[str, Any]:
+    """A job that has ended."""
+    answer = api.post("/cost-and-usage/export", json=EXPORT | fields)
+    assert answer.status_code == 202
+    job = answer.json()
+    assert {"jobId", "status", "createdAt"} <= set(job)
+    while job["status"] in ("Pending", "Processing"):
+        time.sleep(0.01)
+        job = api.get(f"/cost-and-usage/export/{job['jobId']}").json()
+    return job
+
+
+def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
+    with small.client() as api, small.limited_to("limited", "studio") as limited:
+        job = exported(api)
+        assert (job["status"], job["recordCount"]) == ("Complete", 1)
+        assert job["downloadUrl"].startswith(small.url + "/downloads/")
+        file = api.get(job["downloadUrl"])
+        assert file.status_code == 200
+        assert file.headers["content-disposition"] == 'attachment; filename="cost_and_usage.csv"'
+        assert len(file.text.splitlines()) == 2
+        part = api.get(job["downloadUrl"], headers={"Range": "bytes=0-9"})
+        assert (part.status_code, part.content) == (206, file.content[:10])
+        beyond = api.get(job["downloadUrl"], headers={"Range": "bytes=999999-"})
+        assert (beyond.status_code, error(beyond)["code"]) == (416, "range_not_satisfiable")
+        for nonsense in ("x", "bytes", "bytes=", "lines=1-2", "bytes=5-2"):
+            assert api.get(job["downloadUrl"], headers={"Range": nonsense}).content == file.content
+        for url in (job["downloadUrl"] + "x", f"/cost-and-usage/export/{job['jobId']}x"):
+            assert api.get(url).status_code == 404
+        for url in (job["downloadUrl"], f"/cost-and-usage/export/{job['jobId']}"):
+            assert limited.get(url).status_code == 404
+        assert httpx.get(job["downloadUrl"]).status_code == 401
+        assert exported(limited)["recordCount"] == 0
