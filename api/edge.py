@@ -102,7 +102,8 @@ class Answer:
                 ),
             ]
         body = message.get("body", b"")
-        while len(body) > CHUNK:
-            await self.send({"type": "http.response.body", "body": body[:CHUNK], "more_body": True})
-            body = body[CHUNK:]
-        await self.send(message | ({"body": body} if body else {}))
+        last = max(len(body) - 1, 0) // CHUNK * CHUNK  # where the last piece begins
+        for start in range(0, last, CHUNK):
+            piece = body[start : start + CHUNK]
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.send(message | ({"body": body[last:]} if last else {}))

@@ -65,7 +65,8 @@ class Publications:
         self.lock = Lock()
         self.seen: tuple[int, int] | None = None  # inode and mtime of the published file
         self.looked_at = -LOOK_EVERY
-        self.newest_id = ""
+        self.newest_id = ""  # or else
+        self.problem = ""
         self.opened: dict[str, Publication] = {}  # the one used last is the last
 
     @contextmanager
@@ -79,34 +80,33 @@ class Publications:
         with self.lock:
             if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
                 self._look()
+            if publication_id is None and not self.newest_id:
+                raise NotPublishedError(self.problem)
             publication = self._open(publication_id or self.newest_id)
             cursor = publication.connection.cursor()
         with cursor:
             yield publication, cursor
 
     def close(self) -> None:
-        """Close all that is open."""
+        """Close all that is open, once nobody reads it any more."""
         with self.lock:
-            for publication in self.opened.values():
-                publication.connection.close()
             self.opened.clear()
 
     def _look(self) -> None:
         """Pin what is published, if that is another than before."""
+        self.looked_at = time.monotonic()
         try:
             status = self.published.stat()
             seen = (status.st_ino, status.st_mtime_ns)
             if seen != self.seen:
-                self.newest_id = self._pin()
-                self.seen = seen
+                self.newest_id, self.seen = self._pin(), seen
                 self._forget_old_ones()
-        except FileNotFoundError:
-            raise NotPublishedError(
-                f"there is no {DATABASE} yet: run dbt build, which publishes it"
-            ) from None
-        except (OSError, duckdb.Error) as error:
-            raise NotPublishedError(f"{DATABASE} cannot be served: {str(error).splitlines()[0]}") from None
-        self.looked_at = time.monotonic()
+        except (OSError, duckdb.Error, NotPublishedError) as error:
+            self.newest_id, self.seen = "", None
+            self.problem = f"{DATABASE} cannot be served; the server's log says why"
+            if isinstance(error, FileNotFoundError):
+                self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
+            log.error("%s cannot be served: %s", self.published, error)
 
     def _pin(self) -> str:
         """Link the published file into the folder, under its own name; that name."""
@@ -122,7 +122,7 @@ class Publications:
                     "select publication_id from focus.publication"
                 ).fetchall()
             if not IDENTIFIER.fullmatch(publication_id):
-                raise NotPublishedError(f"{DATABASE} cannot be served: its publication_id is no file name")
+                raise NotPublishedError("its publication_id is no file name")
             file = self._file(publication_id)
             if not file.exists():
                 link.rename(file)
@@ -131,7 +131,8 @@ class Publications:
         return publication_id
 
     def _open(self, publication_id: str) -> Publication:
-        """A publication that is kept; those used least are closed, which lets running queries end."""
+        """A publication that is kept. Those used longest ago are dropped, not closed: that would end their
+        queries; the last of these closes them."""
         publication = self.opened.pop(publication_id, None)
         if publication is None:
             file = self._file(publication_id)
@@ -140,7 +141,7 @@ class Publications:
             publication = opened(publication_id, file)
         self.opened[publication_id] = publication
         while len(self.opened) > OPEN_AT_MOST:
-            self.opened.pop(next(iter(self.opened))).connection.close()
+            del self.opened[next(iter(self.opened))]
         return publication
 
     def _forget_old_ones(self) -> None:
@@ -150,12 +151,13 @@ class Publications:
         replaced_at = time.time()
         for age, file in enumerate(files):  # the newest is 0
             if age > KEPT and (age > KEPT_AT_MOST or time.time() - replaced_at > AN_HOUR):
-                publication = self.opened.pop(file.stem, None)
-                if publication:
-                    publication.connection.close()
+                self.opened.pop(file.stem, None)
                 file.unlink()
             else:
                 replaced_at = file.stat().st_mtime
+        for link in self.folder.glob(".*"):  # of a server that was killed while it pinned
+            if time.time() - link.stat().st_ctime > AN_HOUR:
+                link.unlink()
 
     def _file(self, publication_id: str) -> Path:
         return self.folder / f"{publication_id}.duckdb"
@@ -173,7 +175,7 @@ def opened(publication_id: str, file: Path) -> Publication:
         if column != RECORD_NUMBER:
             columns.setdefault(view, {})[column] = kind
     if not columns:
-        raise NotPublishedError(f"{DATABASE} is of an older version, without the API's views: run dbt build")
+        raise NotPublishedError("it is of an older version, without the views of the API: run dbt build")
     ((published_at,),) = connection.execute(
         "select strftime(published_at, '%Y-%m-%dT%H:%M:%SZ') from focus.publication"
     ).fetchall()

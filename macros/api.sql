@@ -41,7 +41,7 @@
 {% macro duckdb__json_texts(text) -%}
     case
         when {{ json_values_are_texts(text) }} then cast({{ text }} as json)
-        when {{ is_json_object(text) }}
+        when {{ is_strict_json(text) }} and {{ is_json_object(text) }}
             then cast('{' || array_to_string(list_transform(
                 list_zip(json_keys({{ text }}), json_extract_string({{ text }}, '$.*')),
                 lambda member: to_json(member[1]) || ':' || to_json(coalesce(member[2], 'null'))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import httpx
+from starlette.types import ASGIApp
 
 from api.app import BASE, application
 from api.connections import server
@@ -134,6 +135,22 @@ class Served:
 
 
 @contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """Run an application: the URL of its server."""
+    serves = server(app, "127.0.0.1", 0)
+    thread = threading.Thread(target=serves.run)
+    thread.start()
+    try:
+        while not serves.started:
+            assert thread.is_alive(), "the server could not be started"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{serves.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        serves.should_exit = True
+        thread.join()
+
+
+@contextmanager
 def serving(
     published: Path, work: Path, rate_limit: RateLimit = PLENTY, token: str | None = None
 ) -> Iterator[Served]:
@@ -143,15 +160,5 @@ def serving(
     """
     settings = Settings(published, work / "api_tokens.json", "", work / "exports", rate_limit)
     token = token or Tokens(settings.tokens_file).create("everything", frozenset())
-    running = server(application(settings), "127.0.0.1", 0)
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    try:
-        while not running.started:
-            assert thread.is_alive(), "the server could not be started"
-            time.sleep(0.01)
-        port = running.servers[0].sockets[0].getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}{BASE}", settings, token)
-    finally:
-        running.should_exit = True
-        thread.join()
+    with running(application(settings)) as url:
+        yield Served(f"{url}{BASE}", settings, token)

@@ -1,3 +1,6 @@
+{#- a table, since Spark keeps no view of so much text -#}
+{{ config(materialized='table') }}
+
 {#- the columns of the API's records as their .yml files tell them: the same texts as in dbt docs -#}
 {%- set views = {'CostAndUsage': 'cost_and_usage_records', 'ContractCommitment': 'contract_commitment_records'} -%}
 

@@ -1,0 +1,65 @@
+"""python -m api: what is printed, and exit codes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """python -m api, with these settings."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "FOCUS_"))
+    }
+    environment |= {
+        "FAL_PUBLISH_DIR": str(folder / "published"),
+        "FOCUS_API_TOKENS_FILE": str(folder / "tokens.json"),
+        "FOCUS_API_EXPORT_DIR": str(folder / "exports"),
+        **settings,
+    }
+    command = [sys.executable, "-m", "api", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=60)
+
+
+def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
+    made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", made.stdout)
+    again = run(tmp_path, "token", "create", "--name", "x")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert re.fullmatch(
+        r"error: .*tokens\.json has a token called x already: choose another name\n", again.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (["token", "create"], {}, "Missing option '--name'"),
+        (["token", "create", "--name", "a b"], {}, "a token cannot be called 'a b'"),
+        (["serve", "--port", "70000"], {}, "Invalid value for '--port'"),
+        (["serve"], {"FOCUS_API_RATE_LIMIT": "0/minute"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
+        (["serve"], {"FOCUS_API_RATE_LIMIT": "many"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
+        (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it for published"),
+    ],
+)
+def test_misuse_is_a_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], settings: dict[str, str], message: str
+) -> None:
+    refused = run(tmp_path, *arguments, **settings)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_a_line_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run(tmp_path, "serve", FOCUS_API_EXPORT_DIR=str(tmp_path / "file" / "exports"))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: ")
+    assert len(refused.stderr.splitlines()) == 1

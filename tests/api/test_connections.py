@@ -1,0 +1,106 @@
+"""Clients that keep the server waiting."""
+
+import json
+import socket
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from api import app, connections
+from tests.api.serving import publish_small, running, serving
+
+AT_ONCE = 0.05  # seconds
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for a client."""
+    monkeypatch.setattr(connections, "SILENT_AT_MOST", AT_ONCE)
+    monkeypatch.setattr(app, "BODY_WITHIN", AT_ONCE)
+
+
+def connected(url: str) -> socket.socket:
+    """A connection to a server."""
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    """All that the server sends until it closes the connection."""
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that answers two bytes, whatever is asked."""
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"hi"})
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n"])
+def test_a_request_that_does_not_come_is_not_waited_for(served: None, sent: bytes) -> None:
+    with running(hello) as url, connected(url) as connection:
+        connection.sendall(sent)
+        assert read_to_the_end(connection) == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"12345"])
+def test_the_rest_of_a_request_that_was_answered_is_not_waited_for(served: None, sent: bytes) -> None:
+    with running(hello) as url, connected(url) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n" + sent)
+        assert read_to_the_end(connection).endswith(b"\r\n\r\nhi")
+
+
+def test_a_second_request_that_does_not_come_is_not_waited_for(served: None) -> None:
+    with running(hello) as url, connected(url) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP")
+        assert read_to_the_end(connection).endswith(b"\r\n\r\nhi")
+
+
+def test_requests_one_after_the_other_use_one_connection() -> None:
+    with running(hello) as url, connected(url) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"\r\n\r\nhi"):
+                answer += connection.recv(65536)
+
+
+def test_a_client_that_does_not_read_is_dropped(served: None) -> None:
+    ended = threading.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await hello(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": b" " * 65536, "more_body": True})
+        await send({"type": "http.response.body"})
+        ended.set()
+        return None
+
+    with running(endless) as url, connected(url) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert ended.wait(20)
+
+
+def test_a_body_that_does_not_come_is_a_408(served: None, tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    with serving(tmp_path / "published", tmp_path) as api, connected(api.url) as connection:
+        head = f"POST /focus/v1/cost-and-usage/export HTTP/1.1\r\nHost: a\r\nX-API-Key: {api.token}\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{".encode())
+        answer = read_to_the_end(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "request_timeout"

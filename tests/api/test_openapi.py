@@ -1,0 +1,102 @@
+"""Our OpenAPI document: it accepts what the given one accepts, and says what is answered."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from api.app import application
+from api.openapi import document
+from tests.api.serving import Served
+
+GIVEN = yaml.safe_load(Path(__file__).with_name("focus-cost-and-usage-openapi.yml").read_text())
+SCHEMA = {
+    "focusVersion": "1.3",
+    "dataGeneratorVersion": "0.1.0",
+    "columns": [
+        {"columnName": name, "dataType": "String", "description": name, "dataset": dataset}
+        for dataset, record in (
+            ("CostAndUsage", "CostAndUsageRecord"),
+            ("ContractCommitment", "ContractCommitmentRecord"),
+        )
+        for name in GIVEN["components"]["schemas"][record]["properties"]
+    ],
+}
+OURS = document(SCHEMA)
+
+
+def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Operations by path and method."""
+    return {
+        (path, method): told
+        for path, methods in described["paths"].items()
+        for method, told in methods.items()
+    }
+
+
+def without_texts(schema: Any) -> Any:  # noqa: ANN401
+    """A schema without what only people read, and without nullable: what is null is absent here."""
+    if isinstance(schema, dict):
+        told = {"description", "example", "nullable"}
+        return {key: without_texts(value) for key, value in schema.items() if key not in told}
+    return schema
+
+
+@pytest.mark.parametrize("key", operations(GIVEN))
+def test_every_operation_has_all_parameters_and_answers_of_the_given_one(key: tuple[str, str]) -> None:
+    given, ours = operations(GIVEN)[key], operations(OURS)[key]
+    assert ours["operationId"] == given["operationId"]
+    parameters = {parameter["name"]: parameter for parameter in ours.get("parameters", [])}
+    for parameter in given.get("parameters", []):
+        mine = parameters[parameter["name"]]
+        assert (mine["in"], mine["required"], mine["schema"]) == (
+            parameter["in"],
+            parameter["required"],
+            parameter["schema"],
+        )
+    assert given.get("requestBody") == ours.get("requestBody")
+    for status, answer in given["responses"].items():
+        assert answer["content"] == ours["responses"][status]["content"]
+    assert {"400", "401", "429", "500", "503"} <= set(ours["responses"])
+
+
+@pytest.mark.parametrize("name", GIVEN["components"]["schemas"])
+def test_every_schema_has_all_fields_of_the_given_one(name: str) -> None:
+    given = without_texts(GIVEN["components"]["schemas"][name])
+    ours = without_texts(OURS["components"]["schemas"][name])
+    assert set(given["properties"]) <= set(ours["properties"])
+    if not name.endswith(
+        "Record"
+    ):  # the types of their fields come from the views, which have tests of their own
+        for field, schema in given["properties"].items():
+            assert ours["properties"][field] == schema
+        assert set(given.get("required", [])) <= set(ours.get("required", []))
+
+
+def test_the_security_schemes_are_those_of_the_given_one() -> None:
+    given, ours = GIVEN["components"]["securitySchemes"], OURS["components"]["securitySchemes"]
+    assert without_texts(given) == without_texts(ours)
+    assert GIVEN["security"] == OURS["security"]
+
+
+def test_every_route_is_described(small: Served) -> None:
+    routes = {
+        (route.path.removeprefix("/focus/v1"), method.lower())
+        for route in application(small.settings).app.routes
+        for method in route.methods - {"HEAD"}
+    }
+    apart = {("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")}
+    assert set(operations(OURS)) == routes - apart
+
+
+def test_the_page_needs_nothing_from_elsewhere(small: Served) -> None:
+    answer = httpx.get(f"{small.url}/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "style-src 'sha256-" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    assert "http://" not in answer.text
+    assert "https://" not in answer.text
+    for path, _ in operations(OURS):
+        assert f"/focus/v1{path}</code>" in answer.text

@@ -1,0 +1,164 @@
+"""What is served, and what is kept for walks that have begun."""
+
+import os
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from api import publications
+from api.publications import AN_HOUR, KEPT, OPEN_AT_MOST, NotPublishedError, Publications
+from tests.api.serving import publish_small
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to publish into, which is looked at on every request."""
+    monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
+    return tmp_path / "published"
+
+
+def rows(kept: Publications, publication_id: str | None = None) -> int:
+    """How many charges are in a publication."""
+    with kept.reading(publication_id) as (_, cursor):
+        ((count,),) = cursor.execute("select count(*) from api.cost_and_usage_records").fetchall()
+    return count
+
+
+def newest(kept: Publications) -> str:
+    """What is published now."""
+    with kept.reading() as (publication, _):
+        return publication.publication_id
+
+
+def names(folder: Path) -> set[str]:
+    """What is kept."""
+    return {file.stem for file in folder.glob("*.duckdb")}
+
+
+def test_the_newest_is_served_and_older_ones_stay(published: Path, tmp_path: Path) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    for count, name in enumerate(["a", "b", "c"]):
+        publish_small(published, name, charges=count)
+        assert (newest(kept), rows(kept)) == (name, count)
+    assert [rows(kept, name) for name in "abc"] == [0, 1, 2]
+    kept.close()
+    assert [rows(Publications(published, tmp_path / "kept"), name) for name in "abc"] == [0, 1, 2]
+
+
+def test_a_publication_is_a_link_and_costs_nothing(published: Path, tmp_path: Path) -> None:
+    publish_small(published, "a")
+    newest(Publications(published, tmp_path / "kept"))
+    assert (tmp_path / "kept" / "a.duckdb").samefile(published / "fal_focus.duckdb")
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["a.duckdb"]
+
+
+def test_where_there_are_no_links_it_is_a_copy(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("another file system")
+
+    monkeypatch.setattr(os, "link", refused)
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a", charges=3)
+    assert rows(kept) == 3
+    publish_small(published, "b", charges=4)
+    assert (rows(kept), rows(kept, "a")) == (4, 3)
+
+
+def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    kept = Publications(published, folder)
+    for number in range(KEPT + 4):
+        publish_small(published, f"p{number}", charges=0)
+        newest(kept)
+    assert len(names(folder)) == KEPT + 4
+    long_ago = time.time() - 2 * AN_HOUR
+    for number in range(KEPT + 4):  # all but the newest were replaced two hours ago, or shortly after
+        os.utime(folder / f"p{number}.duckdb", (long_ago + number, long_ago + number))
+    publish_small(published, "newest", charges=0)
+    assert newest(kept) == "newest"
+    # p7 was replaced just now, the others before: the newest, and as many as are kept anyway
+    assert names(folder) == {"newest", *(f"p{number}" for number in range(4, KEPT + 4))}
+    with pytest.raises(NotPublishedError):
+        rows(kept, "p3")
+
+
+def test_there_is_an_end_to_what_is_kept(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publications, "KEPT_AT_MOST", KEPT + 2)
+    kept = Publications(published, tmp_path / "kept")
+    for number in range(KEPT + 5):
+        publish_small(published, f"p{number}", charges=0)
+        newest(kept)
+    assert len(names(tmp_path / "kept")) == KEPT + 3
+
+
+def test_a_query_ends_well_when_its_publication_is_dropped_meanwhile(published: Path, tmp_path: Path) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a", charges=5)
+    with kept.reading() as (_, cursor):
+        for name in "bcdefg":
+            publish_small(published, name)
+            newest(kept)
+        assert "a" not in kept.opened
+        assert cursor.execute("select count(*) from focus.cost_and_usage").fetchall() == [(5,)]
+    assert rows(kept, "a") == 5
+    assert len(kept.opened) == OPEN_AT_MOST
+
+
+def test_nothing_published_says_what_to_do(published: Path, tmp_path: Path) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    with pytest.raises(NotPublishedError, match=r"there is no fal_focus\.duckdb yet: dbt build publishes it"):
+        newest(kept)
+    publish_small(published, "a")
+    assert newest(kept) == "a"
+
+
+@pytest.mark.parametrize("name", ["../a", "-a", ".a", "a/b", "a" * 200])
+def test_a_name_cannot_lead_out_of_the_folder(
+    published: Path, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, name)
+    with pytest.raises(NotPublishedError, match="cannot be served"):
+        newest(kept)
+    assert "its publication_id is no file name" in caplog.text
+    with pytest.raises(NotPublishedError, match="not kept any more"):
+        rows(kept, name)
+
+
+def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    published.mkdir()
+    (published / "fal_focus.duckdb").write_bytes(b"no database")
+    with pytest.raises(NotPublishedError, match="cannot be served; the server's log says why"):
+        newest(kept)
+    (published / "fal_focus.duckdb").unlink()
+    with duckdb.connect(str(published / "fal_focus.duckdb")) as old:
+        old.execute("create schema focus")
+        old.execute("create table focus.publication as select 'old' as publication_id, now() as published_at")
+    with pytest.raises(NotPublishedError, match="is of an older version, without the views of the API"):
+        newest(kept)
+    publish_small(published, "a")
+    assert newest(kept) == "a"
+
+
+def test_a_query_can_neither_write_nor_read_files(published: Path, tmp_path: Path) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    file = tmp_path / "file.csv"
+    file.write_text("a\n1\n")
+    with kept.reading() as (_, cursor):
+        for query in (
+            f"from read_csv('{file}')",
+            f"copy (select 1) to '{tmp_path}/other.csv'",
+            f"attach '{tmp_path}/other.duckdb'",
+            "set enable_external_access = true",
+            "create table focus.mine (a int)",
+        ):
+            with pytest.raises(duckdb.Error):
+                cursor.execute(query)
