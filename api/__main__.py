@@ -46,10 +46,13 @@ def serve(host: str, port: int) -> None:
     It speaks plain HTTP: beyond this machine, put it behind a proxy that speaks TLS.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    read = settings.from_environment()
     try:
-        app = application(settings.from_environment())
+        app = application(read)
     except OSError as error:
         raise ServingError(f"{error.filename} cannot be written: {error.strerror}") from None
+    if not Tokens(read.tokens_file, read.tokens_json).callers():
+        logging.warning("nobody may ask yet: make a token with python -m api token create --name X")
     try:
         server(app, host, port).run()
     except SystemExit:  # it could not be started, and has said why

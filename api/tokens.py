@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -24,7 +25,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     """One token: its name, its SHA-256 in hexadecimal, and what it is limited to; None is every account."""
 
     name: str
-    sha256: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     billing_accounts: frozenset[str] | None = None
 
 
@@ -87,11 +88,14 @@ class Tokens:
 
 
 def decoded(content: bytes, source: str) -> list[Caller]:
-    """Tokens from JSON; an empty text is none."""
+    """Tokens from JSON; an empty text is none. ServingError, also where a name, is twice."""
     try:
-        return msgspec.json.decode(content, type=list[Caller], strict=True) if content.strip() else []
-    except msgspec.DecodeError as error:
+        callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise ServingError(f"{source} holds no tokens: {error}") from None
+    if len({caller.name for caller in callers}) < len(callers):
+        raise ServingError(f"{source} holds no tokens: two have one name")
+    return callers
 
 
 def encoded(callers: list[Caller]) -> bytes:

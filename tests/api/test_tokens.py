@@ -98,7 +98,22 @@ def test_a_variable_is_in_place_of_the_file(tokens: Tokens) -> None:
         other.create("y", frozenset())
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '[{"name": "x"}]', '[{"name": 1, "sha256": "a"}]', "\xff"])
+HASH = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        "\xff",
+        '[{"name": "x"}]',
+        f'[{{"name": 1, "sha256": "{HASH}"}}]',
+        f'[{{"name": "x", "sha256": "{HASH[1:]}"}}]',
+        '[{"name": "x", "sha256": "ü"}]',
+        f'[{{"name": "x", "sha256": "{HASH}"}}, {{"name": "x", "sha256": "{HASH}"}}]',
+    ],
+)
 def test_nobody_may_while_the_file_cannot_be_understood(tokens: Tokens, content: str) -> None:
     token = tokens.create("platform", frozenset())
     assert tokens.find(token)
