@@ -81,6 +81,12 @@ class Server:
         return int(line.split()[1]) * 1024
 
 
+def cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
+    """Seconds of CPU that a running process has taken, user and system (Linux)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def serving(published: Path, work: Path) -> Iterator[Server]:
     """`python -m api serve` of what is in a folder. work: where its own files and its log are."""
