@@ -38,7 +38,8 @@ from publishing import DATABASE
 PAGE = 1000  # records
 WALK = 10_000  # records of a page on the way to a late one
 CLIENTS = 16
-SLOW_REPEATS = 10  # of what sorts all for each page
+KEPT = 2.0  # seconds that a connection is used again
+SLOW_REPEATS = 3  # of what sorts all for each page
 FILTER = {"chargeCategory": "Usage", "resourceId": "fal-ai/flux/dev"}
 COLUMNS = {"chargeCategory": "ChargeCategory", "resourceId": "ResourceId"}
 ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -59,9 +60,12 @@ class Http:
         """The body of an answer, which has to be 200."""
         if not hasattr(self.mine, "connection"):
             self.mine.connection = HTTPConnection("127.0.0.1", self.port, timeout=300)
+        elif time.monotonic() - self.mine.asked_at > KEPT:
+            self.mine.connection.close()  # it is opened again
         self.mine.connection.request("GET", path, headers=self.headers)
         response = self.mine.connection.getresponse()
         body = response.read()
+        self.mine.asked_at = time.monotonic()
         if response.status != 200:
             raise SystemExit(f"{path} was answered with {response.status}: {body[:200]!r}")
         return body

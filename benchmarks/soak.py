@@ -176,8 +176,10 @@ def main() -> int:
             clients = [
                 threads.submit(Client(server, seed, seen).work, stopped) for seed in range(options.clients)
             ]
-            memory = watch(server, [publisher, *clients], until)
-            stopped.set()
+            try:
+                memory = watch(server, [publisher, *clients], until)
+            finally:
+                stopped.set()
             for future in clients:
                 future.result()
             publications = publisher.result()
