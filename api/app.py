@@ -24,7 +24,7 @@ from api import openapi, paging, parameters, queries
 from api.access import Gate
 from api.edge import Edge
 from api.errors import ApiError, invalid_parameter
-from api.export_files import ExportRequest
+from api.export_files import MEDIA_TYPES, ExportRequest
 from api.exports import Exports, Job, TooManyExportsError
 from api.paging import Position
 from api.publications import NotPublishedError, Publication, Publications
@@ -109,7 +109,7 @@ class Service:
         file = self.exports.download(request.path_params["secret"], request.scope["caller"].name)
         if file is None or file.name != request.path_params["fileName"] or not file.is_file():
             raise ApiError(404, "not_found", "there is no such download, or it has expired")
-        return Download(file, filename=file.name)
+        return Download(file, filename=file.name, media_type=MEDIA_TYPES[file.suffix])
 
     async def health(self, request: Request) -> Response:
         """Whether anything can be served."""

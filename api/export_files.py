@@ -16,6 +16,14 @@ MEMORY = "1GB"
 THREADS = 1
 CHUNK = 1 << 20  # bytes
 
+# by what a file's name ends with; an object a line is no JSON text
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/x-ndjson",
+    ".parquet": "application/vnd.apache.parquet",
+    ".zip": "application/zip",
+}
+
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
 # a billing period belongs to where it begins; a commitment to wherever it lasts
@@ -25,7 +33,8 @@ COST_AND_USAGE = """
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), BillingAccountId))
 """
 CONTRACT_COMMITMENT = """
-    ContractCommitmentPeriodStart < cast($end as timestamptz)
+    cast($start as timestamptz) < cast($end as timestamptz)
+    and ContractCommitmentPeriodStart < cast($end as timestamptz)
     and ContractCommitmentPeriodEnd > cast($start as timestamptz)
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), x_BillingAccountId))
 """
@@ -33,18 +42,16 @@ CONTRACT_COMMITMENT = """
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class ExportRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What an export shall hold: the billing periods that begin from start until before end."""
+class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """What an export shall hold: the billing periods that begin from start until before end.
+
+    None does if end is not after start, as in a list. Other fields are ignored: the document allows them.
+    """
 
     billing_period_start: ZonedTime
     billing_period_end: ZonedTime
     format: Literal["csv", "parquet", "json"] = "csv"
     include_contract_commitments: bool = False
-
-    def __post_init__(self) -> None:
-        """ValueError when there is no time between start and end."""
-        if self.billing_period_end <= self.billing_period_start:
-            raise ValueError("billingPeriodEnd must be after billingPeriodStart")
 
     @property
     def file_name(self) -> str:

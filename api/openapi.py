@@ -6,6 +6,7 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
+from api.export_files import MEDIA_TYPES
 from api.parameters import CHARGE_CATEGORIES, DEFAULT_PAGE_SIZE, PAGE_SIZES
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 
@@ -75,11 +76,6 @@ PAGING: dict[str, tuple[str, Json]] = {
         "nextPageToken of the page before. It is for the same token and the same parameters, pageSize apart.",
         TEXT,
     ),
-    "columns": (
-        "Only these fields, with commas between their names. Not in FOCUS's API, but its dataset "
-        "configuration; names are those of /schema.",
-        TEXT,
-    ),
 }
 ERRORS = {
     400: "A parameter, the body or the page token cannot be used: code invalid_parameter, invalid_page_token "
@@ -114,12 +110,16 @@ def document(schema: Mapping[str, Any]) -> Json:
         "servers": [{"url": "/focus/v1"}],
         "security": [{"bearerAuth": []}, {"apiKeyAuth": []}],
         "paths": {
-            "/cost-and-usage": {"get": listing("listCostAndUsage", "Cost and usage records", COST_AND_USAGE)},
+            "/cost-and-usage": {
+                "get": listing("listCostAndUsage", "Cost and usage records", COST_AND_USAGE, schema)
+            },
             "/cost-and-usage/export": {"post": EXPORT},
             "/cost-and-usage/export/{jobId}": {"get": EXPORT_STATUS},
             "/downloads/{secret}/{fileName}": {"get": DOWNLOAD},
             "/contract-commitments": {
-                "get": listing("listContractCommitments", "Contract commitment records", CONTRACT_COMMITMENTS)
+                "get": listing(
+                    "listContractCommitments", "Contract commitment records", CONTRACT_COMMITMENTS, schema
+                )
             },
             "/schema": {
                 "get": operation(
@@ -161,13 +161,26 @@ def operation(
     return {"operationId": name, "summary": summary, **more, "responses": responses}
 
 
-def listing(name: str, summary: str, dataset: Dataset) -> Json:
-    """An operation that lists records."""
+def listing(name: str, summary: str, dataset: Dataset, schema: Mapping[str, Any]) -> Json:
+    """An operation that lists records. schema: as of document."""
     told = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
     parameters = [
-        {"name": parameter, "in": "query", "required": False, "description": description, "schema": schema}
-        for parameter, (description, schema) in told.items()
+        {"name": parameter, "in": "query", "required": False, "description": description, "schema": kind}
+        for parameter, (description, kind) in told.items()
     ]
+    names = [column["columnName"] for column in columns_of(dataset, schema)]
+    parameters.append(
+        {
+            "name": "columns",
+            "in": "query",
+            "required": False,
+            "description": "Only these fields, with commas between their names. Not in FOCUS's API, but its "
+            "dataset configuration.",
+            "style": "form",
+            "explode": False,
+            "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": names}},
+        }
+    )
     answer = json_answer(f"{dataset.name}Response")
     return operation(name, summary, {200: answer}, parameters=parameters)
 
@@ -204,7 +217,6 @@ def list_schema(record: str, **more: Json) -> Json:
 
 def record_schema(dataset: Dataset, schema: Mapping[str, Any]) -> Json:
     """A record, with the columns that are published; required are all that ?columns= leaves."""
-    columns = [column for column in schema["columns"] if column["dataset"] == dataset.name]
     return {
         "type": "object",
         "description": f"Fields that are never null: {', '.join(REQUIRED[dataset])}. A field that "
@@ -215,9 +227,14 @@ def record_schema(dataset: Dataset, schema: Mapping[str, Any]) -> Json:
                 **REFINED.get(column["columnName"], {}),
                 "description": column["description"],
             }
-            for column in columns
+            for column in columns_of(dataset, schema)
         },
     }
+
+
+def columns_of(dataset: Dataset, schema: Mapping[str, Any]) -> list[Json]:
+    """The ColumnDefinitions of a dataset."""
+    return [column for column in schema["columns"] if column["dataset"] == dataset.name]
 
 
 def path_parameter(name: str, description: str) -> Json:
@@ -239,10 +256,7 @@ EXPORT_STATUS = operation(
     (404,),
     parameters=[path_parameter("jobId", "jobId of the answer to the export.")],
 )
-FILES = {
-    kind: {"schema": {}}
-    for kind in ("text/csv", "application/json", "application/zip", "application/octet-stream")
-}
+FILES: Json = {kind: {"schema": {}} for kind in MEDIA_TYPES.values()}
 DOWNLOAD = operation(
     "downloadExport",
     "The file of an export; downloadUrl leads here",
@@ -265,7 +279,7 @@ SCHEMAS: dict[str, Json] = {
         "properties": {
             "billingPeriodStart": DATE_TIME | {"description": "Billing periods that start then or later."},
             "billingPeriodEnd": DATE_TIME
-            | {"description": "Billing periods that start before then; it is later than billingPeriodStart."},
+            | {"description": "Billing periods that start before then; none do before billingPeriodStart."},
             "format": {"type": "string", "enum": ["csv", "parquet", "json"], "default": "csv"},
             "includeContractCommitments": {
                 "type": "boolean",
@@ -274,7 +288,6 @@ SCHEMAS: dict[str, Json] = {
             },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],
-        "additionalProperties": False,
     },
     "ExportJobResponse": {
         "type": "object",

@@ -8,7 +8,7 @@
         {% for result in results
             if result.status in ['fail', 'warn'] and result.node.resource_type == 'test' and result.node.compiled_code
         %}
-            {% set found = run_query('select * from (' ~ result.node.compiled_code ~ ') as findings limit ' ~ most) %}
+            {% set found = run_query(result.node.compiled_code ~ '\nlimit ' ~ most) %}
             {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ (' rows' if result.failures != 1 else ' row')) %}
             {% for row in found.rows %}
                 {% set cells = [] %}

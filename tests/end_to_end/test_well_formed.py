@@ -30,6 +30,8 @@ THINGS = """
     ,Tax,,open,7
     ,Tax,,open,8
 """
+# more rows break one promise than a build shows
+MANY = "thing,cost\n" + "".join(f"t{number},\n" for number in range(30)) + "twice,1\ntwice,1\n"
 # by what is promised of these things, what a build says that it found
 FINDINGS = {
     "never_null: [kind, cost]": ["finding cost is null", "finding cost is null"],
@@ -72,16 +74,26 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (project / "dbt_project.yml").write_text(dedent(PROJECT))
     (project / "seeds").mkdir()
     (project / "seeds" / "things.csv").write_text(dedent(THINGS).lstrip())
-    (project / "seeds" / "seeds.yml").write_text(f"seeds:\n  - name: things\n    data_tests:\n{tests}")
+    (project / "seeds" / "many.csv").write_text(MANY)
+    many = "      - well_formed: {name: many, arguments: {unique: [thing], never_null: [cost]}}\n"
+    (project / "seeds" / "seeds.yml").write_text(
+        f"seeds:\n  - name: things\n    data_tests:\n{tests}  - name: many\n    data_tests:\n{many}"
+    )
     dbt = str(Path(sys.executable).with_name("dbt"))
     where = ["--project-dir", str(project), "--profiles-dir", str(ROOT)]
     done = run([dbt, "--no-use-colors", "--quiet", "build", *where], FAL_WAREHOUSE=project / "w.duckdb")
     lines = dict(re.findall(r"^fail (\w+): .*\n((?: {4}.*\n)*)", done.output, re.MULTILINE))
     broken = {name for name, promise in promises.items() if FINDINGS[promise]}
-    assert lines.keys() == broken, done.output
-    return {promise: lines.get(name, "").split("\n")[:-1] for name, promise in promises.items()}
+    assert lines.keys() == broken | {"many"}, done.output
+    found = {promise: lines.get(name, "").split("\n")[:-1] for name, promise in promises.items()}
+    return found | {"many": lines["many"].split("\n")[:-1]}
 
 
 @pytest.mark.parametrize("promise", FINDINGS)
 def test_a_broken_promise_is_told_with_the_row_it_is_of(said: dict[str, list[str]], promise: str) -> None:
     assert sorted(line.strip() for line in said[promise]) == sorted(FINDINGS[promise])
+
+
+def test_many_rows_of_one_finding_hide_no_other(said: dict[str, list[str]]) -> None:
+    assert "    thing twice · finding 2 rows agree in thing" in said["many"][:2]
+    assert said["many"][-1].startswith("    and 11 more: ")

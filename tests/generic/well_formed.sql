@@ -3,7 +3,7 @@
     a list of columns, in which no two rows agree; nulls agree with each other. never_null: columns that have a value.
     never_null_where: columns, and where they have one. accepted: by column, the values that it has, if any.
     One scan for nulls and values, and a group by for each key. A row that is found shows some columns as text, those of the
-    keys unless others are named, and what is wrong.
+    keys unless others are named, and what is wrong; the first row of each thing that is wrong comes first.
 #}
 {% test well_formed(model, unique=[], never_null=[], never_null_where=[], accepted={}, show=none) %}
 
@@ -29,6 +29,7 @@
     {%- do broken.append((column ~ ' not in (' ~ sql_texts(values) ~ ')', words)) %}
 {%- endfor %}
 
+select * from (
 {%- if broken %}
 select
     {%- for column in shown %}
@@ -59,5 +60,7 @@ from {{ model }}
 group by {{ key | join(', ') }}
 having count(*) > 1
 {%- endfor %}
+) as found
+order by row_number() over (partition by finding order by {{ (shown or ['finding']) | join(', ') }}), finding
 
 {% endtest %}

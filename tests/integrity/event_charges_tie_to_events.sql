@@ -1,5 +1,5 @@
 -- To the nano-dollar: of what is staged for an account and day, as many events are charged as there are different ones,
--- each at the cost of one of its repeats, the greatest. A hash tells them apart, which takes half the time: two that
+-- each at the cost of one of its repeats, the greatest. A hash tells texts apart, which takes half the time: two that
 -- shared one would be found here, not hidden.
 {% set days = untested_parts('tested_days', ref('int_event_days')) %}
 
@@ -16,7 +16,10 @@ events as (
     group by
         account,
         charge_date,
-        {{ hash_of(['request_id', 'endpoint_id', 'billed_at', 'unit_price_usd', 'output_units', 'misfit_meter']) }}
+        billed_at,
+        unit_price_usd,
+        output_units,
+        {{ hash_of(['request_id', 'endpoint_id', 'misfit_meter']) }}
 
 ),
 

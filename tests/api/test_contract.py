@@ -1,0 +1,224 @@
+"""What the given document says is true of the server, and what our own says, too."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+import yaml
+
+from tests.api.contracts import Json, lost
+from tests.api.serving import Served
+from tests.api.test_app import exported
+from tests.api.test_records import get
+
+pytestmark = pytest.mark.end_to_end
+
+GIVEN = Path(__file__).with_name("focus-cost-and-usage-openapi.yml")
+
+# what is answered beyond the given document, which lists no status for a body of another type than JSON, and
+# the one for too many requests (exports are requests) for GET /cost-and-usage alone
+BEYOND = {("/cost-and-usage/export", "post"): ("415", "429")}
+
+# a warning that nothing was really tested is a failure; missing_deserializer only says that the files of
+# exports have no schema
+CONFIG = """
+[warnings]
+fail-on = [
+    "missing_auth", "missing_test_data", "validation_mismatch", "unsupported_regex", "unused_openapi_auth"
+]
+"""
+
+
+def given_document() -> Json:
+    """The given document, as it is."""
+    return yaml.safe_load(GIVEN.read_text())
+
+
+def our_document(served: Served) -> Json:
+    """The document that the server shows of itself."""
+    return httpx.get(f"{served.url}/openapi.json").json()
+
+
+# ---------------------------------------------------------------------------------------- the server does it
+
+
+def with_beyond(document: Json) -> Json:
+    """A document with the statuses of BEYOND, which are Errors as well."""
+    for (path, method), statuses in BEYOND.items():
+        responses = document["paths"][path][method]["responses"]
+        for status in statuses:
+            assert status not in responses
+            responses[status] = responses["400"]
+    return document
+
+
+def without_page_tokens(document: Json) -> Json:
+    """A document without pageToken: any text is one by its schema, but only the server can make one.
+
+    Walks and refused tokens: below, and in test_records.py, test_walk.py and test_fuzz.py.
+    """
+    for path in ("/cost-and-usage", "/contract-commitments"):
+        parameters = document["paths"][path]["get"]["parameters"]
+        kept = [parameter for parameter in parameters if parameter["name"] != "pageToken"]
+        assert len(kept) == len(parameters) - 1
+        parameters[:] = kept
+    return document
+
+
+def schemathesis_finds_nothing(served: Served, token: str, document: Json, work: Path) -> None:
+    """Run all checks of schemathesis in all its phases, the same requests every time.
+
+    token: one of its own, since the exports that it leaves behind may be too many for others.
+    """
+    file, config = work / "openapi.json", work / "schemathesis.toml"
+    file.write_text(json.dumps(document))
+    config.write_text(CONFIG)
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config)]
+    command += ["run", str(file), "--url", served.url, "--header", f"Authorization: Bearer {token}"]
+    command += ["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]
+    command += ["--max-examples", "10", "--generation-deterministic"]
+    done = subprocess.run(
+        command, cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
+    operations = sum(len(methods) for methods in document["paths"].values())
+    assert f"Tested: {operations}\n" in done.stdout, done.stdout
+
+
+def test_schemathesis_finds_nothing_by_the_given_document(sample: Served, tmp_path: Path) -> None:
+    token = sample.tokens.create("schemathesis-given", frozenset())
+    schemathesis_finds_nothing(sample, token, with_beyond(without_page_tokens(given_document())), tmp_path)
+
+
+def test_schemathesis_finds_nothing_by_our_document(sample: Served, tmp_path: Path) -> None:
+    token = sample.tokens.create("schemathesis-ours", frozenset())
+    with sample.client(token) as api:
+        _, secret, name = exported(api)["downloadUrl"].rsplit("/", 2)
+    document = without_page_tokens(our_document(sample))
+    for parameter in document["paths"]["/downloads/{secret}/{fileName}"]["get"]["parameters"]:
+        parameter["example"] = {"secret": secret, "fileName": name}[parameter["name"]]
+    schemathesis_finds_nothing(sample, token, document, tmp_path)
+
+
+@pytest.mark.parametrize("whose", ["given", "ours"])
+def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) -> None:
+    document = given_document() if whose == "given" else our_document(sample)
+    operations = schemathesis.openapi.from_dict(document)
+    with sample.client() as api:
+        for path, size in (("/cost-and-usage", 700), ("/contract-commitments", 4)):
+            pages, token = 0, None
+            while pages == 0 or token:
+                answer = api.get(path, params={"pageSize": size} | ({"pageToken": token} if token else {}))
+                operations[path]["GET"].validate_response(answer)
+                pages, token = pages + 1, answer.json().get("nextPageToken")
+            assert pages > 1
+        operations["/schema"]["GET"].validate_response(api.get("/schema"))
+        status = operations["/cost-and-usage/export/{jobId}"]["GET"]
+        for file_format in ("csv", "parquet", "json"):
+            job = exported(api, format=file_format, includeContractCommitments=True)
+            assert job["status"] == "Complete"
+            assert api.head(job["downloadUrl"]).headers["content-type"] == "application/zip"
+            status.validate_response(api.get(f"/cost-and-usage/export/{job['jobId']}"))
+
+
+def test_records_have_all_fields_that_are_required(sample: Served) -> None:
+    schemas = given_document()["components"]["schemas"]
+    with sample.client() as api:
+        for path, schema in (
+            ("/cost-and-usage", "CostAndUsageRecord"),
+            ("/contract-commitments", "ContractCommitmentRecord"),
+        ):
+            records = get(api, path=path, pageSize=10_000)["data"]
+            assert records
+            assert all(set(schemas[schema]["required"]) <= set(record) for record in records)
+
+
+# ------------------------------------------------------------------------------------- our document says it
+
+
+def with_required(document: Json) -> Json:
+    """Our document, with the fields of records as required that are always there without ?columns=.
+
+    It says so in words: with ?columns=, which the given document does not have, they may be left out.
+    """
+    for name in ("CostAndUsageRecord", "ContractCommitmentRecord"):
+        schema = document["components"]["schemas"][name]
+        said, _, _ = schema["description"].removeprefix("Fields that are never null: ").partition(". ")
+        assert "required" not in schema
+        schema["required"] = said.split(", ")
+    return document
+
+
+def test_our_document_takes_and_promises_what_the_given_one_does(sample: Served) -> None:
+    assert list(lost(given_document(), with_required(our_document(sample)))) == []
+
+
+def test_no_field_can_be_dropped_or_become_another(sample: Served) -> None:
+    given, ours = given_document(), with_required(our_document(sample))
+    for name, schema in given["components"]["schemas"].items():
+        for field, told in schema["properties"].items():
+            dropped, changed, required, wider = (copy.deepcopy(ours) for _ in range(4))
+            del dropped["components"]["schemas"][name]["properties"][field]
+            assert list(lost(given, dropped)), (name, field)
+            changed["components"]["schemas"][name]["properties"][field]["type"] = "null"
+            changed["components"]["schemas"][name]["properties"][field].pop("$ref", None)
+            assert list(lost(given, changed)), (name, field)
+            if field in schema.get("required", []):
+                required["components"]["schemas"][name]["required"].remove(field)
+                # nobody minds a body that need not have it
+                assert bool(list(lost(given, required))) == (name != "ExportRequest"), (name, field)
+            if "enum" in told:
+                enum = wider["components"]["schemas"][name]["properties"][field]["enum"]
+                enum.remove("csv") if name == "ExportRequest" else enum.append("x")
+                assert list(lost(given, wider)), (name, field)
+
+
+PAGE_SIZE = ("paths", "/cost-and-usage", "get", "parameters", 10, "schema")
+EXPORT = ("components", "schemas", "ExportRequest")
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "found"),
+    [
+        (("paths",), lambda paths: paths.pop("/schema"), "get /schema: is missing"),
+        (PAGE_SIZE, lambda size: size.update(maximum=9999), "pageSize: has another maximum"),
+        (PAGE_SIZE, lambda size: size.update(minimum=2), "pageSize: has another minimum"),
+        (PAGE_SIZE, lambda size: size.update(default=100), "pageSize: has another default"),
+        (PAGE_SIZE, lambda size: size.update(multipleOf=2), "pageSize: multipleOf cannot be compared"),
+        (PAGE_SIZE[:-2], lambda parameters: parameters.pop(0), "billingPeriodStart: is missing"),
+        (
+            PAGE_SIZE[:-2],
+            lambda parameters: parameters[0].update(required=True),
+            "billingPeriodStart: is req",
+        ),
+        (PAGE_SIZE[:-2], lambda parameters: parameters[3]["schema"].update(enum=["fal"]), "has other values"),
+        (PAGE_SIZE[:-2], lambda parameters: parameters[3]["schema"].update(format="uuid"), "another format"),
+        (PAGE_SIZE[:-2], lambda parameters: parameters[-1].update(required=True), "columns: is required"),
+        ((*PAGE_SIZE[:-3], "responses"), lambda told: told.pop("429"), "429: is missing"),
+        (PAGE_SIZE[:-3], lambda told: told.update(operationId="x"), "has another operationId"),
+        (PAGE_SIZE[:-3], lambda told: told.update(security=[]), "has a security of its own"),
+        (EXPORT, lambda body: body.update(additionalProperties=False), ".*: is of one alone"),
+        (EXPORT, lambda body: body["required"].append("format"), "format: is required by one alone"),
+        (EXPORT, lambda body: body["properties"].update(x={"type": "string"}), ".x: is of one alone"),
+        (EXPORT, lambda body: body["properties"]["format"].update(default="json"), "another default"),
+        (("security",), lambda ways: ways.pop(), "security: apiKeyAuth is missing"),
+        (("components", "securitySchemes", "apiKeyAuth"), lambda way: way.update(name="Key"), "is another"),
+    ],
+)
+def test_nothing_else_can_be_dropped_or_become_another(
+    sample: Served, where: tuple[Any, ...], change: Callable[[Any], object], found: str
+) -> None:
+    ours = with_required(our_document(sample))
+    part = ours
+    for key in where:
+        part = part[key]
+    change(part)
+    (said,) = lost(given_document(), ours)
+    assert found in said
