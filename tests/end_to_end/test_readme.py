@@ -1,5 +1,6 @@
 """What the README shows, runs."""
 
+import json
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.fal_server import FalServer, World
 
@@ -47,6 +49,33 @@ def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
         "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource = 'billing_events'"
         " or (ChargeCategory = 'Usage' and ChargeClass is null)"
     ) == world.total_cost("default")
+
+
+def test_the_commands_for_the_api_are_answered(sample: Warehouse, tmp_path: Path) -> None:
+    (commands,) = (block for block in BLOCKS if "python -m api" in block)
+    with serving(sample.path.with_suffix(".published"), tmp_path) as served:
+        done = run(
+            [
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                commands.replace("http://127.0.0.1:8000/focus/v1", served.url),
+            ],
+            FOCUS_API_TOKENS_FILE=served.settings.tokens_file,
+            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        )
+    assert done.code == 0, done.output
+    decoder, text, answers = json.JSONDecoder(), done.output, []
+    while text:
+        answer, end = decoder.raw_decode(text)
+        answers.append(answer)
+        text = text[end:]
+    cost_and_usage, commitments, schema, export = answers
+    assert len(cost_and_usage["data"]) == 100
+    assert {record["BillingAccountId"] for record in commitments["data"]} == {"fal-acme"}
+    assert schema["focusVersion"] == "1.3"
+    assert export["status"] in ("Pending", "Processing", "Complete")
 
 
 @pytest.mark.parametrize("variables", ["fal_charge_grain: hour", "fal_host_provider_name: A cloud"])
