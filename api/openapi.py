@@ -26,7 +26,8 @@ TYPES: dict[str, Json] = {
     "String": TEXT,
     "Number": {"type": "number"},
     "DateTime": DATE_TIME,
-    "JSON": {},  # of any type: what a provider wrote that is no JSON is a string
+    # what a provider wrote that is no JSON is a string
+    "JSON": {"type": ["object", "array", "string", "number", "boolean"]},
 }
 # what the document says beyond the type
 REFINED: dict[str, Json] = {

@@ -66,7 +66,8 @@ class Publications:
         self.seen: tuple[int, int] | None = None  # inode and mtime of the published file
         self.looked_at = -LOOK_EVERY
         self.newest_id = ""  # or else
-        self.problem = self.told = ""
+        self.problem = ""
+        self.told: object = None  # what the log was last told of a problem
         self.opened: dict[str, Publication] = {}  # the one used last is the last
 
     @contextmanager
@@ -95,13 +96,14 @@ class Publications:
     def _look(self) -> None:
         """Pin what is published, if that is another than before; what cannot be served leaves that served."""
         self.looked_at = time.monotonic()
+        seen = None
         try:
             status = self.published.stat()
             seen = (status.st_ino, status.st_mtime_ns)
             if seen != self.seen:
                 pinned = self._pin()
                 self._open(pinned)
-                self.newest_id, self.seen, self.told = pinned, seen, ""
+                self.newest_id, self.seen, self.told = pinned, seen, None
                 self._forget_old_ones()
         except (OSError, duckdb.Error, NotPublishedError) as error:
             self.problem = f"{DATABASE} cannot be served; the server's log says why"
@@ -109,9 +111,9 @@ class Publications:
                 self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
             if isinstance(error, NotPublishedError):
                 self.problem = f"{DATABASE} cannot be served: {error}"
-            if str(error) != self.told:
+            if self.told != (seen, type(error)):  # once, not on each look
                 log.error("%s cannot be served: %s", self.published, error)
-            self.told = str(error)
+            self.told = (seen, type(error))
 
     def _pin(self) -> str:
         """Link the published file into the folder, under its own name; that name."""

@@ -76,7 +76,9 @@ MARTS = {
             ('acme', '2026-01', true, '2026-02-03 04:05:06.5'),
             ('acme', '2026-02', false, '2026-02-27 00:00:00'),
             ('studio', '2026-02', true, '2026-03-05 00:00:00'),
-            ('studio', '2026-03', false, '2026-03-06 00:00:00')
+            ('studio', '2026-03', false, '2026-03-06 00:00:00'),
+            ('gap', '2024-01', true, '2024-02-01 00:00:00'),
+            ('gap', '2024-03', true, '2024-04-01 00:00:00')
         ) as months (billing_account_id, month, is_complete, updated)
     """,
     "focus.data_generator": """

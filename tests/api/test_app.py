@@ -324,3 +324,17 @@ def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
         ):
             assert api.head(exported(api, **fields)["downloadUrl"]).headers["content-type"] == kind
         assert exported(limited)["recordCount"] == 0
+
+
+def test_an_export_is_its_tokens_as_long_as_it_may_see_as_much(small: Served) -> None:
+    with small.limited_to("narrowed", "acme", "studio") as api:
+        url = exported(api)["downloadUrl"]
+        assert api.get(url).status_code == 200
+        file = small.settings.tokens_file
+        content = file.read_text()
+        assert '"acme","studio"' in content
+        file.write_text(content.replace('"acme","studio"', '"studio"'))
+        assert api.get("/schema").status_code == 200
+        assert api.get(url).status_code == 404
+        file.write_text(content)
+        assert api.get(url).status_code == 200

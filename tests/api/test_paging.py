@@ -1,5 +1,6 @@
 """Page tokens: sealed, and for one query alone."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ POSITION = Position("publication", digest("query"), 12, 345, "2026-01-01T00:00:0
 
 def test_a_token_says_where_a_walk_is() -> None:
     assert unsealed(sealed(POSITION, SECRET), digest("query"), SECRET) == POSITION
+
+
+def test_a_token_can_be_read_by_nobody_else() -> None:
+    tokens = {sealed(POSITION, SECRET) for _ in range(3)}
+    assert len(tokens) == 3
+    for token in tokens:
+        assert b"publication" not in base64.urlsafe_b64decode(token + "==")
 
 
 def test_no_other_spelling_of_a_token_is_one() -> None:
@@ -51,3 +59,5 @@ def test_the_secret_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
     file = tmp_path / "exports" / ".secret"
     secret = kept_secret(file)
     assert (len(secret), kept_secret(file), file.stat().st_mode & 0o777) == (32, secret, 0o600)
+    file.write_bytes(b"")
+    assert len(kept_secret(file)) == 32

@@ -147,6 +147,21 @@ def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -
     assert newest(kept) == "a"
 
 
+def test_what_cannot_be_served_leaves_the_last_one_served(
+    published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    assert newest(kept) == "a"
+    (published / "fal_focus.duckdb").unlink()
+    assert newest(kept) == "a"
+    (published / "fal_focus.duckdb").write_bytes(b"no database")
+    assert newest(kept) == newest(kept) == "a"
+    assert caplog.text.count("cannot be served") == 2
+    publish_small(published, "b")
+    assert newest(kept) == "b"
+
+
 def test_a_query_can_neither_write_nor_read_files(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a")

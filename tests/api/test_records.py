@@ -115,7 +115,14 @@ def test_filters_combine(api: httpx.Client, filters: dict[str, str], rows: int) 
     ("filters", "completeness", "last_updated"),
     [
         ({}, "Incomplete", "2026-03-06T00:00:00Z"),
-        ({"billingPeriodEnd": "2026-02-01T00:00:00Z"}, "Complete", "2026-02-03T04:05:06.5Z"),
+        (
+            {"billingPeriodStart": "2024-03-01T00:00:00Z", "billingPeriodEnd": "2026-02-01T00:00:00Z"},
+            "Complete",
+            "2026-02-03T04:05:06.5Z",
+        ),
+        ({"billingPeriodEnd": "2024-02-01T00:00:00Z"}, "Complete", "2024-02-01T00:00:00Z"),
+        ({"billingPeriodEnd": "2024-03-01T00:00:00Z"}, "Incomplete", "2024-02-01T00:00:00Z"),
+        ({"billingPeriodEnd": "2026-02-01T00:00:00Z"}, "Incomplete", "2026-02-03T04:05:06.5Z"),
         ({"billingPeriodEnd": "2026-03-01T00:00:00Z"}, "Incomplete", "2026-03-05T00:00:00Z"),
         ({"billingPeriodStart": "2027-01-01T00:00:00Z"}, "Incomplete", None),
     ],

@@ -112,6 +112,7 @@ HASH = "0" * 64
         f'[{{"name": "x", "sha256": "{HASH[1:]}"}}]',
         '[{"name": "x", "sha256": "ü"}]',
         f'[{{"name": "x", "sha256": "{HASH}"}}, {{"name": "x", "sha256": "{HASH}"}}]',
+        f'[{{"name": "x", "sha256": "{HASH}", "billing_account": ["acme"]}}]',
     ],
 )
 def test_nobody_may_while_the_file_cannot_be_understood(tokens: Tokens, content: str) -> None:
