@@ -79,6 +79,9 @@ def main() -> int:
     """The command line; its exit code."""
     try:
         cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:  # no command: which there are
+        error.show()
+        return MISUSED
     except click.ClickException as error:
         print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
         return MISUSED
