@@ -60,7 +60,7 @@ def test_an_empty_landing_zone_builds_empty_typed_marts(tmp_path: Path, dbt_buil
         assert warehouse.value(f"select count(*) from focus.{mart}") == 0
     assert warehouse.value("select count(*) from finops.invoice_reconciliation") == 0
     schemas = warehouse.rows("select distinct table_schema from information_schema.tables order by all")
-    made = ["conformance", "finops", "focus", "intermediate", "seeds", "staging"]
+    made = ["api", "conformance", "finops", "focus", "intermediate", "seeds", "staging"]
     assert [schema for (schema,) in schemas] == made
 
 
