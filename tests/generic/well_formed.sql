@@ -29,7 +29,12 @@
     {%- do broken.append((column ~ ' not in (' ~ sql_texts(values) ~ ')', words)) %}
 {%- endfor %}
 
-select * from (
+select {{ (shown + ['finding']) | join(', ') }}
+from (
+    select
+        *,
+        row_number() over (partition by finding order by {{ (shown + ['finding']) | join(', ') }}) as finding_row
+    from (
 {%- if broken %}
 select
     {%- for column in shown %}
@@ -60,7 +65,8 @@ from {{ model }}
 group by {{ key | join(', ') }}
 having count(*) > 1
 {%- endfor %}
-) as found
-order by row_number() over (partition by finding order by {{ (shown or ['finding']) | join(', ') }}), finding
+    ) as found
+) as numbered
+order by finding_row, finding
 
 {% endtest %}
