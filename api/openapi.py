@@ -8,7 +8,7 @@ from typing import Any
 
 from api.export_files import MEDIA_TYPES
 from api.parameters import CHARGE_CATEGORIES, DEFAULT_PAGE_SIZE, PAGE_SIZES
-from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
+from api.queries import COLUMN_DEFINITION, CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 
 Json = dict[str, Any]
 
@@ -332,15 +332,7 @@ SCHEMAS: dict[str, Json] = {
                 "description": "Which of datasets has it; not in FOCUS's API, which has one list for both.",
             },
         },
-        "required": [
-            "columnName",
-            "dataType",
-            "requirement",
-            "nullable",
-            "description",
-            "category",
-            "dataset",
-        ],
+        "required": list(COLUMN_DEFINITION),
     },
     "Error": {
         "type": "object",
