@@ -38,6 +38,7 @@ CHARGES = """
         'billing_events',
         'Usage',
         null,
+        null,
         null
     from range(?) as charges (n)
 """

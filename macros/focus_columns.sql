@@ -137,3 +137,9 @@
 {% macro is_added_to_row(column) -%}
     coalesce(x_Repairs like '%"{{ column }}"%', false)
 {%- endmacro %}
+
+{# whether a row is usage that no other row of an invoice charges as well: a correction is of usage charged elsewhere #}
+{% macro is_ordinary_usage(relation=none) -%}
+    {%- set row = relation ~ '.' if relation else '' -%}
+    ({{ row }}ChargeCategory = 'Usage' and {{ row }}ChargeClass is null)
+{%- endmacro %}

@@ -173,6 +173,37 @@
     cast({{ amount }} as decimal(38, 9))
 {%- endmacro %}
 
+{# how often b > 0 goes into a >= 0, both with at most 18 decimals: an exact integer, which an engine's / would round #}
+{% macro whole_quotient(a, b) -%}{{ return(adapter.dispatch('whole_quotient')(a, b)) }}{%- endmacro %}
+
+{# DuckDB divides decimals as doubles and only integers exactly: of both, the count of 10^-18 is an integer #}
+{% macro duckdb__whole_quotient(a, b) -%}
+    cast(replace(cast({{ money(a) }} as varchar), '.', '') as hugeint)
+    // cast(replace(cast({{ money(b) }} as varchar), '.', '') as hugeint)
+{%- endmacro %}
+
+{% macro spark__whole_quotient(a, b) -%}
+    ({{ money(a) }} div {{ money(b) }})
+{%- endmacro %}
+
+{# a / b as the next integer that is not less, exactly; a >= 0, b > 0 #}
+{% macro quotient_rounded_up(a, b) -%}
+    {{ whole_quotient(a, b) }} + case when {{ money(a) }} % {{ money(b) }} > 0 then 1 else 0 end
+{%- endmacro %}
+
+{# a / b, b a positive integer, rounded once to 6 decimals, a half away from zero: DECIMAL(38, 6) #}
+{% macro rounded_quotient(a, b) -%}
+    {%- set step = money(b ~ ' * cast(0.000001 as decimal(7, 6))') -%}
+    cast(
+        case when {{ a }} < 0 then -1 else 1 end
+        * (
+            {{ whole_quotient('abs(' ~ a ~ ')', step) }}
+            + case when 2 * ({{ money('abs(' ~ a ~ ')') }} % {{ step }}) >= {{ step }} then 1 else 0 end
+        )
+        as decimal(38, 0)
+    ) * cast(0.000001 as decimal(7, 6))
+{%- endmacro %}
+
 {#
     The text of a number in one spelling, for a reader of JSON may have written 2.50 as 2.5 and 0.0000001 as 1e-07. What is no
     number stays as it is.

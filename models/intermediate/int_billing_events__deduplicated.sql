@@ -33,7 +33,10 @@ single as (
 
 repeated as (
 
-    select events.*
+    select
+        events.*,
+        (events.output_units is not null and events.unit_price_usd is not null) or events.misfit_meter is not null
+            as has_meter
     from {{ ref('stg_fal__billing_events') }} as events
     inner join {{ repeated_requests }} as repeated_requests
         on
@@ -58,6 +61,7 @@ decided as (
         unit_price_usd,
         output_units,
         misfit_meter,
+        has_meter,
         min({{ struct({
             'negative_cost_nano_usd': '-cost_nano_usd',
             'has_no_discount': 'percent_discount is null',
@@ -77,7 +81,39 @@ decided as (
         billed_at,
         unit_price_usd,
         output_units,
-        misfit_meter
+        misfit_meter,
+        has_meter
+
+),
+
+metered as (
+
+    select distinct
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        billed_at,
+        cost_nano_usd
+    from repeated
+    where has_meter
+
+),
+
+metered_once as (
+
+    -- fal may state an event without its units or price, and again with both: the same cost is not charged twice
+    select decided.*
+    from decided
+    left join metered
+        on
+            decided.account = metered.account
+            and decided.charge_date = metered.charge_date
+            and decided.request_id = metered.request_id
+            and decided.endpoint_id = metered.endpoint_id
+            and decided.billed_at = metered.billed_at
+            and -decided.chosen.negative_cost_nano_usd = metered.cost_nano_usd
+    where decided.has_meter or metered.account is null
 
 ),
 
@@ -111,7 +147,7 @@ once as (
         {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd,
         {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
         false as is_only_event
-    from decided
+    from metered_once
 
 ),
 

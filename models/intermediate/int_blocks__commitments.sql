@@ -6,13 +6,9 @@ usage_rows as (
 
 ),
 
-scope_commitments as (
+scopes as (
 
-    select distinct
-        account,
-        scope,
-        contract_commitment_id
-    from {{ ref('int_commitments__scopes') }}
+    select * from {{ ref('int_commitments__scopes') }}
 
 ),
 
@@ -22,43 +18,69 @@ terms as (
 
 ),
 
-blocks as (
+used as (
 
     select
         account,
         charge_date,
-        scope,
-        {{ money('sum(prepayable_cost)') }} as prepayable_cost,
-        {{ money('sum(effective_cost)') }} as effective_cost,
-        {{ quantity('sum(pricing_quantity)') }} as pricing_quantity
+        endpoint_id,
+        pricing_unit,
+        sum(prepayable_cost) as prepayable_cost,
+        sum(effective_cost) as effective_cost,
+        sum(pricing_quantity) as pricing_quantity
     from usage_rows
-    group by account, charge_date, scope
+    group by account, charge_date, endpoint_id, pricing_unit
 
 ),
 
 open_commitments as (
 
+    -- of a block a Spend commitment covers all, a Usage commitment what is in its unit
     select
-        blocks.account,
-        blocks.charge_date,
-        blocks.scope,
+        used.account,
+        used.charge_date,
+        used.endpoint_id,
         terms.contract_commitment_id,
         terms.contract_commitment_category,
         terms.payment,
+        terms.unit,
         terms.prepaid_rank,
         terms.drawable_amount,
-        blocks.prepayable_cost,
-        blocks.effective_cost,
-        blocks.pricing_quantity
-    from blocks
-    inner join scope_commitments
-        on blocks.account = scope_commitments.account and blocks.scope = scope_commitments.scope
+        {{ money('sum(used.prepayable_cost)') }} as prepayable_cost,
+        {{ money('sum(used.effective_cost)') }} as effective_cost,
+        {{ quantity('sum(used.pricing_quantity)') }} as pricing_quantity
+    from used
+    inner join scopes
+        on
+            used.account = scopes.account
+            and used.endpoint_id = scopes.endpoint_id
+            and used.pricing_unit = scopes.pricing_unit
     inner join terms
         on
-            scope_commitments.account = terms.account
-            and scope_commitments.contract_commitment_id = terms.contract_commitment_id
-            and blocks.charge_date >= terms.drawn_from
-            and blocks.charge_date < terms.end_day
+            scopes.account = terms.account
+            and scopes.contract_commitment_id = terms.contract_commitment_id
+            and used.charge_date >= terms.drawn_from
+            and used.charge_date < terms.end_day
+    group by
+        used.account,
+        used.charge_date,
+        used.endpoint_id,
+        terms.contract_commitment_id,
+        terms.contract_commitment_category,
+        terms.payment,
+        terms.unit,
+        terms.prepaid_rank,
+        terms.drawable_amount
+
+),
+
+ordered as (
+
+    -- Within a day, usage that fewer credits can pay for comes first: what is left for it elsewhere is least.
+    select
+        *,
+        cast(count(prepaid_rank) over (partition by account, charge_date, endpoint_id) as bigint) as prepaid_count
+    from open_commitments
 
 ),
 
@@ -69,10 +91,10 @@ counted as (
         *,
         {{ money('(sum(effective_cost) over so_far) - effective_cost') }} as cost_before,
         {{ quantity('(sum(pricing_quantity) over so_far) - pricing_quantity') }} as quantity_before
-    from open_commitments
+    from ordered
     window so_far as (
         partition by contract_commitment_id
-        order by charge_date asc, scope asc
+        order by charge_date asc, prepaid_count asc, endpoint_id asc
         rows between unbounded preceding and current row
     )
 

@@ -7,7 +7,8 @@ blocks as (
     select distinct
         account,
         charge_date,
-        scope,
+        prepaid_count,
+        endpoint_id,
         prepayable_cost
     from {{ ref('int_blocks__commitments') }}
     where payment = 'prepaid'
@@ -49,7 +50,7 @@ asked_in_step_{{ step }} as (
         on
             previous.account = commitments.account
             and previous.charge_date = commitments.charge_date
-            and previous.scope = commitments.scope
+            and previous.endpoint_id = commitments.endpoint_id
             and commitments.prepaid_rank = {{ step }}
 
 ),
@@ -61,7 +62,7 @@ summed_in_step_{{ step }} as (
         {{ money(
             'sum(asked_' ~ step ~ ') over (
                 partition by account
-                order by charge_date asc, scope asc
+                order by charge_date asc, prepaid_count asc, endpoint_id asc
                 rows between unbounded preceding and current row
             ) - asked_' ~ step
         ) }} as before_{{ step }}
@@ -84,7 +85,7 @@ drawn as (
     select
         waterfall.account,
         waterfall.charge_date,
-        waterfall.scope,
+        waterfall.endpoint_id,
         {{ prepaid_step_columns(steps, 'waterfall') }}
     from after_step_{{ steps }} as waterfall
 

@@ -17,7 +17,7 @@ invoiced_usage as (
         {{ utc_date('ChargePeriodStart') }} as first_day,
         {{ utc_date('ChargePeriodEnd') }} as last_day
     from reports
-    where x_ChargeSource = 'invoice' and ChargeCategory = 'Usage' and ChargeClass is null
+    where x_ChargeSource = 'invoice' and {{ is_ordinary_usage() }}
 
 ),
 

@@ -45,7 +45,8 @@ metered as (
 
 estimated as (
 
-    -- an estimate is asked for one day; what it says of another day is that day's own estimate to say
+    -- An estimate is requested for one day; its rows of another day are in that day's own estimate. Events hold usage
+    -- alone, so credits, taxes and corrections of an estimate count in an open month whatever feed the usage comes from.
     select
         {{ all_focus_columns('from_reports') }}
     from from_reports
@@ -56,7 +57,8 @@ estimated as (
     where
         from_reports.x_ChargeSource = 'estimate'
         and from_reports.is_of_its_day
-        and day_sources.charge_source = 'estimate'
+        and not day_sources.is_month_closed
+        and (day_sources.charge_source = 'estimate' or not {{ is_ordinary_usage('from_reports') }})
 
 ),
 

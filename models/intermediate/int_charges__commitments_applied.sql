@@ -51,7 +51,8 @@ counted as (
         on
             usage_rows.account = blocks.account
             and usage_rows.charge_date = blocks.charge_date
-            and usage_rows.scope = blocks.scope
+            and usage_rows.endpoint_id = blocks.endpoint_id
+            and (blocks.contract_commitment_category = 'Spend' or usage_rows.pricing_unit = blocks.unit)
 
 ),
 

@@ -31,7 +31,7 @@ after_step_0 as (
         on
             usage_rows.account = blocks.account
             and usage_rows.charge_date = blocks.charge_date
-            and usage_rows.scope = blocks.scope
+            and usage_rows.endpoint_id = blocks.endpoint_id
     where usage_rows.prepayable_cost <> 0
 
 ),

@@ -30,6 +30,12 @@ closed_months as (
 
 ),
 
+covered as (
+
+    select * from {{ ref('int_charge_days__covered_by_invoices') }}
+
+),
+
 running as (
 
     select
@@ -56,12 +62,23 @@ days as (
 
 landed_days as (
 
-    select distinct
+    select
         account,
         cast(landed_partition as date) as landed_date
     from files
     -- an open day may still bring usage
     where is_complete and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
+    union
+    -- the usage of a day that an invoice covers is known from it
+    select
+        days.account,
+        days.commitment_date as landed_date
+    from days
+    inner join covered
+        on
+            days.account = covered.account
+            and days.commitment_date >= covered.covered_from
+            and days.commitment_date < covered.covered_until
 
 ),
 

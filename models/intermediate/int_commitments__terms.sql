@@ -64,14 +64,14 @@ in_days as (
 
 ranked as (
 
-    -- credits that end first are used first
+    -- Credits that end first are used first, by the instant, not by the day. The id only separates equal terms.
     select
         *,
         case
             when payment = 'prepaid'
                 then row_number() over (
                     partition by account, payment
-                    order by end_day asc, first_day asc, contract_commitment_id asc
+                    order by period_end asc, period_start asc, committed_amount asc, contract_commitment_id asc
                 )
         end as prepaid_rank
     from in_days

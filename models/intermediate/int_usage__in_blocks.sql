@@ -6,13 +6,12 @@ charges as (
 
 ),
 
-scopes as (
+covered as (
 
     select distinct
         account,
         endpoint_id,
-        pricing_unit,
-        scope
+        pricing_unit
     from {{ ref('int_commitments__scopes') }}
 
 ),
@@ -25,7 +24,8 @@ as_of as (
 
 usage as (
 
-    -- What a prepaid commitment may pay for: the cost of the charge. An invoice has said already what it did not bill.
+    -- What a prepaid commitment may pay for: the cost of the charge. An invoice states what it bills, so at most the part
+    -- that it does not bill is drawn, never more than the cost and never against its sign.
     select
         x_ChargeId as charge_id,
         x_Account as account,
@@ -37,8 +37,9 @@ usage as (
         coalesce(ContractedUnitPrice, 0) as contracted_unit_price,
         case
             when x_ChargeSource <> 'invoice' then EffectiveCost
-            when EffectiveCost >= 0 then greatest(EffectiveCost - BilledCost, {{ money(0) }})
-            else least(EffectiveCost - BilledCost, {{ money(0) }})
+            when EffectiveCost >= 0
+                then least(greatest(EffectiveCost - BilledCost, {{ money(0) }}), EffectiveCost)
+            else greatest(least(EffectiveCost - BilledCost, {{ money(0) }}), EffectiveCost)
         end as prepayable_cost
     from charges
     -- a provider's file may have said itself what applies
@@ -48,30 +49,36 @@ usage as (
 
 in_blocks as (
 
-    -- A block is a day's usage of one scope: the same commitments may pay for all of it. Within a block the order is by
-    -- endpoint and charge, between blocks by day and scope: a total order, the same on any engine.
+    -- A block is a day's usage of one endpoint: the same prepaid commitments cover all of it. Within a block charges are in
+    -- the order of their ids, so the order of all charges is total and the same on any engine.
     select
         usage.charge_id,
         usage.account,
         usage.charge_date,
-        scopes.scope,
+        usage.endpoint_id,
+        usage.pricing_unit,
         usage.effective_cost,
         usage.pricing_quantity,
         usage.contracted_unit_price,
         usage.prepayable_cost,
-        {{ money('sum(usage.prepayable_cost) over running') }} as prepayable_so_far,
-        {{ money('sum(usage.effective_cost) over running') }} as cost_so_far,
-        {{ quantity('sum(usage.pricing_quantity) over running') }} as quantity_so_far
+        {{ money('sum(usage.prepayable_cost) over of_the_block') }} as prepayable_so_far,
+        {{ money('sum(usage.effective_cost) over of_the_block') }} as cost_so_far,
+        {{ quantity('sum(usage.pricing_quantity) over of_the_unit') }} as quantity_so_far
     from usage
-    inner join scopes
+    inner join covered
         on
-            usage.account = scopes.account
-            and usage.endpoint_id = scopes.endpoint_id
-            and usage.pricing_unit = scopes.pricing_unit
+            usage.account = covered.account
+            and usage.endpoint_id = covered.endpoint_id
+            and usage.pricing_unit = covered.pricing_unit
     inner join as_of on usage.account = as_of.account and usage.charge_date < as_of.as_of
-    window running as (
-        partition by usage.account, usage.charge_date, scopes.scope
-        order by usage.endpoint_id asc, usage.charge_id asc
+    window of_the_block as (
+        partition by usage.account, usage.charge_date, usage.endpoint_id
+        order by usage.charge_id asc
+        rows between unbounded preceding and current row
+    ),
+    of_the_unit as (
+        partition by usage.account, usage.charge_date, usage.endpoint_id, usage.pricing_unit
+        order by usage.charge_id asc
         rows between unbounded preceding and current row
     )
 

@@ -71,7 +71,9 @@ class Charge:
         if self.source != "invoice":
             return self.effective
         unbilled = self.effective - self.billed
-        return max(unbilled, ZERO) if self.effective >= 0 else min(unbilled, ZERO)
+        if self.effective >= 0:
+            return min(max(unbilled, ZERO), self.effective)
+        return max(min(unbilled, ZERO), self.effective)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def random_account(seed: str, account: str) -> tuple[list[Charge], list[Commitme
                 quantity=quantity,
                 price=price,
                 effective=effective,
-                billed=effective * draw.choice((0, 1, 1, 2)) / 2 if source == "invoice" else effective,
+                billed=effective * draw.choice((-1, 0, 1, 1, 2, 3)) / 2 if source == "invoice" else effective,
                 source=source,
             )
         )
@@ -145,12 +147,12 @@ def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Dr
     def clamp(commitment: Commitment, amount: Decimal) -> Decimal:
         return min(max(amount, ZERO), commitment.drawable)
 
-    def scope(charge: Charge) -> str:
-        return ", ".join(sorted(f'"{c.id}"' for c in commitments if c.covers(charge)))
+    def credits_of(charge: Charge) -> int:
+        return sum(c.payment == "prepaid" and c.covers(charge) and c.is_open(charge.day) for c in commitments)
 
-    for charge in sorted(charges, key=lambda c: (c.day, scope(c), c.endpoint, c.id)):
+    for charge in sorted(charges, key=lambda c: (c.day, credits_of(c), c.endpoint, c.id)):
         left = charge.prepayable
-        for commitment in sorted(commitments, key=lambda c: (c.end, c.start, c.id)):
+        for commitment in sorted(commitments, key=lambda c: (c.end, c.start, c.amount, c.id)):
             if not (commitment.covers(charge) and commitment.is_open(charge.day)):
                 continue
             counted = charge.quantity if commitment.category == "Usage" else charge.effective
@@ -223,7 +225,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         )
         connection.execute(
             "create or replace table intermediate.int_charge_days__covered_by_invoices"
-            " (account varchar, covered_until date)"
+            " (account varchar, covered_from date, covered_until date)"
         )
         connection.execute(
             "create or replace table staging.stg_fal__landed_files as"
@@ -238,7 +240,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " x_Account varchar, ChargePeriodStart timestamptz, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
-            " ChargeCategory varchar, InvoiceId varchar, ContractApplied varchar)"
+            " ChargeCategory varchar, ChargeClass varchar, InvoiceId varchar, ContractApplied varchar)"
         )
         rows = [
             (
@@ -258,7 +260,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         insert(
             connection,
             "insert into intermediate.int_charges__by_precedence"
-            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null)",
+            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null, null)",
             rows,
         )
 

@@ -1,5 +1,6 @@
 -- To the nano-dollar: of what is staged for an account and day, as many events are charged as there are different ones,
--- each at the cost of one of its repeats, the greatest. A hash tells texts apart, which takes half the time: two that
+-- each at the cost of one of its repeats, the greatest. An event without units or price is not charged beside one of the
+-- same request, endpoint, time and cost that has both. A hash tells texts apart, which takes half the time: two that
 -- shared one would be found here, not hidden.
 {% set days = untested_parts('tested_days', ref('int_event_days')) %}
 
@@ -23,14 +24,82 @@ events as (
 
 ),
 
+without_meter as (
+
+    select
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        billed_at,
+        max(cost_nano_usd) as cost_nano_usd
+    from {{ ref('stg_fal__billing_events') }}
+    where
+        {{ is_in_parts(days, ['account', 'charge_date']) }}
+        and (output_units is null or unit_price_usd is null)
+        and misfit_meter is null
+    group by account, charge_date, request_id, endpoint_id, billed_at, output_units, unit_price_usd
+
+),
+
+stated_with_meter as (
+
+    select
+        account,
+        charge_date,
+        request_id,
+        endpoint_id,
+        billed_at,
+        cost_nano_usd
+    from {{ ref('stg_fal__billing_events') }}
+    where
+        {{ is_in_parts(days, ['account', 'charge_date']) }}
+        and ((output_units is not null and unit_price_usd is not null) or misfit_meter is not null)
+
+),
+
+not_charged as (
+
+    select
+        without_meter.account,
+        without_meter.charge_date,
+        -1 as event_count,
+        -without_meter.cost_nano_usd as cost_nano_usd
+    from without_meter
+    where exists (
+        select 1 from stated_with_meter
+        where
+            without_meter.account = stated_with_meter.account
+            and without_meter.charge_date = stated_with_meter.charge_date
+            and without_meter.request_id = stated_with_meter.request_id
+            and without_meter.endpoint_id = stated_with_meter.endpoint_id
+            and without_meter.billed_at = stated_with_meter.billed_at
+            and without_meter.cost_nano_usd = stated_with_meter.cost_nano_usd
+    )
+
+),
+
+counted as (
+
+    select
+        account,
+        charge_date,
+        1 as event_count,
+        cost_nano_usd
+    from events
+    union all
+    select * from not_charged
+
+),
+
 staged as (
 
     select
         account,
         charge_date,
-        count(*) as event_count,
+        sum(event_count) as event_count,
         sum(cost_nano_usd) as cost_nano_usd
-    from events
+    from counted
     group by account, charge_date
 
 ),

@@ -1,5 +1,5 @@
--- To the last digit: on a day that the estimate speaks for, the mart has what it says, and on any other day nothing
--- of it.
+-- To the last digit: on a day whose usage comes from the estimate, the mart has all rows of the estimate, on another day
+-- of an open month those that are not ordinary usage, and in a closed month none.
 with
 
 csv as (
@@ -12,7 +12,8 @@ csv as (
     inner join {{ ref('int_charge_days__sources') }} as days
         on estimates.account = days.account and estimates.landed_date = days.charge_date
     where
-        days.charge_source = 'estimate'
+        not days.is_month_closed
+        and (days.charge_source = 'estimate' or not {{ is_ordinary_usage('estimates') }})
         and {{ utc_date('estimates.ChargePeriodStart') }} = estimates.landed_date
         and estimates.ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'estimates.ChargePeriodStart')) }}
     group by estimates.account, estimates.landed_date

@@ -1,5 +1,5 @@
--- A day that events or an estimate charge is in the mart, from one feed or another, unless its month is closed and the
--- invoice does not bill the day.
+-- A day with usage in events or in an estimate has usage in the mart, from one feed or another, unless its month is
+-- closed and the invoice does not bill the day. Ordinary usage on both sides: a day with a credit alone has none.
 with
 
 charged as (
@@ -13,7 +13,7 @@ charged as (
         account,
         landed_date as charge_date
     from {{ ref('stg_fal__focus_estimates') }}
-    where {{ utc_date('ChargePeriodStart') }} = landed_date
+    where {{ utc_date('ChargePeriodStart') }} = landed_date and {{ is_ordinary_usage() }}
 
 ),
 
@@ -25,7 +25,7 @@ mart as (
         {{ utc_date('ChargePeriodStart') }} as charge_date,
         ChargePeriodEnd as period_end
     from {{ ref('cost_and_usage') }}
-    where ChargeCategory = 'Usage' and ChargeClass is null
+    where {{ is_ordinary_usage() }}
 
 ),
 

@@ -11,7 +11,7 @@ usage as (
         ChargePeriodStart as period_start,
         ChargePeriodEnd as period_end
     from {{ ref('cost_and_usage') }}
-    where ChargeCategory = 'Usage' and ChargeClass is null
+    where {{ is_ordinary_usage() }}
 
 ),
 

@@ -1,6 +1,6 @@
--- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv tell different stories: usage that
--- it leaves unbilled and no commitment had the money for, usage that it bills though a commitment had money left, and a
--- purchase of credits that it shows with a cost, which the usage that draws on them has as well.
+-- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice leaves
+-- unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage that it bills at
+-- less than nothing or above its cost, purchases and commitments that have no counterpart or one of another amount.
 {{ config(severity='warn') }}
 
 with
@@ -31,11 +31,11 @@ drawn as (
 
 money_left as (
 
-    -- what was left at the end of the day in the commitments that the charge's scope could draw on
+    -- what was left at the end of the day in the commitments that could pay for the endpoint
     select
         blocks.account,
         blocks.charge_date,
-        blocks.scope,
+        blocks.endpoint_id,
         {{ money('sum(days.remaining)') }} as remaining
     from {{ ref('int_blocks__commitments') }} as blocks
     inner join {{ ref('int_commitments__by_day') }} as days
@@ -43,7 +43,7 @@ money_left as (
             blocks.contract_commitment_id = days.contract_commitment_id
             and blocks.charge_date = days.commitment_date
     where blocks.payment = 'prepaid'
-    group by blocks.account, blocks.charge_date, blocks.scope
+    group by blocks.account, blocks.charge_date, blocks.endpoint_id
 
 ),
 
@@ -53,16 +53,38 @@ purchases as (
 
 ),
 
+commitments as (
+
+    select * from {{ ref('int_commitments__terms') }}
+    where payment = 'prepaid'
+
+),
+
+landed_invoices as (
+
+    select distinct
+        x_Account as account,
+        InvoiceId as invoice_id
+    from charges
+    where InvoiceId is not null
+
+),
+
 usage_findings as (
 
     select
-        charges.x_ChargeId as charge_id,
         charges.InvoiceId as invoice_id,
+        charges.x_ChargeId as charge_id,
+        charges.BilledCost as billed_cost,
         case
+            when
+                charges.BilledCost * sign(charges.EffectiveCost) < 0
+                or abs(charges.BilledCost) > abs(charges.EffectiveCost)
+                then 'usage is billed at less than nothing or above its EffectiveCost: no more than that is drawn'
             when usage_rows.prepayable_cost <> coalesce(drawn.applied_cost, 0)
-                then 'leaves a cost unbilled that no prepaid commitment had the money for'
+                then 'usage is left unbilled that no prepaid commitment had the money for'
             when charges.BilledCost > 0 and money_left.remaining > 0
-                then 'bills a cost that a prepaid commitment had the money for'
+                then 'usage is billed that a prepaid commitment had the money for'
         end as finding
     from charges
     inner join usage_rows on charges.x_ChargeId = usage_rows.charge_id
@@ -70,7 +92,7 @@ usage_findings as (
         on
             usage_rows.account = money_left.account
             and usage_rows.charge_date = money_left.charge_date
-            and usage_rows.scope = money_left.scope
+            and usage_rows.endpoint_id = money_left.endpoint_id
     left join drawn on charges.x_ChargeId = drawn.charge_id
 
 ),
@@ -78,15 +100,51 @@ usage_findings as (
 purchase_findings as (
 
     select
-        charge_id,
-        invoice_id,
-        'shows a purchase of credits with an effective cost, or another amount than the commitment has' as finding
-    from purchases
-    where effective_cost <> 0 or billed_cost <> committed_amount
+        charges.InvoiceId as invoice_id,
+        charges.x_ChargeId as charge_id,
+        charges.BilledCost as billed_cost,
+        case
+            when purchases.charge_id is null
+                then 'the purchase is of no commitment: add it to the seed, or this invoice_id to its commitment'
+            when purchases.effective_cost <> 0
+                then 'the purchase of ' || purchases.contract_commitment_id
+                    || ' has an EffectiveCost, which the usage that draws on it has as well'
+            when purchases.billed_cost <> purchases.committed_amount
+                then 'the purchase of ' || purchases.contract_commitment_id || ' has another amount: it commits '
+                    || {{ plain_decimal('purchases.committed_amount') }}
+        end as finding
+    from charges
+    left join purchases on charges.x_ChargeId = purchases.charge_id
+    where charges.ChargeCategory = 'Purchase' and charges.ChargeClass is null
+
+),
+
+commitment_findings as (
+
+    -- its own row stands beside the invoice, which has no row for it
+    select
+        commitments.invoice_id,
+        cast(null as {{ dbt.type_string() }}) as charge_id,
+        commitments.committed_amount as billed_cost,
+        commitments.contract_commitment_id || ' names this invoice, which has no purchase left for it: correct the seed'
+            as finding
+    from commitments
+    inner join landed_invoices
+        on commitments.account = landed_invoices.account and commitments.invoice_id = landed_invoices.invoice_id
+    left join purchases on commitments.contract_commitment_id = purchases.contract_commitment_id
+    where purchases.contract_commitment_id is null
+
+),
+
+findings as (
+
+    select * from usage_findings
+    union all
+    select * from purchase_findings
+    union all
+    select * from commitment_findings
 
 )
 
-select * from usage_findings
+select * from findings
 where finding is not null
-union all
-select * from purchase_findings

@@ -14,7 +14,8 @@ terms as (
 
 paced as (
 
-    -- the pace is the mean of the last 28 days, or of all there are
+    -- The pace is the mean of the last 28 days, or of all there are: a sum and a number of days, so that nothing is rounded
+    -- before the end. A commitment is used up since the day after the last one on which something was left of it.
     select
         days.account,
         terms.contract_id,
@@ -26,8 +27,10 @@ paced as (
         days.applied_so_far,
         days.remaining,
         {{ days_between('days.commitment_date', 'days.end_day') }} - 1 as days_left,
-        cast(sum(days.applied) over last_28_days as double) / count(*) over last_28_days as daily_pace,
-        min(case when days.remaining <= 0 then days.commitment_date end) over so_far as used_up_on
+        {{ money('sum(days.applied) over last_28_days') }} as pace_amount,
+        count(*) over last_28_days as pace_days,
+        min(days.commitment_date) over so_far as first_date,
+        max(case when days.remaining > 0 then days.commitment_date end) over so_far as last_date_with_rest
     from days
     inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     window last_28_days as (
@@ -47,7 +50,11 @@ forecast as (
 
     select
         *,
-        case when daily_pace > 0 then ceil(cast(remaining as double) / daily_pace) end as days_to_run_out
+        case
+            when pace_amount > 0 then {{ quotient_rounded_up('remaining * pace_days', 'pace_amount') }}
+        end as days_to_run_out,
+        {{ money('greatest(remaining * pace_days - greatest(pace_amount, ' ~ money(0) ~ ') * days_left, ' ~ money(0) ~ ')') }}
+            as expires_in_pace_days
     from paced
 
 ),
@@ -70,16 +77,14 @@ burn_down as (
 
         ---------- forecast at the pace of the last 28 days
         cast(days_left as bigint) as days_left,
-        cast(round(daily_pace, 6) as decimal(38, 6)) as daily_amount,
+        {{ rounded_quotient('pace_amount', 'pace_days') }} as daily_amount,
         case
-            when remaining <= 0 then used_up_on
+            when remaining <= 0
+                then coalesce({{ utc_date(utc_add('day', 1, 'last_date_with_rest')) }}, first_date)
             when days_to_run_out <= days_left
                 then {{ utc_date(utc_add('day', 'cast(days_to_run_out as int)', 'commitment_date')) }}
         end as runs_out_on,
-        cast(
-            round(greatest(cast(remaining as double) - greatest(daily_pace, 0) * days_left, 0), 6)
-            as decimal(38, 6)
-        ) as expires_unused_amount
+        {{ rounded_quotient('expires_in_pace_days', 'pace_days') }} as expires_unused_amount
 
     from forecast
 

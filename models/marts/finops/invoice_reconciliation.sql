@@ -70,6 +70,24 @@ by_month as (
 
 ),
 
+event_days_by_month as (
+
+    -- of a closed month nothing of events counts, so what its invoice does not bill is stated here
+    select
+        day_sources.account,
+        day_sources.charge_month,
+        count(distinct day_sources.charge_date) as days_not_invoiced,
+        sum(from_events.EffectiveCost) as event_usage_not_invoiced_usd
+    from day_sources
+    inner join from_events
+        on
+            day_sources.account = from_events.x_Account
+            and day_sources.charge_date = {{ utc_date('from_events.ChargePeriodStart') }}
+    where day_sources.is_month_closed and not day_sources.is_invoiced
+    group by day_sources.account, day_sources.charge_month
+
+),
+
 days_by_month as (
 
     select
@@ -119,13 +137,19 @@ reconciled as (
         ---------- days with events or estimates, by the feed that counts
         cast(coalesce(days_by_month.days_from_invoice, 0) as bigint) as days_from_invoice,
         cast(coalesce(days_by_month.days_from_events, 0) as bigint) as days_from_events,
-        cast(coalesce(days_by_month.days_from_estimate, 0) as bigint) as days_from_estimate
+        cast(coalesce(days_by_month.days_from_estimate, 0) as bigint) as days_from_estimate,
+
+        ---------- days with events in a closed month that no usage on an invoice covers
+        cast(coalesce(event_days_by_month.days_not_invoiced, 0) as bigint) as days_not_invoiced,
+        {{ money('coalesce(event_days_by_month.event_usage_not_invoiced_usd, 0)') }} as event_usage_not_invoiced_usd
 
     from by_month
     left join closed_months
         on by_month.account = closed_months.account and by_month.charge_month = closed_months.charge_month
     left join days_by_month
         on by_month.account = days_by_month.account and by_month.charge_month = days_by_month.charge_month
+    left join event_days_by_month
+        on by_month.account = event_days_by_month.account and by_month.charge_month = event_days_by_month.charge_month
 
 )
 
