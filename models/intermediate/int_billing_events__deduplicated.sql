@@ -100,20 +100,29 @@ metered as (
 
 ),
 
+decided_with_cost as (
+
+    select
+        *,
+        {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd
+    from decided
+
+),
+
 metered_once as (
 
     -- fal may state an event without its units or price, and again with both: the same cost is not charged twice
-    select decided.*
-    from decided
+    select decided_with_cost.*
+    from decided_with_cost
     left join metered
         on
-            decided.account = metered.account
-            and decided.charge_date = metered.charge_date
-            and decided.request_id = metered.request_id
-            and decided.endpoint_id = metered.endpoint_id
-            and decided.billed_at = metered.billed_at
-            and -decided.chosen.negative_cost_nano_usd = metered.cost_nano_usd
-    where decided.has_meter or metered.account is null
+            decided_with_cost.account = metered.account
+            and decided_with_cost.charge_date = metered.charge_date
+            and decided_with_cost.request_id = metered.request_id
+            and decided_with_cost.endpoint_id = metered.endpoint_id
+            and decided_with_cost.billed_at = metered.billed_at
+            and decided_with_cost.cost_nano_usd = metered.cost_nano_usd
+    where decided_with_cost.has_meter or metered.account is null
 
 ),
 
@@ -144,7 +153,7 @@ once as (
         output_units,
         chosen.auth_method,
         chosen.percent_discount,
-        {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd,
+        cost_nano_usd,
         {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
         false as is_only_event
     from metered_once

@@ -45,8 +45,8 @@ metered as (
 
 estimated as (
 
-    -- An estimate is requested for one day; its rows of another day are in that day's own estimate. Events hold usage
-    -- alone, so credits, taxes and corrections of an estimate count in an open month whatever feed the usage comes from.
+    -- An estimate is requested for one day; its rows of another day are in that day's own estimate. Events hold only
+    -- usage, so credits, taxes and corrections of an estimate count in an open month, whatever feed usage comes from.
     select
         {{ all_focus_columns('from_reports') }}
     from from_reports

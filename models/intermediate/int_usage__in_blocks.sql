@@ -24,8 +24,8 @@ as_of as (
 
 usage as (
 
-    -- What a prepaid commitment may pay for: the cost of the charge. An invoice states what it bills, so at most the part
-    -- that it does not bill is drawn, never more than the cost and never against its sign.
+    -- What a prepaid commitment may pay for: the cost of the charge. An invoice states what it bills, so at most what
+    -- it does not bill is drawn, never more than the cost and never against its sign.
     select
         x_ChargeId as charge_id,
         x_Account as account,
@@ -49,8 +49,8 @@ usage as (
 
 in_blocks as (
 
-    -- A block is a day's usage of one endpoint: the same prepaid commitments cover all of it. Within a block charges are in
-    -- the order of their ids, so the order of all charges is total and the same on any engine.
+    -- A block is a day's usage of one endpoint: the same prepaid commitments cover all of it. Within a block charges
+    -- are in the order of their ids, so the order of all charges is total and the same on any engine.
     select
         usage.charge_id,
         usage.account,

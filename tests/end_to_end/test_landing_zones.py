@@ -379,3 +379,47 @@ def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
     assert built.rows("select count(*) from staging.base_fal__typed_billing_events") == [(20,)]
     newest = max(folder.name for folder in landing.rglob("load=*"))
     assert newest != f"load={listed[0]}"
+
+
+def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
+    tmp_path: Path, dbt_build: Build
+) -> None:
+    landing = tmp_path / "landing"
+    write_events(
+        landing, "acme", "2026-09-16", [page(event("not invoiced", timestamp='"2026-09-16T12:00:00Z"'))]
+    )
+    header = "InvoiceId,ChargeCategory,ChargeClass,EffectiveCost,BilledCost,ChargePeriodStart,ChargePeriodEnd"
+    invoice = [
+        # more than its cost is left unbilled; 375 were committed; nobody committed to 20
+        "INV-acme-2026-10,Usage,,10,-5,2026-09-15T00:00:00Z,2026-09-16T00:00:00Z",
+        "INV-acme-2026-10,Purchase,,0,370,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
+        "INV-acme-2026-10,Purchase,,0,20,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
+    ]
+    estimate = [
+        # no events, no ordinary usage
+        ",Credit,,-1,-1,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
+        ",Usage,Correction,-0.5,-0.5,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
+    ]
+    for source, partition, rows in (("invoice", "2026-10", invoice), ("estimate", "2026-10-20", estimate)):
+        write_report(landing, "acme", source, partition, "\n".join([header, *rows, ""]).encode(), len(rows))
+    built = dbt_build(landing)
+    assert "Published" in built.output
+    assert built.rows(
+        "select ChargeCategory, ChargeClass, EffectiveCost from focus.cost_and_usage"
+        " where x_ChargeSource = 'estimate' order by all"
+    ) == [("Credit", None, Decimal(-1)), ("Usage", "Correction", Decimal("-0.5"))]
+    assert built.rows(
+        "select commitment_date, applied_amount from finops.commitment_burn_down"
+        " where contract_commitment_id = 'acme-credits-2026-09' and applied_amount <> 0 order by all"
+    ) == [(date(2026, 9, 15), Decimal(10)), (date(2026, 10, 20), Decimal("-0.5"))]
+    assert built.rows(
+        "select days_not_invoiced, event_usage_not_invoiced_usd from finops.invoice_reconciliation"
+        " where charge_month = '2026-09-01'"
+    ) == [(1, Decimal("0.0018"))]
+    for words in (
+        "usage is billed at less than nothing or above its EffectiveCost",
+        "acme-credits-2026-09: its purchase has another amount, not the committed 375",
+        "the purchase is of no commitment",
+        "days_not_invoiced 1 · first_day 2026-09-16",
+    ):
+        assert words in built.output

@@ -1,6 +1,6 @@
--- To the nano-dollar: of what is staged for an account and day, as many events are charged as there are different ones,
--- each at the cost of one of its repeats, the greatest. An event without units or price is not charged beside one of the
--- same request, endpoint, time and cost that has both. A hash tells texts apart, which takes half the time: two that
+-- To the nano-dollar: of what is staged for an account and day, as many events are charged as are different, each at
+-- the cost of one of its repeats, the greatest. An event without units or price is not charged beside one of the same
+-- request, endpoint, time and cost that has both. Texts are compared by a hash, which takes half the time: two that
 -- shared one would be found here, not hidden.
 {% set days = untested_parts('tested_days', ref('int_event_days')) %}
 

@@ -1,5 +1,5 @@
--- To the last digit: on a day whose usage comes from the estimate, the mart has all rows of the estimate, on another day
--- of an open month those that are not ordinary usage, and in a closed month none.
+-- To the last digit: on a day whose usage comes from the estimate, the mart has all rows of the estimate, on another
+-- day of an open month those that are not ordinary usage, and in a closed month none.
 with
 
 csv as (

@@ -1,5 +1,5 @@
--- Days with events in a closed month that no usage on the invoice covers. Nothing of them counts, since the invoice is the
--- bill: it may be partial. Land the invoice of the month after again, or ask fal for what is missing.
+-- Days with events in a closed month that no usage on an invoice covers. Nothing of them counts, since the invoice is
+-- the bill, and the invoice may be partial: land it again, or ask fal for what is missing.
 {{ config(severity='warn') }}
 
 select

@@ -1,6 +1,6 @@
--- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice leaves
--- unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage that it bills at
--- less than nothing or above its cost, purchases and commitments that have no counterpart or one of another amount.
+-- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice
+-- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage that it
+-- bills at less than nothing or above its cost, purchases and commitments without a counterpart or of another amount.
 {{ config(severity='warn') }}
 
 with
@@ -107,10 +107,13 @@ purchase_findings as (
             when purchases.charge_id is null
                 then 'the purchase is of no commitment: add it to the seed, or this invoice_id to its commitment'
             when purchases.effective_cost <> 0
-                then 'the purchase of ' || purchases.contract_commitment_id
-                    || ' has an EffectiveCost, which the usage that draws on it has as well'
+                then
+                    purchases.contract_commitment_id
+                    || ': its purchase has an EffectiveCost, which the usage that draws on it has as well'
             when purchases.billed_cost <> purchases.committed_amount
-                then 'the purchase of ' || purchases.contract_commitment_id || ' has another amount: it commits '
+                then
+                    purchases.contract_commitment_id
+                    || ': its purchase has another amount, not the committed '
                     || {{ plain_decimal('purchases.committed_amount') }}
         end as finding
     from charges

@@ -14,8 +14,8 @@ terms as (
 
 paced as (
 
-    -- The pace is the mean of the last 28 days, or of all there are: a sum and a number of days, so that nothing is rounded
-    -- before the end. A commitment is used up since the day after the last one on which something was left of it.
+    -- The pace is the mean of the last 28 days, or of all there are: a sum and a number of days, so that nothing is
+    -- rounded before the end. A commitment is used up since the day after the last one on which something was left.
     select
         days.account,
         terms.contract_id,
@@ -53,8 +53,7 @@ forecast as (
         case
             when pace_amount > 0 then {{ quotient_rounded_up('remaining * pace_days', 'pace_amount') }}
         end as days_to_run_out,
-        {{ money('greatest(remaining * pace_days - greatest(pace_amount, ' ~ money(0) ~ ') * days_left, ' ~ money(0) ~ ')') }}
-            as expires_in_pace_days
+        {{ money('remaining * pace_days - greatest(pace_amount, 0) * days_left') }} as rest_in_pace_days
     from paced
 
 ),
@@ -84,7 +83,7 @@ burn_down as (
             when days_to_run_out <= days_left
                 then {{ utc_date(utc_add('day', 'cast(days_to_run_out as int)', 'commitment_date')) }}
         end as runs_out_on,
-        {{ rounded_quotient('expires_in_pace_days', 'pace_days') }} as expires_unused_amount
+        {{ rounded_quotient('greatest(rest_in_pace_days, 0)', 'pace_days') }} as expires_unused_amount
 
     from forecast
 
