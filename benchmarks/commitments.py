@@ -86,7 +86,7 @@ def main() -> int:
                 "insert into intermediate.int_accounts__known values ('acme', 'acme', null, 'Account')"
             )
             connection.execute(
-                "insert into staging.stg_fal__landed_files select 'acme', null, true, true,"
+                "insert into staging.stg_fal__landed_files select 'acme', null, true,"
                 " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
             )
             began = time.perf_counter()

@@ -32,6 +32,8 @@ without_meter as (
         request_id,
         endpoint_id,
         billed_at,
+        output_units,
+        unit_price_usd,
         max(cost_nano_usd) as cost_nano_usd
     from {{ ref('stg_fal__billing_events') }}
     where
@@ -44,38 +46,18 @@ without_meter as (
 
 stated_with_meter as (
 
-    select
-        account,
-        charge_date,
-        request_id,
-        endpoint_id,
-        billed_at,
-        cost_nano_usd
-    from {{ ref('stg_fal__billing_events') }}
-    where
-        {{ is_in_parts(days, ['account', 'charge_date']) }}
-        and ((output_units is not null and unit_price_usd is not null) or misfit_meter is not null)
-
-),
-
-not_charged as (
-
-    select
-        without_meter.account,
-        without_meter.charge_date,
-        -1 as event_count,
-        -without_meter.cost_nano_usd as cost_nano_usd
-    from without_meter
-    where exists (
-        select 1 from stated_with_meter
-        where
-            without_meter.account = stated_with_meter.account
-            and without_meter.charge_date = stated_with_meter.charge_date
-            and without_meter.request_id = stated_with_meter.request_id
-            and without_meter.endpoint_id = stated_with_meter.endpoint_id
-            and without_meter.billed_at = stated_with_meter.billed_at
-            and without_meter.cost_nano_usd = stated_with_meter.cost_nano_usd
-    )
+    -- a join, not an exists: DuckDB keeps the few events without a meter in memory, not all the others
+    select distinct without_meter.*
+    from {{ ref('stg_fal__billing_events') }} as events
+    inner join without_meter
+        on
+            events.account = without_meter.account
+            and events.charge_date = without_meter.charge_date
+            and events.request_id = without_meter.request_id
+            and events.endpoint_id = without_meter.endpoint_id
+            and events.billed_at = without_meter.billed_at
+            and events.cost_nano_usd = without_meter.cost_nano_usd
+    where (events.output_units is not null and events.unit_price_usd is not null) or events.misfit_meter is not null
 
 ),
 
@@ -88,7 +70,12 @@ counted as (
         cost_nano_usd
     from events
     union all
-    select * from not_charged
+    select
+        account,
+        charge_date,
+        -1 as event_count,
+        -cost_nano_usd as cost_nano_usd
+    from stated_with_meter
 
 ),
 
