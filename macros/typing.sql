@@ -173,35 +173,39 @@
     cast({{ amount }} as decimal(38, 9))
 {%- endmacro %}
 
-{# how often b > 0 goes into a >= 0, both with at most 18 decimals: an exact integer, which an engine's / would round #}
-{% macro whole_quotient(a, b) -%}{{ return(adapter.dispatch('whole_quotient')(a, b)) }}{%- endmacro %}
+{#
+    a / b as the next integer that is not less, exactly; a >= 0, b > 0, both with at most 18 decimals. On Spark the result
+    has to fit a bigint: div wraps around without an error.
+#}
+{% macro quotient_rounded_up(a, b) -%}{{ return(adapter.dispatch('quotient_rounded_up')(a, b)) }}{%- endmacro %}
 
-{# DuckDB divides decimals as doubles and only integers exactly: of both, the count of 10^-18 is an integer #}
-{% macro duckdb__whole_quotient(a, b) -%}
-    cast(replace(cast({{ money(a) }} as varchar), '.', '') as hugeint)
-    // cast(replace(cast({{ money(b) }} as varchar), '.', '') as hugeint)
+{% macro duckdb__quotient_rounded_up(a, b) -%}
+    (({{ duckdb_units(a) }} + {{ duckdb_units(b) }} - 1) // {{ duckdb_units(b) }})
 {%- endmacro %}
 
-{% macro spark__whole_quotient(a, b) -%}
-    ({{ money(a) }} div {{ money(b) }})
+{% macro spark__quotient_rounded_up(a, b) -%}
+    (({{ money(a) }} div {{ money(b) }}) + case when {{ money(a) }} % {{ money(b) }} > 0 then 1 else 0 end)
 {%- endmacro %}
 
-{# a / b as the next integer that is not less, exactly; a >= 0, b > 0 #}
-{% macro quotient_rounded_up(a, b) -%}
-    {{ whole_quotient(a, b) }} + case when {{ money(a) }} % {{ money(b) }} > 0 then 1 else 0 end
-{%- endmacro %}
+{# a / b, b an integer from 1 to 99, rounded once to 6 decimals, a half away from zero: DECIMAL(38, 6) #}
+{% macro rounded_quotient(a, b) -%}{{ return(adapter.dispatch('rounded_quotient')(a, b)) }}{%- endmacro %}
 
-{# a / b, b a positive integer, rounded once to 6 decimals, a half away from zero: DECIMAL(38, 6) #}
-{% macro rounded_quotient(a, b) -%}
-    {%- set step = money(b ~ ' * cast(0.000001 as decimal(7, 6))') -%}
+{% macro duckdb__rounded_quotient(a, b) -%}
     cast(
-        case when {{ a }} < 0 then -1 else 1 end
-        * (
-            {{ whole_quotient('abs(' ~ a ~ ')', step) }}
-            + case when 2 * ({{ money('abs(' ~ a ~ ')') }} % {{ step }}) >= {{ step }} then 1 else 0 end
-        )
+        sign({{ a }})
+        * ((2 * abs({{ duckdb_units(a) }}) + {{ b }} * 1000000000000) // (2 * {{ b }} * 1000000000000))
         as decimal(38, 0)
     ) * cast(0.000001 as decimal(7, 6))
+{%- endmacro %}
+
+{# a quotient has 21 decimals: with so small a divisor its own rounding cannot reach the half that the cast decides by #}
+{% macro spark__rounded_quotient(a, b) -%}
+    cast({{ money(a) }} / cast({{ b }} as decimal(2, 0)) as decimal(38, 6))
+{%- endmacro %}
+
+{# DuckDB divides decimals as doubles and only integers exactly: an amount as the count of its 10^-18 #}
+{% macro duckdb_units(amount) -%}
+    cast(replace(cast({{ money(amount) }} as varchar), '.', '') as hugeint)
 {%- endmacro %}
 
 {#

@@ -51,7 +51,8 @@ forecast as (
     select
         *,
         case
-            when pace_amount > 0 then {{ quotient_rounded_up('remaining * pace_days', 'pace_amount') }}
+            when pace_amount > 0 and remaining * pace_days <= pace_amount * days_left
+                then {{ quotient_rounded_up('remaining * pace_days', 'pace_amount') }}
         end as days_to_run_out,
         {{ money('remaining * pace_days - greatest(pace_amount, 0) * days_left') }} as rest_in_pace_days
     from paced
@@ -80,7 +81,7 @@ burn_down as (
         case
             when remaining <= 0
                 then coalesce({{ utc_date(utc_add('day', 1, 'last_date_with_rest')) }}, first_date)
-            when days_to_run_out <= days_left
+            when days_to_run_out is not null
                 then {{ utc_date(utc_add('day', 'cast(days_to_run_out as int)', 'commitment_date')) }}
         end as runs_out_on,
         {{ rounded_quotient('greatest(rest_in_pace_days, 0)', 'pace_days') }} as expires_unused_amount
