@@ -12,3 +12,9 @@ def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("FAL_", "FOCUS_API_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many random landing zones to compare with the reference, and which."""
+    parser.addoption("--zones", type=int, default=10, help="number of random landing zones (default: 10)")
+    parser.addoption("--zones-seed", type=int, default=1, help="seed of the first of them (default: 1)")

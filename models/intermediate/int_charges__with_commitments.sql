@@ -35,12 +35,16 @@ applied as (
 
 drawn as (
 
-    -- What is paid already is not billed again. An invoice has said itself what it bills; what is added to a provider's
-    -- row is named in x_Repairs.
+    -- What is paid already is not billed again. An invoice states what it bills and is not altered. Off an invoice, no more
+    -- is billed than what credits leave of the cost; an estimate may state less. What is added to a provider's row is
+    -- named in x_Repairs.
     select
         {{ all_focus_columns('charges', {
-            'BilledCost': "case when charges.x_ChargeSource = 'invoice' then charges.BilledCost else "
-                ~ money('charges.BilledCost - coalesce(applied.prepaid_cost, 0)') ~ ' end',
+            'BilledCost': "case when charges.x_ChargeSource = 'invoice' or coalesce(applied.prepaid_cost, 0) = 0"
+                ~ ' then charges.BilledCost'
+                ~ ' when charges.EffectiveCost >= 0 then '
+                ~ money('least(charges.BilledCost, charges.EffectiveCost - applied.prepaid_cost)')
+                ~ ' else ' ~ money('greatest(charges.BilledCost, charges.EffectiveCost - applied.prepaid_cost)') ~ ' end',
             'ContractApplied': 'coalesce(charges.ContractApplied, applied.contract_applied)',
             'x_Repairs': "case when applied.contract_applied is not null and charges.x_ChargeSource in ('invoice', 'estimate')"
                 ~ " then coalesce(substr(charges.x_Repairs, 1, length(charges.x_Repairs) - 1) || ',', '[')"

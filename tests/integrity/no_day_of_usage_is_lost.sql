@@ -1,5 +1,6 @@
 -- A day with usage in events or in an estimate has usage in the mart, from one feed or another, unless its month is
 -- closed and the invoice does not bill the day. Ordinary usage on both sides: a day with a credit alone has none.
+-- A row of an estimate that is not within its own day counts on no day: warn_estimates_lie_in_their_own_day reports it.
 with
 
 charged as (
@@ -13,7 +14,10 @@ charged as (
         account,
         landed_date as charge_date
     from {{ ref('stg_fal__focus_estimates') }}
-    where {{ utc_date('ChargePeriodStart') }} = landed_date and {{ is_ordinary_usage() }}
+    where
+        {{ is_ordinary_usage() }}
+        and {{ utc_date('ChargePeriodStart') }} = landed_date
+        and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }}
 
 ),
 

@@ -35,7 +35,10 @@ feeds as (
         account,
         cast(0 as decimal(38, 18)) as event_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
-        cast(sum(coalesce(EffectiveCost, BilledCost)) as decimal(38, 18)) as estimated_usd
+        cast(
+            sum(case when {{ is_ordinary_usage() }} then coalesce(EffectiveCost, BilledCost) else 0 end)
+            as decimal(38, 18)
+        ) as estimated_usd
     from {{ ref('stg_fal__focus_estimates') }}
     where
         {{ utc_date('ChargePeriodStart') }} = landed_date

@@ -57,7 +57,7 @@ by_month as (
         charge_month,
         sum(case when feed = 'invoice' and kind = 'usage' then effective_cost end) as invoiced_usage_usd,
         sum(case when feed = 'billing_events' then effective_cost end) as event_usage_usd,
-        sum(case when feed = 'estimate' then effective_cost end) as estimated_usage_usd,
+        sum(case when feed = 'estimate' and kind = 'usage' then effective_cost end) as estimated_usage_usd,
         sum(case when feed = 'invoice' and kind = 'credit' then billed_cost end) as credits_usd,
         sum(case when feed = 'invoice' and kind = 'tax' then billed_cost end) as taxes_usd,
         sum(case when feed = 'invoice' and kind = 'correction' then billed_cost end) as corrections_usd,

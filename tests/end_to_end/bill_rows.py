@@ -1,0 +1,250 @@
+"""What a bill is made of: what is landed for an account, what its contracts state, and rows of the marts."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+ZERO = Decimal(0)
+DAY = timedelta(days=1)
+EVENTS, ESTIMATE, INVOICE = "billing_events", "estimate", "invoice"
+
+# ---------------------------------------------------------------- what is landed, and what contracts say
+
+
+@dataclass(frozen=True)
+class Event:
+    """A billed request."""
+
+    request_id: str
+    endpoint_id: str
+    timestamp: datetime
+    output_units: Decimal | None
+    unit_price: Decimal | None
+    percent_discount: Decimal | None
+    cost_nano_usd: Decimal
+    cost_subtotal: Decimal | None = None
+    auth_method: str | None = None
+
+    @property
+    def is_metered(self) -> bool:
+        return self.output_units is not None and self.unit_price is not None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of a FOCUS CSV. Its name is unique in an account and is landed as ChargeDescription."""
+
+    name: str
+    category: str
+    charge_class: str | None
+    start: datetime
+    end: datetime
+    billed: Decimal
+    effective: Decimal | None = None
+    resource: str | None = None
+    sku: str | None = None
+    unit: str | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    invoice_id: str | None = None
+    contract_applied: str | None = None
+
+    @property
+    def is_ordinary_usage(self) -> bool:
+        return self.category == "Usage" and self.charge_class is None
+
+
+@dataclass(frozen=True)
+class Load:
+    """One fetch of a partition: a UTC day of events or of an estimate, or a billing month of an invoice."""
+
+    feed: str
+    partition: str
+    load_id: str
+    rows: tuple[Any, ...]
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """A row of seeds/fal_contract_commitments."""
+
+    id: str
+    category: str
+    payment: str
+    amount: Decimal
+    start: datetime
+    end: datetime
+    unit: str = "USD"
+    pattern: str | None = None
+    invoice_id: str | None = None
+    opening: Decimal | None = None
+    opened: date | None = None
+
+    @property
+    def drawable(self) -> Decimal:
+        return self.amount if self.opening is None else self.opening
+
+    @property
+    def first_day(self) -> date:
+        return self.start.date()
+
+    @property
+    def drawn_from(self) -> date:
+        return self.opened or self.first_day
+
+    @property
+    def end_day(self) -> date:
+        """First day after the period: a commitment is open on each day that any of its period is on."""
+        return (self.end + DAY - timedelta(microseconds=1)).date()
+
+    @property
+    def days(self) -> list[date]:
+        """The days on which charges count."""
+        return [self.drawn_from + n * DAY for n in range((self.end_day - self.drawn_from).days)]
+
+    def clamp(self, amount: Decimal) -> Decimal:
+        return min(max(amount, ZERO), self.drawable)
+
+
+@dataclass
+class Account:
+    """All loads of an account, superseded ones included, and its commitments."""
+
+    alias: str
+    loads: list[Load] = field(default_factory=list)
+    commitments: list[Commitment] = field(default_factory=list)
+
+
+# ---------------------------------------------------------------- rows of the marts
+
+
+class Element(NamedTuple):
+    """An element of ContractApplied."""
+
+    contract_id: str
+    commitment_id: str
+    cost: Decimal
+    quantity: Decimal
+    unit: str
+
+
+def elements_of(contract_applied: str | None) -> tuple[Element, ...]:
+    """The elements of a ContractApplied, in order."""
+    if contract_applied is None:
+        return ()
+    elements = json.loads(contract_applied, parse_float=Decimal, parse_int=Decimal)["Elements"]
+    return tuple(
+        sorted(
+            Element(
+                element["ContractId"],
+                element["ContractCommitmentId"],
+                element["ContractCommitmentAppliedCost"],
+                element["ContractCommitmentAppliedQuantity"],
+                element["ContractCommitmentAppliedUnit"],
+            )
+            for element in elements
+        )
+    )
+
+
+class Line(NamedTuple):
+    """A row of focus.cost_and_usage. The columns from list_price on are empty on rows of a CSV."""
+
+    source: str
+    start: datetime
+    end: datetime
+    effective: Decimal
+    billed: Decimal
+    billing_period_start: datetime
+    status: str = "Estimated"
+    category: str = "Usage"
+    charge_class: str | None = None
+    record: str | None = None
+    invoice_id: str | None = None
+    resource: str | None = None
+    unit: str | None = None
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    auth_method: str | None = None
+    applied: tuple[Element, ...] = ()
+    list_price: Decimal | None = None
+    list_cost: Decimal | None = None
+    contracted_cost: Decimal | None = None
+    consumed: Decimal | None = None
+    consumed_unit: str | None = None
+    requests: int | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What makes it one charge."""
+        prices = () if self.record else (self.list_price, self.price, self.consumed_unit)
+        return (self.source, self.record, self.start, self.resource, self.unit, self.auth_method, *prices)
+
+    @property
+    def day(self) -> date:
+        return self.start.date()
+
+
+class BurnDown(NamedTuple):
+    """A row of finops.commitment_burn_down."""
+
+    commitment_id: str
+    day: date
+    applied: Decimal
+    applied_so_far: Decimal
+    remaining: Decimal
+    days_left: int
+    daily_amount: Decimal
+    runs_out_on: date | None
+    expires_unused: Decimal
+
+
+class Summary(NamedTuple):
+    """A row of finops.commitment_summary."""
+
+    commitment_id: str
+    as_of: date
+    status: str
+    applied: Decimal
+    remaining: Decimal
+    daily_amount: Decimal | None
+    runs_out_on: date | None
+    expires_unused: Decimal | None
+
+
+class Month(NamedTuple):
+    """A row of finops.invoice_reconciliation."""
+
+    charge_month: date
+    status: str
+    invoice_ids: str | None
+    invoiced: Decimal | None
+    events: Decimal | None
+    estimated: Decimal | None
+    minus_events: Decimal | None
+    minus_events_percent: Decimal | None
+    minus_estimates: Decimal | None
+    minus_estimates_percent: Decimal | None
+    credits: Decimal
+    taxes: Decimal
+    corrections: Decimal
+    others: Decimal
+    total: Decimal
+    days_from_invoice: int
+    days_from_events: int
+    days_from_estimate: int
+    days_not_invoiced: int
+    events_not_invoiced: Decimal
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What the marts should hold for an account, in any order."""
+
+    lines: list[Line]
+    burn_down: list[BurnDown]
+    summaries: list[Summary]
+    months: list[Month]
