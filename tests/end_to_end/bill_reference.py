@@ -349,7 +349,7 @@ def cost_of_part(line: Line, quantity: Decimal) -> Decimal:
 
 
 def with_applied(line: Line, parts: Sequence[tuple[Commitment, Decimal, Decimal]]) -> Line:
-    """The line with its ContractApplied. Off an invoice, no more is billed than what prepaid commitments leave."""
+    """The line with its ContractApplied. Off an invoice, credits reduce what is billed."""
     if not parts:
         return line
     elements = (Element(f"contract of {c.id}", c.id, cost, quantity, c.unit) for c, cost, quantity in parts)
