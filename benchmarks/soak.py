@@ -23,6 +23,7 @@ from statistics import median
 import httpx
 
 from benchmarks.api_server import Server, publish_multiplied, serving
+from benchmarks.measure import print_ratio
 
 LIST = "/focus/v1/cost-and-usage"
 COMMITMENTS = "/focus/v1/contract-commitments"
@@ -197,6 +198,7 @@ def main() -> int:
         f"memory at the median of each fifth of the time: {', '.join(f'{held:.0f}' for held in medians)} MB"
     )
     print(f"at most: {', '.join(f'{max(held):.0f}' for held in fifths)} MB")
+    print_ratio("soak: memory at the end ÷ that after a fifth of the time", medians[4] / medians[1])
     if errors:
         raise SystemExit("the server failed at a request")
     if medians[4] - medians[1] > GROWTH:
