@@ -77,12 +77,13 @@ def replace_rows(text: str, rows: list[Row]) -> str:
 
 
 def describe_machine() -> str:
-    """The commit, the number of cores, the processor and the version of Python."""
+    """The commit, the processors, the version of Python and the load average."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()
     models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return f"{commit}, {os.cpu_count()} × {models[0]}, Python {platform.python_version()}"
+    machine = f"{os.cpu_count()} × {models[0]}, Python {platform.python_version()}"
+    return f"{commit}, {machine}, load average {os.getloadavg()[0]:.0f}"
 
 
 def find_reason_to_skip(name: str) -> str | None:
