@@ -19,7 +19,7 @@ UNITS := not end_to_end and not spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo serve conformance export test test-spark check lint units end-to-end build-sample sample clean
+.PHONY: help install run demo serve conformance export bench test test-spark check lint units end-to-end build-sample sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Ja
 
 check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## what to run between edits: under two minutes
+
+bench: $(INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
 	$(BIN)/ruff check .

@@ -1,9 +1,9 @@
-"""What the API's pages cost: `python -m benchmarks.api --roapi PROGRAM [--published FOLDER] [--rows N] ...`.
+"""What the API's pages cost: `python -m benchmarks.api [--roapi PROGRAM] [--published FOLDER] ...`.
 
 Of a publication whose charges are multiplied to so many: the times of pages of 1,000 records, of all charges
 and of one model's, the first and a late one; then pages a second by 16 clients. Beside them the same pages by
-ROAPI, from the published Parquet by offset, and by a bare query in this process whose rows become JSON in
-Python. They are asked in turns, so that what else the machine does meets all of them.
+a bare query in this process whose rows become JSON in Python and, with --roapi, by ROAPI, from the published
+Parquet by offset. They are asked in turns, so that what else the machine does meets all of them.
 
 What is multiplied is a publication of a build, such as `make serve` makes of the sample. ROAPI needs a Python
 of its own, made by
@@ -33,6 +33,7 @@ import msgspec
 
 from api.app import BASE
 from benchmarks.api_server import Server, cpu_seconds, free_port, publish_multiplied, running, serving
+from benchmarks.measure import print_ratio
 from publishing import DATABASE
 
 PAGE = 1000  # records
@@ -41,6 +42,7 @@ CLIENTS = 16
 KEPT = 2.0  # seconds that a connection is used again
 SLOW_REPEATS = 3  # of what sorts all for each page
 FILTER = {"chargeCategory": "Usage", "resourceId": "fal-ai/flux/dev"}
+IN_ORDER = "ROAPI, in order"
 COLUMNS = {"chargeCategory": "ChargeCategory", "resourceId": "ResourceId"}
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -205,7 +207,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--roapi", metavar="PROGRAM", required=True, help="bin/roapi of its Python")
+    parser.add_argument("--roapi", metavar="PROGRAM", help="bin/roapi of its Python; without, it is left out")
     parser.add_argument("--published", type=Path, metavar="FOLDER", default=Path("published"))
     parser.add_argument("--rows", type=int, default=1_000_000, help="a multiple of 10,000")
     parser.add_argument("--repeats", type=int, default=200, help="times that each page is asked for")
@@ -218,24 +220,29 @@ def main() -> int:
         published = work / "published"
         publish_multiplied(options.published, published, options.rows, "benchmark")
         api = Api(stack.enter_context(serving(published, work)))
-        served = stack.enter_context(roapi_serving(options.roapi, published / "cost_and_usage.parquet", work))
-        compare(api, Roapi(*served), Roapi(*served, "x_ChargeId"), Bare(published / DATABASE), options)
+        peers: dict[str, Api | Roapi | Bare] = {"api": api, "bare query": Bare(published / DATABASE)}
+        if options.roapi:
+            parquet = published / "cost_and_usage.parquet"
+            served = stack.enter_context(roapi_serving(options.roapi, parquet, work))
+            peers |= {"ROAPI": Roapi(*served), IN_ORDER: Roapi(*served, "x_ChargeId")}
+        compare(peers, options)
     return 0
 
 
-def compare(api: Api, roapi: Roapi, in_order: Roapi, bare: Bare, options: argparse.Namespace) -> None:
+def compare(peers: dict[str, Api | Roapi | Bare], options: argparse.Namespace) -> None:
     """Ask all of them in turns."""
+    api, bare = peers["api"], peers["bare query"]
+    assert isinstance(api, Api) and isinstance(bare, Bare)
     late = {False: options.rows - PAGE, True: options.rows // 10 - PAGE}
     for is_filtered, behind in late.items():
         api.walk(is_filtered, behind)
     for place in api.tokens:
         bare.learn(*place)
-    peers = {"api": api, "ROAPI": roapi, "bare query": bare, "ROAPI, in order": in_order}
     times: dict[tuple[str, bool, int], list[float]] = {}
     print(f"load average {os.getloadavg()[0]:.1f}; {options.repeats} times each", flush=True)
     for repeat in range(options.repeats):
         if repeat == SLOW_REPEATS:
-            del peers["ROAPI, in order"]
+            peers = {name: peer for name, peer in peers.items() if name != IN_ORDER}
         for name, peer in peers.items():
             for is_filtered in late:
                 for behind in (0, late[is_filtered]):
@@ -247,9 +254,11 @@ def compare(api: Api, roapi: Roapi, in_order: Roapi, bare: Bare, options: argpar
         print(f"{name:16} {what:20} p50 {p50:7.1f} ms, p99 {p99:7.1f} ms, {p99 / p50:4.1f} x")
     for is_filtered, behind in late.items():
         first, last = (median(times["api", is_filtered, place]) for place in (0, behind))
-        print(f"{'filtered ' if is_filtered else ''}page {behind // PAGE + 1:,}: {last / first:.2f} x page 1")
+        print_ratio(
+            f"api: time of a late page{' with a filter' if is_filtered else ''} ÷ page 1", last / first
+        )
     places = [behind for is_filtered, behind in api.tokens if not is_filtered]
-    peers = {"api": api, "ROAPI": roapi, "bare query": bare}
+    peers = {name: peer for name, peer in peers.items() if name != IN_ORDER}
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
     for _ in range(3):
         for name, peer in peers.items():
@@ -260,6 +269,8 @@ def compare(api: Api, roapi: Roapi, in_order: Roapi, bare: Bare, options: argpar
             f"{name:16} {pages:6.1f} pages a second with {CLIENTS} clients, {cpu:6.1f} ms of CPU a page;"
             f" the api has {medians['api'][0] / pages:.2f} x its rate"
         )
+    cpu_ratio = medians["api"][1] / medians["bare query"][1]
+    print_ratio("api: CPU of a page with 16 clients ÷ that of the bare query", cpu_ratio)
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.landing_zone import write_days
-from benchmarks.measure import Cost, measured
+from benchmarks.measure import Cost, measured, print_ratio
 
 FIRST_DAY = date(2025, 1, 1)
 
@@ -128,7 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.builds", description=__doc__.splitlines()[0])
     parser.add_argument("--days", type=int, default=100)
     parser.add_argument(
-        "--fewer", type=int, metavar="DAYS", default=10, help="what a new day is compared with"
+        "--fewer", type=int, metavar="DAYS", default=10, help="what a new day is compared with; 0: nothing"
     )
     parser.add_argument("--events", type=int, default=100_000, help="a day")
     parser.add_argument("--endpoints", type=int, default=40)
@@ -148,17 +148,19 @@ def main() -> int:
         short, long = Project(Path(name) / "short", shape), Project(Path(name) / "long", shape)
         one.land(0, 1)
         fixed = one.build("first build of one event")
-        short.land(0, options.fewer)
-        *_, short_daily = short.build_all(options.fewer)
+        if options.fewer:
+            short.land(0, options.fewer)
+            *_, short_daily = short.build_all(options.fewer)
         long.land(0, options.days)
         query = measured([sys.executable, "-m", "benchmarks.builds", "--query", str(long.landing)])[0]
         say("a hand-written query", query)
         first, nothing, daily = long.build_all(options.days)
-        print(
-            f"first build beside that of one event: {(first.wall - fixed.wall) / query.wall:.2f} x the query"
-        )
-        print(f"a new day: {daily.wall / nothing.wall:.2f} x a build of nothing")
-        print(f"a new day: {daily.wall / short_daily.wall:.2f} x the same after {options.fewer} days")
+        above_fixed = (first.wall - fixed.wall) / query.wall
+        print(f"first build beside that of one event: {above_fixed:.2f} x the query")
+        print_ratio("builds: first build ÷ the first build of one event", first.cpu / fixed.cpu)
+        print_ratio("builds: a new day ÷ a build when nothing is new", daily.cpu / nothing.cpu)
+        if options.fewer:
+            print(f"a new day: {daily.wall / short_daily.wall:.2f} x the same after {options.fewer} days")
         disk = long.warehouse.stat().st_size / 1e6
         print(f"landing zone {size(long.landing):.0f} MB, warehouse {disk:.0f} MB")
         look_up(long, options.days // 2)

@@ -2,7 +2,7 @@
 
 One account, a year of charges on 200 endpoints. All commitments overlap; half are prepaid and run out, half
 in arrears and never do, so most charges count for several. Against it, in the same run: the charges
-copied once into a table, which is what it costs to touch them.
+copied into a table, the best of three, which is what it costs to touch them.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from benchmarks.measure import print_ratio
 from tests.end_to_end.commitment_worlds import write_warehouse
 from tests.end_to_end.test_commitments import MODELS
 
@@ -67,6 +68,15 @@ COMMITMENTS = """
 """
 
 
+def copy_charges(connection: duckdb.DuckDBPyConnection) -> float:
+    """Copy all charges into a table and drop it: seconds of the copy."""
+    began = time.perf_counter()
+    connection.execute("create table copied as from intermediate.int_charges__by_precedence")
+    copying = time.perf_counter() - began
+    connection.execute("drop table copied")
+    return copying
+
+
 def main() -> int:
     """Print wall time by model, the ratio to the copy, peak memory and the size on disk."""
     parser = argparse.ArgumentParser(
@@ -89,10 +99,7 @@ def main() -> int:
                 "insert into staging.stg_fal__landed_files select 'acme', null, true,"
                 " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
             )
-            began = time.perf_counter()
-            connection.execute("create table copied as from intermediate.int_charges__by_precedence")
-            copying = time.perf_counter() - began
-            connection.execute("drop table copied")
+            copying = min(copy_charges(connection) for _ in range(3))
         dbt = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--log-path", str(folder), "run"]
         arguments = ["--select", *MODELS, "--target-path", str(folder / "target")]
         settings = {"FAL_WAREHOUSE": str(warehouse), "FAL_LANDING_DIR": str(folder)}
@@ -110,6 +117,7 @@ def main() -> int:
             f" {spent:.1f} s, {spent / copying:.1f} x a copy of the charges ({copying:.2f} s);"
             f" peak memory {peak:.2f} GB; warehouse {warehouse.stat().st_size / 1024**2:.0f} MB"
         )
+        print_ratio("commitments: time to apply them ÷ time to copy the charges", spent / copying)
     return 0
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.landing_zone import write_days
-from benchmarks.measure import Cost, measured
+from benchmarks.measure import Cost, measured, print_ratio
 
 FIRST_DAY = date(2025, 1, 1)
 
@@ -81,6 +81,7 @@ def main() -> int:
                 flush=True,
             )
         print(f"Spark takes {seconds['spark'] / seconds['duckdb']:.1f} x DuckDB's time")
+        print_ratio("engines: time of Spark ÷ that of DuckDB", seconds["spark"] / seconds["duckdb"])
     return 0
 
 

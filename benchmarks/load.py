@@ -1,9 +1,9 @@
-"""The speed of a load: `python -m benchmarks.load --dlt PYTHON [--events N ...] [--repeats N]`.
+"""The speed of a load: `python -m benchmarks.load [--dlt PYTHON] [--events N ...] [--repeats N]`.
 
 The same window of billing events, from a local server whose pages are made beforehand, is fetched by the
 loader (one day after the other, and four at once, as by default), by a bare loop of httpx that only saves
-bytes, and by dlt's rest_api source into Parquet. Each is a process of its own, measured from its start to its
-end; they take turns, and what each has landed is counted.
+bytes, and, with --dlt, by dlt's rest_api source into Parquet. Each is a process of its own, measured from its
+start to its end; they take turns, and what each has landed is counted.
 
 dlt needs a Python of its own, made by
 python3 -m venv /tmp/dlt && /tmp/dlt/bin/pip install 'dlt[parquet,filesystem]==1.31.0'
@@ -18,8 +18,9 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 
-from benchmarks.measure import Cost, best, measured, measured_loader, page_server
+from benchmarks.measure import Cost, best, measured, measured_loader, page_server, print_ratio
 
 FIRST_DAY = date(2025, 1, 1)
 PAGE_SIZE = 10_000
@@ -57,7 +58,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dlt", metavar="PYTHON", required=True, help="the Python that has dlt")
+    parser.add_argument("--dlt", metavar="PYTHON", help="the Python that has dlt; without, dlt is left out")
     parser.add_argument(
         "--events", type=int, nargs="+", default=[200_000, 1_000_000], help="multiples of 40,000"
     )
@@ -67,8 +68,9 @@ def main() -> int:
         "loader, one day at a time": partial(load, concurrency=1),
         "loader, four days at once": partial(load, concurrency=4),
         "bare loop": save,
-        "dlt": partial(load_with_dlt, python=options.dlt),
     }
+    if options.dlt:
+        clients["dlt"] = partial(load_with_dlt, python=options.dlt)
     for events in options.events:
         compare(clients, events, options.repeats)
     return 0
@@ -92,14 +94,24 @@ def compare(clients: dict[str, Client], events: int, repeats: int) -> None:
                 costs[client].append(cost)
                 shutil.rmtree(folder)
     least = {client: best(runs) for client, runs in costs.items()}
-    bare, dlt = least["bare loop"], least["dlt"]
+    bare = least["bare loop"]
     print(f"{days * EVENTS_PER_DAY:,} events of {days} days, the best of {repeats} runs")
     for client, cost in least.items():
         print(
             f"{client:26} {cost.wall:6.2f} s, {cost.wall / bare.wall:5.2f} x the bare loop's;"
-            f" CPU {cost.cpu:6.2f} s, {cost.cpu / bare.cpu:5.2f} x the bare loop's,"
-            f" 1/{dlt.cpu / cost.cpu:.1f} of dlt's; peak memory {cost.peak / 2**20:3.0f} MB"
+            f" CPU {cost.cpu:6.2f} s, {cost.cpu / bare.cpu:5.2f} x the bare loop's;"
+            f" peak memory {cost.peak / 2**20:3.0f} MB"
         )
+    for peer in ("bare loop", "dlt"):
+        for client in ("loader, one day at a time", "loader, four days at once"):
+            if peer in costs:
+                name = f"load: CPU of the {client} ÷ that of {'the ' if peer == 'bare loop' else ''}{peer}"
+                print_ratio(name, median_ratio(costs[client], costs[peer]))
+
+
+def median_ratio(costs: list[Cost], peer: list[Cost]) -> float:
+    """The median of the CPU seconds divided by the peer's in the same turn: other load changes both."""
+    return median(cost.cpu / other.cpu for cost, other in zip(costs, peer, strict=True))
 
 
 if __name__ == "__main__":

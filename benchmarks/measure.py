@@ -1,6 +1,7 @@
 """What the benchmarks of the loaders share: the page server, and what a client costs, its start included."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+RATIO = re.compile(r"ratio (?P<name>[a-z]+: .+) = (?P<value>[0-9.]+)$")
 PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -32,6 +34,11 @@ def best(costs: Sequence[Cost]) -> Cost:
     return Cost(
         min(cost.wall for cost in costs), min(cost.cpu for cost in costs), max(cost.peak for cost in costs)
     )
+
+
+def print_ratio(name: str, value: float) -> None:
+    """Print a ratio, which `python -m benchmarks` compares with the row `name` in benchmarks/README.md."""
+    print(f"ratio {name} = {value:.4f}", flush=True)
 
 
 def measured(command: Sequence[str], **settings: str) -> tuple[Cost, str]:

@@ -19,6 +19,7 @@ from loaders.body import Body, MalformedBodyError
 from loaders.errors import BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
 from loaders.landing import LandingZone, Load, Manifest, Partition
 
+NAME = b'"billing_events"'
 PATH = "/models/billing-events"
 DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
@@ -241,12 +242,12 @@ def parse_page(body: bytes) -> EventPage:
     """Check the envelope. MalformedBodyError says what is wrong with it; the events are not looked into."""
     try:
         check_utf8(body)  # which the decoder leaves unchecked
-        envelope = _envelope(body)
+        envelope, text = _envelope(body)
     except (ValueError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not whole JSON") from None
-    if body.count(b'"billing_events"') > 1 and _names(body).count("billing_events") > 1:
+    if _may_have_two_lists(text, envelope.billing_events) and _names(body).count("billing_events") > 1:
         raise MalformedBodyError("it has billing_events twice, and readers differ in which they take")
     has_more, cursor = _member(envelope.has_more, bool), _member(envelope.next_cursor, str)
     if has_more is None:
@@ -275,14 +276,32 @@ def check_utf8(body: bytes) -> None:
     decoder.decode(b"", final=True)
 
 
-def _envelope(body: bytes) -> Envelope:
-    """The envelope. Half a surrogate pair, which JSON allows, reads as U+FFFD."""
+def _envelope(body: bytes) -> tuple[Envelope, bytes]:
+    """The envelope, and the text that it was decoded from.
+
+    Half a surrogate pair, which JSON allows and msgspec does not, is replaced by U+FFFD.
+    """
     try:
-        return ENVELOPE.decode(body)
+        return ENVELOPE.decode(body), body
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        return ENVELOPE.decode(SURROGATES.sub(_whole, body))
+        text = SURROGATES.sub(_whole, body)
+        return ENVELOPE.decode(text), text
+
+
+def _may_have_two_lists(text: bytes, events: Sequence[msgspec.Raw]) -> bool:
+    """Whether the envelope may have billing_events twice; False is certain.
+
+    `text` is what the events were decoded from. In compact JSON, only commas separate them: if the bytes from
+    the first event to the last are as many as those of all events and commas, only the rest is searched.
+    Searching a whole page takes three times as long.
+    """
+    if events:
+        start, end = text.find(events[0]), text.rfind(events[-1]) + len(events[-1])
+        if end - start == sum(map(len, events)) + len(events) - 1:
+            return text.count(NAME, 0, start) + text.count(NAME, end) > 1
+    return text.count(NAME) > 1
 
 
 def _names(body: bytes) -> list[str]:

@@ -20,6 +20,7 @@ import msgspec
 from zlib_ng import zlib_ng
 
 from loaders import clock
+from loaders.body import PIECE
 from loaders.errors import BrokenFileError, LandingError
 from loaders.files import folders_in, make_folder_durably, remove_folder, sync_folder, write_durably
 from loaders.work import (
@@ -45,7 +46,8 @@ Source = Literal["invoice", "estimate"]
 MANIFEST = "manifest.json"
 # digits and dots to 0, all else to a space
 DIGITS = bytes(48 if byte in b"0123456789." else 32 for byte in range(256))
-LINE_BREAK_OR_SURROGATE = re.compile(rb"[\r\n]|\\u[dD][89a-fA-F]")
+LONG_NUMBER = b"0" * 16
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
 # fal is a company of this century
 PARTITION = re.compile(
@@ -353,13 +355,26 @@ def partition_in(landing_dir: Path, folder: Path) -> Partition | None:
 
 
 def is_one_line(body: bytes) -> bool:
-    """Whether a body has neither line breaks nor escaped surrogates, pairs included: few pages have any."""
-    return not LINE_BREAK_OR_SURROGATE.search(body)
+    """Whether a body has neither line breaks nor escaped surrogates, including pairs. Few pages have any.
+
+    One byte is found 30 times faster than a pattern with a literal prefix, and 1,000 times faster than a
+    pattern that begins with alternatives.
+    """
+    if b"\n" in body or b"\r" in body:
+        return False
+    return b"\\" not in body or not SURROGATE.search(body)
 
 
 def has_short_numbers(body: bytes) -> bool:
-    """Whether a body has no run of 16 digits and dots: fast, and false of every body with a longer number."""
-    return b"0" * 16 not in body.translate(DIGITS)
+    """Whether a body has no run of 16 digits and dots: fast, and false of every body with a longer number.
+
+    Works in pieces, which fit into the CPU's cache; they overlap by one byte less than the run.
+    """
+    overlap = len(LONG_NUMBER) - 1
+    return not any(
+        LONG_NUMBER in body[start : start + PIECE + overlap].translate(DIGITS)
+        for start in range(0, len(body), PIECE)
+    )
 
 
 def as_gzip(body: bytes, gzipped: bytes | None) -> bytes:

@@ -218,6 +218,16 @@ def test_an_envelope_that_makes_no_sense_is_refused(body: bytes, reason: str) ->
         parse_page(body)
 
 
+@pytest.mark.parametrize("comma", [",", ", ", ",\n"])
+@pytest.mark.parametrize("first", ["[]", "[1]", "[1,2]", "[1,2,1]", "[2,1]", "[1,2,3,1,2]", r'["\ud800"]'])
+@pytest.mark.parametrize("second", ["[]", "[1]", "[1,2]", "[2,1,2]", "[1,1]", r'["\ufffd","\ud800"]'])
+def test_two_lists_of_events_are_refused_whatever_is_in_them(first: str, second: str, comma: str) -> None:
+    lists = f'"billing_events":{first},"x":1,"billing_events":{second}'.replace(",", comma)
+    for body in (f'{{"has_more":false,{lists}}}', f'{{{lists},"has_more":false,"y":[1]}}'):
+        with pytest.raises(MalformedBodyError, match="billing_events twice"):
+            parse_page(body.encode())
+
+
 def test_new_fields_in_the_envelope_are_welcome() -> None:
     assert parse_page(page(billing_events=[{}], news={"a": 1})).rows == 1
 

@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import random
+import re
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,9 +13,17 @@ import duckdb
 import pytest
 
 from loaders import clock
+from loaders.body import PIECE
 from loaders.errors import BrokenFileError, LandingError, LockedError
 from loaders.files import remove_folder
-from loaders.landing import LandingZone, Partition, loads_of, next_load_id
+from loaders.landing import (
+    LandingZone,
+    Partition,
+    has_short_numbers,
+    is_one_line,
+    loads_of,
+    next_load_id,
+)
 from loaders.work import Page, body_of
 from tests.fal_server import World
 from tests.loaders.conftest import Landed, Loads, Run, day_of, tree, unfinished
@@ -265,6 +275,47 @@ def read_lines(file: Path) -> list[tuple[str]]:
     return duckdb.sql(
         f"select line from read_csv('{file}', columns={{'line': 'varchar'}}, header=false)"
     ).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"a":"b"}', True),
+        (b'{"a":\n"b"}', False),
+        (b'{"a":\r"b"}', False),
+        (b'{"a":"b"}\n', False),
+        (rb'{"a":"line\nbreak \"quoted\" \\ \u00e9 \ue000"}', True),
+        (rb'{"a":"\ud83d\ude00"}', False),
+        (rb'{"a":"\uDFFF"}', False),
+        (b"", True),
+    ],
+)
+def test_a_page_is_one_line_without_line_breaks_and_surrogates(body: bytes, expected: bool) -> None:
+    assert (
+        is_one_line(body) == is_one_line(b" " * PIECE + body) == is_one_line(body + b" " * PIECE) == expected
+    )
+
+
+@pytest.mark.parametrize("number", [b"1234567890123456", b"1.23456789012345", b"0.00000000000001"])
+def test_a_long_number_is_found_wherever_it_is(number: bytes) -> None:
+    for before in (*range(20), *range(PIECE - 40, PIECE + 40), *range(2 * PIECE - 40, 2 * PIECE + 40)):
+        assert not has_short_numbers(b" " * before + number)
+        assert not has_short_numbers(b" " * before + number + b" " * PIECE)
+        assert has_short_numbers(b" " * before + number[:-1] + b"e" + number[:-1])
+
+
+def test_what_is_recorded_of_a_page_is_what_plain_patterns_find() -> None:
+    draw = random.Random(1)
+    for _ in range(300):
+        size = draw.randrange(3 * PIECE)
+        body = bytearray(draw.choice((b"1 ", b"12345678901234 ", b"a")) * size)[:size]
+        for _ in range(draw.randrange(4)):
+            start = draw.randrange(size + 1)
+            body[start : start + 16] = draw.choice(
+                (b"1" * 16, b"\n", b"\r", b"\\", rb"\ud800", rb"\u00e9", b" 1.2345678 ")
+            )
+        assert is_one_line(bytes(body)) == (not re.search(rb"[\r\n]|\\u[dD][89a-fA-F]", body))
+        assert has_short_numbers(bytes(body)) == (not re.search(rb"[0-9.]{16}", body))
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path) -> None:
