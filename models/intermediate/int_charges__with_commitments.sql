@@ -35,8 +35,8 @@ applied as (
 
 drawn as (
 
-    -- What is paid already is not billed again. An invoice states what it bills and is not altered. Off an invoice, no more
-    -- is billed than what credits leave of the cost; an estimate may state less. What is added to a provider's row is
+    -- What is paid already is not billed again. An invoice states what it bills and is not altered. Off an invoice, no
+    -- more is billed than credits leave of the cost; an estimate may state less. What is added to a provider's row is
     -- named in x_Repairs.
     select
         {{ all_focus_columns('charges', {

@@ -1,5 +1,5 @@
--- Rows of an estimate that are not within the day it was requested for. They count on no day: rows of another day are in
--- that day's own estimate. Land the estimates of these days again, by day.
+-- Rows of an estimate that are not within the day it was requested for. They count on no day: rows of another day are
+-- in that day's own estimate. Land the estimates of these days again, by day.
 {{ config(severity='warn') }}
 
 select
