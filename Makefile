@@ -5,9 +5,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# what is installed: what a build needs, and in addition what serves, what tests, what runs on Spark
 INSTALLED := $(VENV)/.installed
-SPARK_INSTALLED := $(VENV)/.spark-installed
-
+API_INSTALLED := $(VENV)/.installed-api
+DEV_INSTALLED := $(VENV)/.installed-dev
+SPARK_INSTALLED := $(VENV)/.installed-spark
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
@@ -27,11 +30,28 @@ help: ## show this list
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/one" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api]'
+	@echo "Installing into $(VENV), which takes about half a minute ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) .
 	@touch $@
 
-install: $(INSTALLED) ## make .venv with the pinned dependencies
+$(API_INSTALLED): $(INSTALLED)
+	@echo "Installing what the API needs ..."
+	@$(PIP_INSTALL) '.[api]'
+	@touch $@
+
+$(DEV_INSTALLED): $(INSTALLED)
+	@echo "Installing what the tests need ..."
+	@$(PIP_INSTALL) '.[dev,api]'
+	@touch $@
+
+# pyspark is 400 MB: it comes when it is asked for
+$(SPARK_INSTALLED): $(DEV_INSTALLED)
+	@echo "Installing Spark ..."
+	@$(PIP_INSTALL) '.[dev,api,spark]'
+	@touch $@
+
+install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
 
 run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the bill
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then \
@@ -40,7 +60,7 @@ run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the 
 	elif [ -z "$$FAL_LANDING_DIR" ]; then \
 		echo "No FAL_KEY and no FAL_KEY_FILE: building from sample/, which are made-up SAMPLE DATA."; \
 	fi; \
-	$(BIN)/dbt --log-level warn build && $(BIN)/dbt --quiet run-operation show_bill
+	$(BIN)/python -m dbt_fal_focus && $(BIN)/dbt --quiet run-operation show_bill
 
 demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@rm -rf target/demo && mkdir -p target/demo
@@ -48,13 +68,13 @@ demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
 
-serve: $(INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
+serve: $(API_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
 	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \
 		if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		if [ -z "$$FAL_LANDING_DIR" ]; then \
 			echo "Nothing is published: building from sample/, which are made-up SAMPLE DATA."; \
 		fi; \
-		$(BIN)/dbt --log-level warn build || exit 1; \
+		$(BIN)/python -m dbt_fal_focus || exit 1; \
 	fi; \
 	exec $(BIN)/python -m api serve
 
@@ -74,34 +94,29 @@ test: lint units end-to-end build-sample ## everything that proves the project
 		echo "Not tested on Spark, which needs Java 17 or later: set JAVA_HOME, or put java on the PATH."; \
 	fi
 
-# pyspark is 400 MB: it comes when it is asked for
-$(SPARK_INSTALLED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,api,spark]'
-	@touch $@
-
 test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17 or later)
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## what to run between edits: under two minutes
 
-bench: $(INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
+bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-lint: $(INSTALLED) ## ruff, and sqlfluff on all SQL
+lint: $(DEV_INSTALLED) ## ruff, and sqlfluff on all SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p target
 	@# with a warehouse of its own, where no rules of FOCUS are loaded: the SQL of hundreds is too long for sqlfluff
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
-units: $(INSTALLED) ## pytest without the builds
+units: $(DEV_INSTALLED) ## pytest without the builds
 	$(TEST_ENV) $(BIN)/pytest -q -n auto -m "$(UNITS)"
 
-end-to-end: $(INSTALLED) ## pytest: from the local fal server to the marts
+end-to-end: $(DEV_INSTALLED) ## pytest: from the local fal server to the marts
 	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile -m end_to_end
 
-build-sample: $(INSTALLED) ## dbt build of the sample, with all its tests and the models' unit tests
+build-sample: $(DEV_INSTALLED) ## dbt build of the sample, with all its tests and the models' unit tests
 	@mkdir -p target
 	$(TEST_ENV) $(BIN)/dbt build --select '*'
 

@@ -3,14 +3,10 @@
     partition. How a file looks is known here and nowhere else.
 #}
 
+{# FAL_LANDING_DIR without a slash at its end; dbt_fal_focus checks that the folder exists #}
 {% macro landing_dir() -%}
-    {%- set folder = env_var('FAL_LANDING_DIR', '').rstrip('/') or (invocation_args_dict.get('project_dir') or '.') ~ '/sample' -%}
-    {%- if modules.re.search('[*?\\[]', folder) -%}
-        {{ exceptions.raise_compiler_error(
-            'FAL_LANDING_DIR is ' ~ folder ~ ': a folder with * ? or [ in its name reads as a pattern; choose another'
-        ) }}
-    {%- endif -%}
-    {{ return(folder) }}
+    {%- set folder = env_var('FAL_LANDING_DIR', '') or (invocation_args_dict.get('project_dir') or '.') ~ '/sample' -%}
+    {{ return(folder.rstrip('/')) }}
 {%- endmacro %}
 
 {# how to call it when talking to a person #}
@@ -61,6 +57,15 @@
         order by folder
     {% endset %}
     {{ return(run_query(query).columns[0].values() | list) }}
+{% endmacro %}
+
+{# how many loads the landing zone has: a dict by feed #}
+{% macro landed_loads() %}
+    {% set loads = {} %}
+    {% for feed in landing_partitions() %}
+        {% do loads.update({feed: latest_loads(feed) | length}) %}
+    {% endfor %}
+    {{ return(loads) }}
 {% endmacro %}
 
 {# a SQL list of paths: this file of each folder #}

@@ -37,7 +37,12 @@
 
 {% macro duckdb__publish_marts(marts, views) %}
     {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
-    {% set publication = {'marts': marts, 'views': views, 'publication_id': invocation_id} %}
+    {% set publication = {
+        'marts': marts,
+        'views': views,
+        'publication_id': invocation_id,
+        'may_be_empty': var('fal_publish_empty') or landed_loads().values() | sum > 0,
+    } %}
     {% if folder %}
         {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}
     {% else %}
@@ -46,6 +51,7 @@
     {% if publication.failure %}
         {{ return('select error(' ~ sql_text(publication.failure) ~ ')') }}
     {% endif %}
+    {% if publication.warning %}{% do exceptions.warn(publication.warning) %}{% endif %}
     {% do print('Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.') %}
 {% endmacro %}
 

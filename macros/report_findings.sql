@@ -1,6 +1,6 @@
 {#
     After a build: rows of the project's own tests that failed or warned, the first of each, since dbt only counts them.
-    Printed, so that they show at any log level.
+    A test with a `summary` in its meta gets one line in place of its rows. Printed, so that they show at any log level.
 #}
 {% macro report_findings(results) %}
     {% set most = 20 %}
@@ -8,18 +8,27 @@
         {% for result in results
             if result.status in ['fail', 'warn'] and result.node.resource_type == 'test' and result.node.compiled_code
         %}
-            {% set found = run_query(result.node.compiled_code ~ '\nlimit ' ~ most) %}
-            {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ (' rows' if result.failures != 1 else ' row')) %}
-            {% for row in found.rows %}
-                {% set cells = [] %}
-                {% for column in found.column_names if row[column] is not none %}
-                    {% do cells.append(column ~ ' ' ~ (row[column] | string | truncate(200))) %}
-                {% endfor %}
-                {% if cells %}{% do print('    ' ~ cells | join(' · ')) %}{% endif %}
-            {% endfor %}
-            {% if result.failures > most %}
-                {% do print('    and ' ~ (result.failures - most) ~ ' more: ' ~ result.node.original_file_path) %}
+            {% if result.node.config.meta.summary %}
+                {% do print(result.node.config.meta.summary | replace('{rows}', result.failures)) %}
+            {% else %}
+                {% do report_rows(result, most) %}
             {% endif %}
         {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{# the first rows that a test found #}
+{% macro report_rows(result, most) %}
+    {% set found = run_query(result.node.compiled_code ~ '\nlimit ' ~ most) %}
+    {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ (' rows' if result.failures != 1 else ' row')) %}
+    {% for row in found.rows %}
+        {% set cells = [] %}
+        {% for column in found.column_names if row[column] is not none %}
+            {% do cells.append(column ~ ' ' ~ (row[column] | string | truncate(200))) %}
+        {% endfor %}
+        {% if cells %}{% do print('    ' ~ cells | join(' · ')) %}{% endif %}
+    {% endfor %}
+    {% if result.failures > most %}
+        {% do print('    and ' ~ (result.failures - most) ~ ' more: ' ~ result.node.original_file_path) %}
     {% endif %}
 {% endmacro %}

@@ -1,13 +1,15 @@
-{# After a build: which landing zone it was made of, and how much there is. A mistyped folder shows as nothing landed. #}
+{# After a build: which landing zone it read, and how many loads it has. Without any, a warning. #}
 {% macro report_landing_zone() %}
     {% if execute and flags.WHICH in ['build', 'run'] %}
-        {% set loads = [] %}
-        {% for feed in landing_partitions() %}
-            {% do loads.append(latest_loads(feed) | length) %}
-        {% endfor %}
-        {% do log(
-            'Landing zone ' ~ landing_name() ~ ': ' ~ loads[0] ~ ' days of events, ' ~ loads[1] ~ ' invoices, ' ~ loads[2] ~ ' days of estimates',
-            info=true
-        ) %}
+        {% set loads = landed_loads() %}
+        {% if loads.values() | sum %}
+            {% do log(
+                'Landing zone ' ~ landing_name() ~ ': ' ~ loads.billing_events ~ ' days of events, ' ~ loads.invoice
+                ~ ' invoices, ' ~ loads.estimate ~ ' days of estimates',
+                info=true
+            ) %}
+        {% else %}
+            {% do exceptions.warn('The landing zone ' ~ landing_name() ~ ' has no loads: check FAL_LANDING_DIR, or run python -m loaders sync.') %}
+        {% endif %}
     {% endif %}
 {% endmacro %}

@@ -52,6 +52,28 @@ def publish(
         sync_folder(folder)
 
 
+def charges_by_account(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:
+    """How many charges each account has in a relation of the columns of focus.cost_and_usage."""
+    with warehouse.cursor() as cursor:
+        query = f"select x_Account, count(*) from {relation} group by all order by all"
+        return dict(cursor.execute(query).fetchall())
+
+
+def published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+    """How many charges each account has in the publication of a folder; empty if there is no readable one."""
+    with warehouse.cursor() as cursor:
+        try:
+            cursor.execute(f"attach {text(folder / DATABASE)} as fal_published (read_only)")
+        except duckdb.Error:
+            return {}
+        try:
+            return charges_by_account(cursor, "fal_published.focus.cost_and_usage")
+        except duckdb.Error:
+            return {}
+        finally:
+            cursor.execute("detach fal_published")
+
+
 def write(
     cursor: duckdb.DuckDBPyConnection,
     database: Path,

@@ -90,7 +90,9 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     """
     warehouse = folder / "warehouse.duckdb"
     dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
-    settings = {"FAL_LANDING_DIR": folder / "nothing", "FAL_WAREHOUSE": warehouse}
+    landing = folder / "landing"
+    landing.mkdir()
+    settings = {"FAL_LANDING_DIR": landing, "FAL_WAREHOUSE": warehouse}
     target = ["--target-path", str(folder / "target")]
     built = run(
         [

@@ -1,6 +1,7 @@
 """The whole way, as a user goes it: loaders and dbt as commands, the marts through SQL."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,12 +60,20 @@ class Warehouse:
         return self.value(query) or Decimal(0)
 
 
-def run(command: list[str], **settings: object) -> Command:
-    """Run a command from the project's root, with these settings and no other FAL_ ones."""
+def copy_project(folder: Path) -> None:
+    """Copy the project as a fresh clone has it, to run it there or to edit it."""
+    ignored = shutil.ignore_patterns(
+        ".venv", ".git", "target", "logs", "landing", "published", "export", "*.duckdb", "__pycache__"
+    )
+    shutil.copytree(ROOT, folder, ignore=ignored)
+
+
+def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:
+    """Run a command from the project's root or another folder, with these settings and no other FAL_ ones."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
     environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     return Command(done.stdout, done.returncode)
 

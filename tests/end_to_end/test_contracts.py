@@ -1,12 +1,11 @@
 """Contracts that cannot be: the build says which row, why, and what to do."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import ROOT, run
+from tests.end_to_end.conftest import ROOT, copy_project, run
 
 GOOD = {
     "contract_id": "k",
@@ -62,10 +61,7 @@ SAYS = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, to write other seeds into."""
     copy = tmp_path_factory.mktemp("contracts") / "project"
-    ignored = shutil.ignore_patterns(
-        ".venv", ".git", "target", "sample", "*.duckdb", "__pycache__", "landing"
-    )
-    shutil.copytree(ROOT, copy, ignore=ignored)
+    copy_project(copy)
     return copy
 
 

@@ -95,6 +95,7 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
 
     # nothing is left
     shutil.rmtree(landing)
+    landing.mkdir()
     assert build() == []
 
 

@@ -51,8 +51,11 @@ def focus_type(column: str) -> str:
 
 
 def test_an_empty_landing_zone_builds_empty_typed_marts(tmp_path: Path, dbt_build: Build) -> None:
-    warehouse = dbt_build(tmp_path / "nothing-has-landed-here")
+    landing = tmp_path / "nothing-has-landed-here"
+    landing.mkdir()
+    warehouse = dbt_build(landing)
     assert "WARN=0 ERROR=0 SKIP=0" in warehouse.output
+    assert f"The landing zone {landing} has no loads: check FAL_LANDING_DIR" in warehouse.output
     for mart, columns in (("cost_and_usage", COST_AND_USAGE), ("contract_commitment", CONTRACT_COMMITMENT)):
         described = warehouse.rows(f"select column_name, column_type from (describe focus.{mart})")
         assert [tuple(row) for row in described[: len(columns)]] == [(c, focus_type(c)) for c in columns]

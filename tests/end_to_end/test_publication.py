@@ -1,5 +1,7 @@
 """Which builds publish. What is in a publication, and what readers see: tests/publishing."""
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -112,4 +114,44 @@ def test_a_build_with_a_test_that_fails_publishes_nothing(built: Path) -> None:
     load.rename(built / "taken-away")
     assert done.code == 1
     assert "Nothing was published" in done.output
+    assert contents(built) == before
+
+
+def test_a_landing_zone_without_loads_replaces_no_charges_unless_told_to(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "landing")
+    (tmp_path / "landing").mkdir()
+    before = contents(tmp_path)
+    build = ("--log-level", "warn", "build", "--exclude-resource-type", "unit_test")
+    done = dbt(tmp_path, *build)
+    assert done.code == 1
+    assert f"The landing zone {tmp_path / 'landing'} has no loads: check FAL_LANDING_DIR" in done.output
+    assert (
+        f"nothing was published to {tmp_path / 'published'}: the landing zone has no loads,"
+        " and the publication has charges (1); correct FAL_LANDING_DIR,"
+        " or add --vars 'fal_publish_empty: true' to replace it"
+    ) in done.output
+    assert contents(tmp_path) == before
+    done = dbt(tmp_path, *build, "--vars", "fal_publish_empty: true")
+    assert done.code == 0, done.output
+    assert "had charges of accounts that this one lacks: acme (1)." in done.output
+    with duckdb.connect(str(tmp_path / "published" / "fal_focus.duckdb"), read_only=True) as published:
+        assert published.execute("select count(*) from focus.cost_and_usage").fetchall() == [(0,)]
+
+
+def test_a_build_while_the_warehouse_is_open_elsewhere_is_told_who_has_it(built: Path) -> None:
+    before = contents(built)
+    path = str(built / "warehouse.duckdb")
+    hold = f"import duckdb; held = duckdb.connect({path!r}); print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        done = dbt(built, "--log-level", "warn", "build")
+        holder.communicate(b"\n")
+    assert done.code == 2
+    announced, kind, line = done.output.splitlines()
+    assert (announced.partition("  ")[2], kind) == ("Encountered an error:", "Database Error")
+    assert line.startswith(f"  the warehouse {built / 'warehouse.duckdb'} is open in python")
+    assert f"(PID {holder.pid}), which locks it: wait until that ends, or close the file there" in line
     assert contents(built) == before

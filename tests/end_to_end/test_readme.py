@@ -12,10 +12,12 @@ import pytest
 
 from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
+from tests.end_to_end.first_look import BLOCK, first_table, make_run
 from tests.fal_server import FalServer, World
 
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+QUERIES = re.findall(r"```sql\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,25 @@ def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path],
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
+
+
+def test_the_sample_output_is_what_make_run_prints(tmp_path: Path) -> None:
+    output = make_run(tmp_path)
+    # python -m tests.end_to_end.first_look writes it into the README
+    assert BLOCK.findall(README) == [first_table(output)]
+    for title in ("USAGE BY MONTH AND MODEL", "COMMITMENTS, AS OF THE LAST LANDED DAY"):
+        assert f"\n{title}\n" in output
+    assert not re.search(r"[A-Z]{3}-\w+-[A-Z]-\d{3}|rule_id|WARN|Traceback", output), output
+
+
+def test_make_run_installs_neither_test_tools_nor_the_api(tmp_path: Path) -> None:
+    def commands(target: str) -> str:
+        return run(["make", "--dry-run", target, f"VENV={tmp_path}/venv"]).output
+
+    assert "--editable ." in commands("run")
+    assert "--editable '.[" not in commands("run")
+    assert "--editable '.[api]'" in commands("serve")
+    assert "--editable '.[dev,api]'" in commands("units")
 
 
 def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:

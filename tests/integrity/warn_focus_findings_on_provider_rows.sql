@@ -1,6 +1,8 @@
--- Rules of FOCUS 1.3 that rows of the provider's own files break, after what can be repaired is. `make conformance`
--- lists them.
-{{ config(severity='warn') }}
+-- Rules of FOCUS 1.3 that rows of the provider's own files break, after what can be repaired is.
+{{ config(
+    severity='warn',
+    meta={'summary': "Rules of FOCUS 1.3 that rows of the provider's files break: {rows} (make conformance lists them)."}
+) }}
 
 select
     rule_id,

@@ -1,6 +1,8 @@
 """What a build is told when it cannot publish."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -8,30 +10,34 @@ import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.utils import TargetConfig, TargetLocation
 
-from publishing.plugin import Plugin
+from publishing.plugin import Plugin, program_of
 
 
-def failure(warehouse: Path, folder: Path) -> str | None:
-    """What the plugin says of publishing a mart from a warehouse into a folder."""
+def published(
+    warehouse: Path, folder: Path, accounts: str = "'acme'", may_be_empty: bool = False
+) -> dict[str, str]:
+    """Failure and warning of the plugin when it publishes a charge of each account into a folder."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(warehouse))
     plugin = Plugin("publishing", {}, credentials)
     config = {
-        "marts": {"focus.recency": "focus.recency"},
-        "views": {"api.recency": "from focus.recency"},
+        "marts": {"focus.cost_and_usage": "focus.cost_and_usage"},
+        "views": {"api.records": "from focus.cost_and_usage"},
         "publication_id": "first",
+        "may_be_empty": may_be_empty,
     }
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(
-            "create schema if not exists focus; create or replace table focus.recency as select 1 as x"
+            "create schema if not exists focus; create or replace table focus.cost_and_usage as"
+            f" select unnest(cast([{accounts}] as varchar[])) as x_Account"
         )
         plugin.configure_connection(connection)
         location = TargetLocation(path=str(folder), format="duckdb")
         plugin.store(TargetConfig(relation=None, column_list=[], config=config, location=location))
-    return config.get("failure")
+    return {name: config[name] for name in ("failure", "warning") if name in config}
 
 
 def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
-    assert failure(tmp_path / "w.duckdb", tmp_path / "published") is None
+    assert published(tmp_path / "w.duckdb", tmp_path / "published") == {}
     assert (tmp_path / "published" / "fal_focus.duckdb").exists()
 
 
@@ -50,6 +56,85 @@ def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_published_to_is_named_in_one_line(
     tmp_path: Path, warehouse: str, folder: str, says: str
 ) -> None:
-    said = failure(tmp_path / warehouse, tmp_path / folder)
-    assert said and re.fullmatch(f"nothing was published to {re.escape(str(tmp_path / folder))}: .*", said)
+    said = published(tmp_path / warehouse, tmp_path / folder)["failure"]
+    assert re.fullmatch(f"nothing was published to {re.escape(str(tmp_path / folder))}: .*", said)
     assert says in said
+
+
+def test_a_build_without_loads_does_not_replace_charges_unless_told_to(tmp_path: Path) -> None:
+    warehouse, folder = tmp_path / "w.duckdb", tmp_path / "published"
+    assert published(warehouse, folder, "") == {}, "the first publication may be empty"
+    assert published(warehouse, folder, "'acme', 'acme', 'studio'") == {}
+    before = (folder / "fal_focus.duckdb").read_bytes()
+    assert published(warehouse, folder, "")["failure"] == (
+        f"nothing was published to {folder}: the landing zone has no loads, and the publication has"
+        " charges (3); correct FAL_LANDING_DIR, or add --vars 'fal_publish_empty: true' to replace it"
+    )
+    assert (folder / "fal_focus.duckdb").read_bytes() == before
+    assert "failure" not in published(warehouse, folder, "", may_be_empty=True)
+    assert (folder / "fal_focus.duckdb").read_bytes() != before
+
+
+def test_an_account_that_is_no_longer_published_is_a_warning(tmp_path: Path) -> None:
+    warehouse, folder = tmp_path / "w.duckdb", tmp_path / "published"
+    published(warehouse, folder, "'acme', 'acme', 'studio'")
+    assert published(warehouse, folder, "'studio'") == {
+        "warning": f"The publication in {folder} had charges of accounts that this one lacks: acme (2)."
+        " Check that FAL_LANDING_DIR has their loads."
+    }
+
+
+def test_a_publication_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "fal_focus.duckdb").write_text("no database")
+    assert published(tmp_path / "w.duckdb", folder) == {}
+
+
+def open_error(path: Path) -> str:
+    """The error of a warehouse that cannot be opened."""
+    credentials = DuckDBCredentials(database="memory", schema="main", path=str(path))
+    with pytest.raises(RuntimeError) as raised:
+        Plugin("publishing", {}, credentials).update_connection_config(credentials, {})
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_warehouse_that_another_program_has_open_is_told_with_its_name(
+    tmp_path: Path, read_only: bool
+) -> None:
+    path, script = tmp_path / "w.duckdb", tmp_path / "dashboard"
+    duckdb.connect(str(path)).close()
+    script.write_text(
+        f"import duckdb; connection = duckdb.connect({str(path)!r}, read_only={read_only})\n"
+        "print('open', flush=True)\ninput()\n"
+    )
+    command = [sys.executable, str(script), "--password=secret"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        said = open_error(path)
+        holder.communicate(b"\n")
+    program = "dashboard" if Path("/proc/self/cmdline").exists() else "python"
+    assert re.fullmatch(
+        rf"the warehouse {re.escape(str(path))} is open in {program}.* \(PID {holder.pid}\), which locks it:"
+        " wait until that ends, or close the file there; FAL_WAREHOUSE names another warehouse",
+        said,
+    )
+
+
+def test_a_process_that_has_ended_has_no_name() -> None:
+    assert program_of(2**22 + 1) is None
+
+
+def test_a_warehouse_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "such" / "w.duckdb"
+    assert open_error(path) == (
+        f"FAL_WAREHOUSE is {path}, but the folder {path.parent} does not exist:"
+        " create it, or correct the name"
+    )
+    file = tmp_path / "notes.txt"
+    file.write_text("no database")
+    assert re.fullmatch(
+        rf"the warehouse {re.escape(str(file))} cannot be opened: .* not a valid DuckDB.*; FAL_WAREHOUSE.*",
+        open_error(file),
+    )

@@ -1,0 +1,65 @@
+"""What dbt checks before it parses the project, on every engine: landing folder, warehouse name, seeds.
+
+dbt finds this package by its prefix and creates its plugins before anything else. A mistake ends the command
+with one line, where later it would be a traceback, or no error at all.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from dbt.flags import get_flags
+from dbt.plugins import dbtPlugin
+
+from dbt_fal_focus.seeds import check_seeds
+
+PROJECT = "fal_focus"
+# they parse no project, and must work when it is broken
+HOUSEKEEPING = ("clean", "debug", "deps")
+READS_LANDING = ("build", "retry", "run")
+
+
+class Preflight(dbtPlugin):
+    """Fails a command of this project that cannot succeed."""
+
+    def initialize(self) -> None:
+        """Raise ValueError with one line; dbt prints it without a traceback."""
+        flags = get_flags()
+        if self.project_name != PROJECT or flags.WHICH in HOUSEKEEPING:
+            return
+        project = Path(flags.PROJECT_DIR)
+        if flags.WHICH in READS_LANDING:
+            check_landing_folder(os.environ.get("FAL_LANDING_DIR", ""), project)
+        check_warehouse_name(os.environ.get("FAL_WAREHOUSE", ""), project)
+        check_seeds(project / "seeds")
+
+
+plugins = [Preflight]
+
+
+def check_landing_folder(name: str, project: Path) -> None:
+    """Raise ValueError unless the landing folder can be read; an empty name means the sample of the project.
+
+    A URL, which Spark reads, is left to Spark.
+    """
+    if "://" in name:
+        return
+    folder = Path(name) if name else project / "sample"
+    setting = f"FAL_LANDING_DIR is {name}" if name else f"FAL_LANDING_DIR is not set, which means {folder}"
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise ValueError(f"{setting}, and that {state}: correct it, or create the folder for a first load")
+    if set("*?[") & set(str(folder)):
+        raise ValueError(
+            f"{setting}: * ? and [ in the name of a folder read as a pattern; choose another name"
+        )
+
+
+def check_warehouse_name(warehouse: str, project: Path) -> None:
+    """Raise ValueError if a DuckDB file has the name of a schema: DuckDB cannot tell the two apart."""
+    schemas = re.findall(r"\+schema: (\w+)", (project / "dbt_project.yml").read_text(encoding="utf-8"))
+    name = Path(warehouse).stem.lower()
+    if name in schemas:
+        raise ValueError(
+            f"FAL_WAREHOUSE is {warehouse}, named like the schema {name}: choose another file name"
+        )

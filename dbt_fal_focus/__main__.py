@@ -1,0 +1,43 @@
+"""dbt build with progress: `python -m dbt_fal_focus [options of dbt build]`.
+
+On a terminal, a bar; elsewhere, one line. Below it come errors, warnings of the project's own macros, and
+what its tests found.
+"""
+
+import sys
+
+from dbt.cli.main import dbtRunner
+from dbt_common.events.base_types import EventMsg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+def main(arguments: list[str]) -> int:
+    """Build; the exit code of `dbt build`."""
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    if not console.is_terminal:
+        print("Building the marts ...", flush=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading the project", total=None)
+
+        def show(event: EventMsg) -> None:
+            """Follow the events of dbt, which itself prints only errors."""
+            match event.info.name:
+                case "ConcurrencyLine":
+                    bar.update(task, total=event.data.node_count)
+                case "NodeStart":
+                    bar.update(task, description=event.data.node_info.node_name[:40])
+                case "NodeFinished":
+                    bar.advance(task)
+                case "JinjaLogWarning":
+                    print(event.info.msg, flush=True)
+
+        result = dbtRunner(callbacks=[show]).invoke(["--quiet", "build", *arguments])
+    if result.success:
+        return 0
+    return 2 if result.exception else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""Checks of seed files, which spreadsheets change: encoding, separator, quotes, columns and numbers."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+NUMBER = re.compile(r"-?([0-9]+)(?:[.]([0-9]+))?")
+DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
+
+
+def check_seeds(folder: Path) -> None:
+    """Raise ValueError, one line with file, row and column, for the first mistake in a folder of seeds.
+
+    The columns of a seed and their types come from the column_types in the .yml files of the folder.
+    """
+    types: dict[str, Mapping[str, str]] = {}
+    for file in sorted(folder.glob("*.yml")):
+        for seed in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("seeds", []):
+            types[seed["name"]] = seed.get("config", {}).get("column_types", {})
+    for file in sorted(folder.glob("*.csv")):
+        check_seed(f"{folder.name}/{file.name}", file.read_bytes(), types.get(file.stem, {}))
+
+
+def check_seed(name: str, content: bytes, types: Mapping[str, str]) -> None:
+    """Raise ValueError for the first mistake in a seed; name: how errors call the file.
+
+    types: type by column; without them, the header is not checked.
+    """
+    rows = read_rows(name, decode(name, content))
+    _, header = next(rows, (1, []))
+    check_header(name, header, types)
+    for number, row in rows:
+        if row and len(row) != len(header):
+            raise ValueError(
+                f"{name}, row {number}: it has {fields(row)} where the header has {fields(header)};"
+                " add the missing comma, or put a text that contains a comma in double quotes"
+            )
+        for column, value in zip(header, row, strict=False):
+            mistake = value and type_mistake(value, types.get(column, "string"))
+            if mistake:
+                raise ValueError(f"{name}, row {number}, column {column}: {value!r} {mistake}")
+
+
+def decode(name: str, content: bytes) -> str:
+    """The text of a file, without a byte order mark."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        *rows, line = content[: error.start].decode("utf-8-sig").split("\n")
+        column = column_name(next(csv.reader(rows), []), next(csv.reader([line]), []) or [""])
+        raise ValueError(
+            f"{name}, row {len(rows) + 1}, column {column}: byte 0x{content[error.start]:02x} is not UTF-8;"
+            ' save the file as "CSV UTF-8"'
+        ) from None
+
+
+def read_rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Row number, from 1, and cells. A row is one line: only an unclosed quote could continue it."""
+    header: list[str] = []
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        line = line.rstrip("\n")
+        try:
+            row = next(csv.reader([line], strict=True), [])
+        except csv.Error:
+            column = column_name(header, next(csv.reader([line])))
+            raise ValueError(
+                f"{name}, row {number}, column {column}: a double quote is not closed, or text follows it;"
+                " a cell cannot contain a line break, and a quote within quotes is written twice"
+            ) from None
+        header = header or row
+        yield number, row
+
+
+def column_name(header: list[str], row: list[str]) -> str | int:
+    """The column of the last cell of a row: its name, or its number from 1 where the header has none."""
+    return header[len(row) - 1] if 0 < len(row) <= len(header) else len(row)
+
+
+def check_header(name: str, header: list[str], types: Mapping[str, str]) -> None:
+    """Raise ValueError if the columns are not those of the types, in any order."""
+    separators = [s for s in (";", "\t", "|") if len(header) == 1 and s in header[0]]
+    if separators:
+        raise ValueError(f"{name}, row 1: the separator is {separators[0]!r}; save the file with commas")
+    missing = [column for column in types if column not in header]
+    surplus = [column for n, column in enumerate(header) if column in header[:n] or column not in types]
+    if types and (missing or surplus):
+        found = [f"column {column} is missing" for column in missing]
+        found += [f"column {column!r} does not belong there" for column in surplus]
+        raise ValueError(f"{name}, row 1: {', '.join(found)}; the columns are {', '.join(types)}")
+
+
+def type_mistake(value: str, column_type: str) -> str | None:
+    """Why a value cannot be of a type of seeds.yml, exactly; None if it can."""
+    if column_type == "boolean":
+        return None if value.lower() in ("true", "false") else "is neither true nor false"
+    decimal = DECIMAL.fullmatch(column_type)
+    if not decimal and column_type != "integer":
+        return None
+    precision, scale = map(int, decimal.groups()) if decimal else (9, 0)
+    number = NUMBER.fullmatch(value)
+    if not number:
+        return "is not a number like 1234.56" if scale else "is not a whole number"
+    if len(number[1].lstrip("0")) > precision - scale or len((number[2] or "").rstrip("0")) > scale:
+        return f"has more than {precision - scale} digits before the point or {scale} after it"
+    return None
+
+
+def fields(row: list[str]) -> str:
+    """How many fields a row has, in words."""
+    return "1 field" if len(row) == 1 else f"{len(row)} fields"

@@ -1,0 +1,1 @@
+"""What dbt checks before it parses the project."""

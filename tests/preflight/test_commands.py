@@ -1,0 +1,122 @@
+"""dbt commands that cannot succeed: each ends before it builds anything, with one line on what to do."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from dbt_fal_focus import check_landing_folder
+from tests.end_to_end.conftest import ROOT, Command, run
+
+
+def dbt(folder: Path, *arguments: str, **settings: object) -> Command:
+    """A dbt command whose warehouse and publication would be in a folder."""
+    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
+    default = {"FAL_WAREHOUSE": folder / "w.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
+    paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "log")]
+    return run([*program, *arguments, *paths], **(default | settings))
+
+
+def error(command: Command) -> str:
+    """The one line of an error, below the two in which dbt announces it."""
+    assert command.code == 2, command.output
+    announced, kind, line = command.output.splitlines()
+    assert (announced.partition("  ")[2], kind) == ("Encountered an error:", "Runtime Error"), command.output
+    return line.strip()
+
+
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_a_landing_folder_that_does_not_exist_fails_a_build_by_name(tmp_path: Path, command: str) -> None:
+    assert error(dbt(tmp_path, command, FAL_LANDING_DIR="landng")) == (
+        "FAL_LANDING_DIR is landng, and that does not exist:"
+        " correct it, or create the folder for a first load"
+    )
+    assert not (tmp_path / "w.duckdb").exists()
+
+
+def test_a_command_that_reads_no_landing_folder_does_not_need_one(tmp_path: Path) -> None:
+    done = dbt(tmp_path, "ls", "--select", "recency", FAL_LANDING_DIR="landng")
+    assert done.code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("README.md", "FAL_LANDING_DIR is README.md, and that is not a folder"),
+        ("it's not there/", "FAL_LANDING_DIR is it's not there/, and that does not exist"),
+        ("", "FAL_LANDING_DIR is not set, which means {project}/sample, and that does not exist"),
+        ("loads[1]", "FAL_LANDING_DIR is loads[1]: * ? and [ in the name of a folder read as a pattern"),
+    ],
+)
+def test_a_landing_folder_that_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("a file")
+    Path("loads[1]").mkdir()
+    with pytest.raises(ValueError) as raised:
+        check_landing_folder(name, tmp_path)
+    assert str(raised.value).startswith(says.format(project=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["landing", "landing/", "./landing", "it's a landing zone", "s3a://bucket/landing"]
+)
+def test_a_landing_folder_may_be_relative_end_with_a_slash_or_be_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("landing", "it's a landing zone"):
+        Path(folder).mkdir()
+    check_landing_folder(name, tmp_path)
+
+
+def test_a_warehouse_named_like_a_schema_is_told(tmp_path: Path) -> None:
+    warehouse = tmp_path / "Focus.duckdb"
+    says = f"FAL_WAREHOUSE is {warehouse}, named like the schema focus: choose another file name"
+    assert error(dbt(tmp_path, "build", FAL_WAREHOUSE=warehouse)) == says
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The part of the project that is read before it is parsed."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("seeds", "sample"):
+        (folder / name).mkdir()
+    shutil.copy(ROOT / "seeds" / "seeds.yml", folder / "seeds")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["build", "seed"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            b"account;billing_account_id\nacme;fal-acme\n",
+            "row 1: the separator is ';'; save the file with commas",
+        ),
+        # dbt reads seeds as UTF-8 while it parses the project, before any hook
+        (b"account\n\xe9\n", 'row 2, column account: byte 0xe9 is not UTF-8; save the file as "CSV UTF-8"'),
+    ],
+)
+def test_a_mistake_in_a_seed_ends_a_build_with_file_row_and_column(
+    project: Path, tmp_path: Path, command: str, content: bytes, says: str
+) -> None:
+    (project / "seeds" / "fal_accounts.csv").write_bytes(content)
+    where = ("--project-dir", str(project), "--profiles-dir", str(project))
+    assert error(dbt(tmp_path, command, *where)) == f"seeds/fal_accounts.csv, {says}"
+    assert not (tmp_path / "w.duckdb").exists()
+
+
+@pytest.mark.parametrize("command", ["debug", "deps"])
+def test_housekeeping_works_with_a_broken_seed(project: Path, tmp_path: Path, command: str) -> None:
+    (project / "seeds" / "fal_accounts.csv").write_bytes(b"\xe9")
+    program = [str(Path(sys.executable).with_name("dbt")), command, "--project-dir", str(project)]
+    done = run(
+        [*program, "--profiles-dir", str(project), "--log-path", str(tmp_path)],
+        FAL_WAREHOUSE=tmp_path / "w.duckdb",
+    )
+    assert done.code == 0, done.output
