@@ -209,7 +209,7 @@ def test_what_is_no_http_is_an_error_as_well(small: Served, request_bytes: bytes
 def test_an_error_of_our_own_is_in_the_log_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(self: Service) -> bytes:
+    def broken(self: Service, standard_fields: bool) -> bytes:
         raise RuntimeError("something private")
 
     monkeypatch.setattr(Service, "schema_metadata", broken)
