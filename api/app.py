@@ -10,6 +10,7 @@ import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
@@ -22,6 +23,7 @@ from starlette.routing import Route
 
 from api import openapi, paging, parameters, queries
 from api.access import Gate
+from api.compression import Compression
 from api.edge import Edge
 from api.errors import ApiError, invalid_parameter
 from api.export_files import MEDIA_TYPES, ExportRequest
@@ -367,6 +369,7 @@ def application(settings: Settings) -> Edge:
             Route(f"{BASE}/contract-commitments", service.contract_commitments),
             Route(f"{BASE}/schema", service.schema),
         ],
+        middleware=[Middleware(Compression)],
         exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), answered_error),
         lifespan=lifespan,
     )
