@@ -2,14 +2,20 @@
 
 import logging
 import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import click
+import duckdb
 
 from api import settings
 from api.app import application
-from api.connections import server
+from api.connections import check_address, server
 from api.errors import ServingError, SettingsError
+from api.publications import CONFIG
+from api.queries import billing_accounts_of_alias, known_billing_accounts
 from api.tokens import Tokens
+from publishing import DATABASE
 
 FAILED = 1
 MISUSED = 2
@@ -22,6 +28,7 @@ Settings from the environment:
   FOCUS_API_TOKENS       in place of the file, what it would hold
   FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
   FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
+  FOCUS_API_FIELDS       standard: the fields of FOCUS's API document alone, to every token (all)
 
 \b
 Exit codes:
@@ -47,10 +54,16 @@ def serve(host: str, port: int) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     read = settings.from_environment()
+    check_address(host, port)
     try:
         app = application(read)
     except OSError as error:
         raise ServingError(f"{error.filename} cannot be written: {error.strerror}") from None
+    if not read.publish_dir.is_dir():
+        logging.warning(
+            "FAL_PUBLISH_DIR (%s) does not exist: requests are answered 503 until dbt build publishes there",
+            read.publish_dir,
+        )
     if not Tokens(read.tokens_file, read.tokens_json).callers():
         logging.warning("nobody may ask yet: make a token with python -m api token create --name X")
     try:
@@ -69,10 +82,33 @@ def token() -> None:
 @click.option(
     "--billing-account", "billing_accounts", multiple=True, help="Limit it to this account. Repeatable."
 )
-def create(name: str, billing_accounts: tuple[str, ...]) -> None:
+@click.option(
+    "--standard-fields", is_flag=True, help="Serve it the fields of FOCUS's API document alone, without ours."
+)
+def create(name: str, billing_accounts: tuple[str, ...], standard_fields: bool) -> None:
     """Make a token and print it; it is shown this once, since only its SHA-256 is kept."""
     read = settings.from_environment()
-    print(Tokens(read.tokens_file, read.tokens_json).create(name, frozenset(billing_accounts)))
+    tokens = Tokens(read.tokens_file, read.tokens_json)
+    print(tokens.create(name, frozenset(billing_accounts), standard_fields))
+    for warning in account_warnings(read.publish_dir / DATABASE, billing_accounts):
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def account_warnings(published: Path, billing_accounts: Iterable[str]) -> Iterator[str]:
+    """A line for each billing account that is not published: a token for it sees nothing."""
+    if not billing_accounts:
+        return
+    try:
+        with duckdb.connect(str(published), read_only=True, config=CONFIG) as connection:
+            known = known_billing_accounts(connection)
+            aliases = {name: billing_accounts_of_alias(connection, name) for name in billing_accounts}
+    except duckdb.Error:
+        yield f"{published} cannot be read: whether the billing accounts exist was not checked"
+        return
+    for name in billing_accounts:
+        if name not in known:
+            hint = f"{' and '.join(aliases[name])} is the id of alias {name}; " if aliases[name] else ""
+            yield f"no billing account {name} is published: {hint}known ids are {', '.join(known) or 'none'}"
 
 
 def main() -> int:

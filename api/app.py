@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
@@ -10,6 +10,7 @@ import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
@@ -22,6 +23,7 @@ from starlette.routing import Route
 
 from api import openapi, paging, parameters, queries
 from api.access import Gate
+from api.compression import Compression
 from api.edge import Edge
 from api.errors import ApiError, invalid_parameter
 from api.export_files import MEDIA_TYPES, ExportRequest
@@ -73,7 +75,9 @@ class Service:
     secret: bytes
     limiter: CapacityLimiter
     aside: CapacityLimiter  # for what needs no token: it takes no turn from those that have one
-    described: tuple[str, dict[str, object]] = ("", {})  # a publication, and its OpenAPI document
+    standard_fields: bool  # to every token; a token may ask for it as well
+    # by whether it has the standard fields alone: a publication, and its OpenAPI document
+    described: dict[bool, tuple[str, dict[str, object]]] = field(default_factory=dict)
 
     # -------------------------------------------------------------------------------------- operations
 
@@ -88,7 +92,7 @@ class Service:
     async def schema(self, request: Request) -> Response:
         """The columns of both datasets."""
         parameters.parsed(request.scope["query_string"], {})
-        return json_response(await self.read(self.schema_metadata))
+        return json_response(await self.read(self.schema_metadata, self.is_standard(request)))
 
     async def export(self, request: Request) -> Response:
         """Begin an export."""
@@ -119,19 +123,31 @@ class Service:
 
     async def document(self, request: Request) -> Response:
         """What all of this is, for programs."""
-        return json_response(msgspec.json.encode(await self.read(self.openapi_document, limiter=self.aside)))
+        return json_response(msgspec.json.encode(await self.described_to(request)))
 
     async def docs(self, request: Request) -> Response:
         """What all of this is, for people."""
-        page = openapi.page(await self.read(self.openapi_document, limiter=self.aside))
+        page = openapi.page(await self.described_to(request))
         return HTMLResponse(page, headers={"Content-Security-Policy": openapi.PAGE_POLICY})
+
+    async def described_to(self, request: Request) -> dict[str, object]:
+        """The OpenAPI document of what this caller gets."""
+        return await self.read(self.openapi_document, self.is_standard(request), limiter=self.aside)
+
+    def is_standard(self, request: Request) -> bool:
+        """Whether a caller gets the fields of FOCUS's document alone."""
+        caller = request.scope["caller"]
+        return self.standard_fields or (caller is not None and caller.standard_fields)
 
     # ------------------------------------------------------------------------------------- what they read
 
     async def list_records(self, request: Request, dataset: Dataset) -> Response:
         """A page of a dataset."""
         asked = parameters.parsed(request.scope["query_string"], parameters.of_list(dataset.filters))
-        return json_response(await self.read(self.records, dataset, asked, request.scope["caller"]))
+        body = await self.read(
+            self.records, dataset, asked, request.scope["caller"], self.is_standard(request)
+        )
+        return json_response(body)
 
     async def read(
         self, function: Callable[..., T], *arguments: object, limiter: CapacityLimiter | None = None
@@ -142,7 +158,9 @@ class Service:
         except NotPublishedError as error:
             raise ApiError(503, "not_published", str(error)) from None
 
-    def records(self, dataset: Dataset, asked: Mapping[str, object], caller: Caller) -> bytes:
+    def records(
+        self, dataset: Dataset, asked: Mapping[str, object], caller: Caller, standard_fields: bool
+    ) -> bytes:
         """A page as JSON, from the publication that the walk began in. ApiError, NotPublishedError."""
         filters = {name: value for name, value in asked.items() if name in dataset.filters}
         names, token = asked.get("columns"), asked.get("pageToken")
@@ -151,7 +169,7 @@ class Service:
         position = None if token is None else paging.unsealed(token, query, self.secret)
         try:
             with self.publications.reading(position and position.publication_id) as (publication, cursor):
-                columns = chosen(publication, dataset, names)
+                columns = chosen(publication, dataset, names, standard_fields)
                 if position is None:
                     recency = queries.recency(
                         cursor,
@@ -188,17 +206,20 @@ class Service:
             fields.append(f'"dataCompleteness":"{complete}"')
         return f"{{{','.join(fields)}}}".encode()
 
-    def schema_metadata(self) -> bytes:
+    def schema_metadata(self, standard_fields: bool) -> bytes:
         """What /schema answers, as JSON."""
-        with self.publications.reading() as (_, cursor):
-            return msgspec.json.encode(queries.schema(cursor))
+        with self.publications.reading() as (publication, cursor):
+            return msgspec.json.encode(queries.schema(cursor, publication.columns, standard_fields))
 
-    def openapi_document(self) -> dict[str, object]:
+    def openapi_document(self, standard_fields: bool) -> dict[str, object]:
         """The OpenAPI document of what is published."""
         with self.publications.reading() as (publication, cursor):
-            if self.described[0] != publication.publication_id:
-                self.described = (publication.publication_id, openapi.document(queries.schema(cursor)))
-            return self.described[1]
+            publication_id, document = self.described.get(standard_fields, ("", {}))
+            if publication_id != publication.publication_id:
+                schema = queries.schema(cursor, publication.columns)
+                document = openapi.document(schema, standard_fields)
+                self.described[standard_fields] = (publication.publication_id, document)
+            return document
 
     def state(self) -> bytes:
         """That something can be served, and since when."""
@@ -221,9 +242,13 @@ class Service:
 # ------------------------------------------------------------------------------------ requests and answers
 
 
-def chosen(publication: Publication, dataset: Dataset, names: object) -> dict[str, str]:
+def chosen(
+    publication: Publication, dataset: Dataset, names: object, standard_fields: bool
+) -> dict[str, str]:
     """The columns to show, with their types, in the order of the view: those of these names, or all."""
     columns = publication.columns[dataset.view]
+    if standard_fields:
+        columns = {name: kind for name, kind in columns.items() if name in dataset.standard_fields}
     if names is None:
         return columns
     unknown = [name for name in names if name not in columns]
@@ -320,6 +345,7 @@ def application(settings: Settings) -> Edge:
         paging.kept_secret(settings.export_dir / ".secret"),
         CapacityLimiter(AT_ONCE),
         CapacityLimiter(1),
+        settings.standard_fields,
     )
 
     @asynccontextmanager
@@ -343,6 +369,7 @@ def application(settings: Settings) -> Edge:
             Route(f"{BASE}/contract-commitments", service.contract_commitments),
             Route(f"{BASE}/schema", service.schema),
         ],
+        middleware=[Middleware(Compression)],
         exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), answered_error),
         lifespan=lifespan,
     )

@@ -1,5 +1,7 @@
 """Connections: uvicorn's, but for clients that are slow, and for what is no HTTP."""
 
+import asyncio
+import errno
 import resource
 from asyncio import TimerHandle, Transport
 from typing import Any
@@ -10,12 +12,29 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from api.edge import SECURITY_HEADERS
-from api.errors import ApiError
+from api.errors import ApiError, ServingError
 
 GRACE = 30  # seconds that requests have to end when the server is stopped
 # half of what may be open: a server without file descriptors can do nothing any more
 CONNECTIONS_AT_MOST = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 SILENT_AT_MOST = 20.0  # seconds a client may take for a request's head, or to take a piece of an answer
+
+
+def check_address(host: str, port: int) -> None:
+    """ServingError if the server could not listen there."""
+
+    async def bind() -> None:
+        loop = asyncio.get_running_loop()
+        (await loop.create_server(asyncio.Protocol, host, port, start_serving=False)).close()
+
+    try:
+        asyncio.run(bind())
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is in use"
+        else:
+            message = f"the server cannot listen at {host}, port {port}: {error.strerror}"
+        raise ServingError(f"{message}: choose another with --port (or --host)") from None
 
 
 def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:

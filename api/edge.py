@@ -42,8 +42,8 @@ class Edge:
         answer = Answer(send)
         scope["caller"] = None
         try:
-            if scope["path"] not in self.open_paths:
-                scope["caller"] = self.admitted(scope)
+            is_open = scope["path"] in self.open_paths
+            scope["caller"] = self.gate.known(scope["headers"]) if is_open else self.admitted(scope)
             await self.app(scope, receive, answer)
         except ApiError as error:
             await error.response()(scope, receive, answer)

@@ -62,7 +62,9 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     """A publication, to be exported by way of a folder for what memory does not hold. Raises duckdb.Error."""
     config = {"memory_limit": MEMORY, "threads": THREADS, "temp_directory": str(work / "sorting")}
-    return duckdb.connect(str(database), read_only=True, config=config)
+    publication = duckdb.connect(str(database), read_only=True, config=config)
+    publication.execute("set TimeZone = 'UTC'")
+    return publication
 
 
 def publication_id_of(publication: duckdb.DuckDBPyConnection) -> str:
@@ -124,7 +126,10 @@ def exported(name: str, data_type: str, file_format: str) -> str:
     """A column as a file wants it: what macros/export.sql says."""
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":
-        return f"strftime({column} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as {column}"
+        utc = f"cast({column} as timestamptz) at time zone 'UTC'"
+        return f"strftime({utc}, '%Y-%m-%dT%H:%M:%SZ') as {column}"
+    if data_type == "BIGINT" and file_format == "json":
+        return f"cast({column} as decimal(20, 1)) as {column}"
     if "DECIMAL" in data_type and file_format == "csv":
         plain = (
             rf"regexp_replace(regexp_replace(cast({column} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')"

@@ -13,12 +13,20 @@ from api.queries import COLUMN_DEFINITION, CONTRACT_COMMITMENTS, COST_AND_USAGE,
 Json = dict[str, Any]
 
 DESCRIPTION = (
-    "What fal.ai billed, by FOCUS 1.3: the FOCUS Cost and Usage API over the published marts. Records have "
-    "the fields of that API, and all other columns of the marts. A field that is null is absent, and so is "
-    "nextPageToken on the last page. Numbers are exact decimals, date-times are UTC. A walk through pages "
-    "stays in the publication that it began in. All operations need a token; GET /health, at the root of the "
-    "server, needs none."
+    "What fal.ai billed, by FOCUS 1.3: the FOCUS Cost and Usage API over the published marts. {fields} "
+    "A field that is null is absent, and so is nextPageToken on the last page. Numbers are exact decimals "
+    "with a decimal point, date-times are UTC. A walk through pages stays in the publication that it began "
+    "in. Lists also take columns=BilledCost,Tags: these fields alone. This parameter is not declared below, "
+    "since its records lack fields that are required otherwise. All operations need a token; GET /health, at "
+    "the root of the server, needs none."
 )
+FIELDS = "Records have the fields of that API, and all other columns of the marts."
+STANDARD_FIELDS = "Records have the fields of that API."
+TAGS = {
+    "Contract Commitments": "Contract commitments: their terms, and what is left of them.",
+    "Cost and Usage": "Charges, page by page or as a file.",
+    "Schema Metadata": "The columns of both datasets.",
+}
 
 DATE_TIME = {"type": "string", "format": "date-time"}
 TEXT = {"type": "string"}
@@ -26,8 +34,7 @@ TYPES: dict[str, Json] = {
     "String": TEXT,
     "Number": {"type": "number"},
     "DateTime": DATE_TIME,
-    # what a provider wrote that is no JSON is a string
-    "JSON": {"type": ["object", "array", "string", "number", "boolean"]},
+    "JSON": {},  # any; generators of clients drop a record that has a field of several types
 }
 # what the document says beyond the type
 REFINED: dict[str, Json] = {
@@ -38,16 +45,6 @@ REFINED: dict[str, Json] = {
     "CommitmentDiscountStatus": {"enum": ["Used", "Unused"]},
     "PricingCategory": {"enum": ["On-Demand", "Dynamic", "Commitment-Based", "Other"]},
     "Tags": {"type": "object", "additionalProperties": TEXT},
-}
-REQUIRED = {
-    COST_AND_USAGE: (
-        "BilledCost BillingAccountId BillingCurrency BillingPeriodEnd BillingPeriodStart ChargeCategory"
-        " ChargeFrequency ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost InvoiceIssuerName"
-        " ListCost ProviderName ServiceCategory ServiceName"
-    ).split(),
-    CONTRACT_COMMITMENTS: (
-        "CommitmentDiscountId CommitmentStartDate CommitmentEndDate BillingAccountId ProviderName"
-    ).split(),
 }
 FILTERS: dict[str, tuple[str, Json]] = {
     "billingPeriodStart": ("Only billing periods that start then or later (inclusive).", DATE_TIME),
@@ -97,34 +94,45 @@ RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"ty
 WWW_AUTHENTICATE = {"WWW-Authenticate": {"description": "How to send a token.", "schema": TEXT}}
 
 
-def document(schema: Mapping[str, Any]) -> Json:
-    """The document. schema: the SchemaMetadata of what is published."""
+def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
+    """The document.
+
+    schema: the SchemaMetadata of what is published. standard_fields: leave out what FOCUS's document does
+    not have.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "FOCUS Cost and Usage API of fal_focus",
-            "description": DESCRIPTION,
+            "description": DESCRIPTION.format(fields=STANDARD_FIELDS if standard_fields else FIELDS),
             "version": schema["dataGeneratorVersion"],
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             "x-focus-version": schema["focusVersion"],
         },
         "servers": [{"url": "/focus/v1"}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"bearerAuth": []}, {"apiKeyAuth": []}],
         "paths": {
             "/cost-and-usage": {
-                "get": listing("listCostAndUsage", "Cost and usage records", COST_AND_USAGE, schema)
+                "get": listing("listCostAndUsage", "Cost and Usage", "Cost and usage records", COST_AND_USAGE)
             },
             "/cost-and-usage/export": {"post": EXPORT},
             "/cost-and-usage/export/{jobId}": {"get": EXPORT_STATUS},
             "/downloads/{secret}/{fileName}": {"get": DOWNLOAD},
             "/contract-commitments": {
                 "get": listing(
-                    "listContractCommitments", "Contract commitment records", CONTRACT_COMMITMENTS, schema
+                    "listContractCommitments",
+                    "Contract Commitments",
+                    "Contract commitment records",
+                    CONTRACT_COMMITMENTS,
                 )
             },
             "/schema": {
                 "get": operation(
-                    "getSchemaMetadata", "Columns of both datasets", {200: json_answer("SchemaMetadata")}
+                    "getSchemaMetadata",
+                    "Schema Metadata",
+                    "Columns of both datasets",
+                    {200: json_answer("SchemaMetadata")},
                 )
             },
         },
@@ -136,6 +144,7 @@ def document(schema: Mapping[str, Any]) -> Json:
             "schemas": {
                 "CostAndUsageResponse": list_schema(
                     "CostAndUsageRecord",
+                    ["dataCompleteness"],
                     dataLastUpdated=DATE_TIME
                     | {"description": "When the latest load about the asked periods was fetched."},
                     dataCompleteness={
@@ -144,46 +153,39 @@ def document(schema: Mapping[str, Any]) -> Json:
                         "description": "Complete once every asked billing period is closed by its invoice.",
                     },
                 ),
-                "CostAndUsageRecord": record_schema(COST_AND_USAGE, schema),
-                "ContractCommitmentResponse": list_schema("ContractCommitmentRecord"),
-                "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema),
+                "CostAndUsageRecord": record_schema(COST_AND_USAGE, schema, standard_fields),
+                "ContractCommitmentResponse": list_schema("ContractCommitmentRecord", []),
+                "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema, standard_fields),
             }
-            | SCHEMAS,
+            | SCHEMAS
+            | ({} if standard_fields else {"ColumnDefinition": OWN_COLUMN}),
         },
     }
 
 
 def operation(
-    name: str, summary: str, answers: Mapping[int, Json], errors: Iterable[int] = (), **more: object
+    name: str,
+    tag: str,
+    summary: str,
+    answers: Mapping[int, Json],
+    errors: Iterable[int] = (),
+    **more: object,
 ) -> Json:
     """An operation; it may always answer the errors in ALWAYS."""
     told = {status: error_answer(status) for status in (*ALWAYS, *errors)}
     responses = {str(status): answer for status, answer in sorted((dict(answers) | told).items())}
-    return {"operationId": name, "summary": summary, **more, "responses": responses}
+    return {"operationId": name, "summary": summary, "tags": [tag], **more, "responses": responses}
 
 
-def listing(name: str, summary: str, dataset: Dataset, schema: Mapping[str, Any]) -> Json:
-    """An operation that lists records. schema: as of document."""
+def listing(name: str, tag: str, summary: str, dataset: Dataset) -> Json:
+    """An operation that lists records."""
     told = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
     parameters = [
         {"name": parameter, "in": "query", "required": False, "description": description, "schema": kind}
         for parameter, (description, kind) in told.items()
     ]
-    names = [column["columnName"] for column in columns_of(dataset, schema)]
-    parameters.append(
-        {
-            "name": "columns",
-            "in": "query",
-            "required": False,
-            "description": "Only these fields, with commas between their names. Not in FOCUS's API, but its "
-            "dataset configuration.",
-            "style": "form",
-            "explode": False,
-            "schema": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": names}},
-        }
-    )
     answer = json_answer(f"{dataset.name}Response")
-    return operation(name, summary, {200: answer}, parameters=parameters)
+    return operation(name, tag, summary, {200: answer}, parameters=parameters)
 
 
 def json_answer(schema: str, description: str = "What was asked for.") -> Json:
@@ -202,8 +204,8 @@ def ref(schema: str) -> Json:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def list_schema(record: str, **more: Json) -> Json:
-    """A page of records."""
+def list_schema(record: str, required: list[str], **more: Json) -> Json:
+    """A page of records. more: its fields beside those of all pages, of which some are required."""
     return {
         "type": "object",
         "properties": {
@@ -212,30 +214,28 @@ def list_schema(record: str, **more: Json) -> Json:
             "totalRecords": {"type": "integer", "description": "Records of all pages together."},
             **more,
         },
-        "required": ["data", "totalRecords"],
+        "required": ["data", "totalRecords", *required],
     }
 
 
-def record_schema(dataset: Dataset, schema: Mapping[str, Any]) -> Json:
-    """A record, with the columns that are published; required are all that ?columns= leaves."""
+def record_schema(dataset: Dataset, schema: Mapping[str, Any], standard_fields: bool) -> Json:
+    """A record, with the columns that are published. schema, standard_fields: as of document."""
+    columns = [column for column in schema["columns"] if column["dataset"] == dataset.name]
+    if standard_fields:
+        columns = [column for column in columns if column["columnName"] in dataset.standard_fields]
     return {
         "type": "object",
-        "description": f"Fields that are never null: {', '.join(REQUIRED[dataset])}. A field that "
-        "is null, or that columns leaves out, is absent.",
+        "description": "A field that is null is absent.",
         "properties": {
             column["columnName"]: {
                 **TYPES[column["dataType"]],
                 **REFINED.get(column["columnName"], {}),
                 "description": column["description"],
             }
-            for column in columns_of(dataset, schema)
+            for column in columns
         },
+        "required": [column["columnName"] for column in columns if not column["nullable"]],
     }
-
-
-def columns_of(dataset: Dataset, schema: Mapping[str, Any]) -> list[Json]:
-    """The ColumnDefinitions of a dataset."""
-    return [column for column in schema["columns"] if column["dataset"] == dataset.name]
 
 
 def path_parameter(name: str, description: str) -> Json:
@@ -245,6 +245,7 @@ def path_parameter(name: str, description: str) -> Json:
 
 EXPORT = operation(
     "exportCostAndUsage",
+    "Cost and Usage",
     "Begin an export",
     {202: json_answer("ExportJobResponse", "The job, which is written down.")},
     (408, 413, 415),
@@ -252,6 +253,7 @@ EXPORT = operation(
 )
 EXPORT_STATUS = operation(
     "getCostAndUsageExportStatus",
+    "Cost and Usage",
     "What has become of an export",
     {200: json_answer("ExportJobResponse")},
     (404,),
@@ -260,6 +262,7 @@ EXPORT_STATUS = operation(
 FILES: Json = {kind: {"schema": {}} for kind in MEDIA_TYPES.values()}
 DOWNLOAD = operation(
     "downloadExport",
+    "Cost and Usage",
     "The file of an export; downloadUrl leads here",
     {
         200: {"description": "The file.", "content": FILES},
@@ -327,10 +330,6 @@ SCHEMAS: dict[str, Json] = {
             "nullable": {"type": "boolean"},
             "description": TEXT,
             "category": {"type": "string", "enum": ["Dimension", "Metric"]},
-            "dataset": {
-                "type": "string",
-                "description": "Which of datasets has it; not in FOCUS's API, which has one list for both.",
-            },
         },
         "required": list(COLUMN_DEFINITION),
     },
@@ -339,6 +338,18 @@ SCHEMAS: dict[str, Json] = {
         "properties": {"code": TEXT, "message": TEXT, "details": TEXT},
         "required": ["code", "message"],
     },
+}
+
+# with what FOCUS's API does not have
+OWN_COLUMN: Json = {
+    "type": "object",
+    "properties": SCHEMAS["ColumnDefinition"]["properties"]
+    | {
+        "dataset": TEXT | {"description": "Which of datasets has it."},
+        "numericPrecision": {"type": "integer", "description": "Digits that a Number can have."},
+        "numericScale": {"type": "integer", "description": "How many of these are decimals."},
+    },
+    "required": [*COLUMN_DEFINITION, "dataset"],
 }
 
 # ------------------------------------------------------------------------------------------------- the page
@@ -394,8 +405,7 @@ def kind_of(schema: Json) -> str:
         return f"array of {kind_of(schema['items'])}"
     if "enum" in schema:
         return " | ".join(schema["enum"])
-    kind = schema["type"]
-    return schema.get("format") or (kind if isinstance(kind, str) else " or ".join(kind))
+    return schema.get("format") or schema.get("type", "any JSON")
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -11,9 +11,9 @@ LONGEST_QUERY = 8192  # bytes
 PAGE_SIZES = range(1, 10_001)
 DEFAULT_PAGE_SIZE = 1000
 CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
-# RFC 3339, section 5.6
+# RFC 3339, section 5.6, and zones without a colon, as strftime's %z writes them
 DATE_TIME = re.compile(
-    r"([0-9]{4})(-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4})(-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
 
 Parser = Callable[[str, str], object]

@@ -3,6 +3,7 @@
 A row becomes JSON in DuckDB, so that no number is ever a float: the server joins texts.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,25 +13,22 @@ import duckdb
 
 RECORD_NUMBER = "record_number"
 EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
-# dataset says of which one it is: ours, since the document has one list for both
-COLUMN_DEFINITION = (
-    "columnName",
-    "dataType",
-    "requirement",
-    "nullable",
-    "description",
-    "category",
-    "dataset",
-)
+# the fields of a ColumnDefinition in FOCUS's document
+COLUMN_DEFINITION = ("columnName", "dataType", "requirement", "nullable", "description", "category")
+DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A view of the schema api, and the condition that each of its filters is."""
+    """A view of the schema api, and the condition that each of its filters is.
+
+    standard_fields: the fields of its records in FOCUS's document; the view has more.
+    """
 
     name: str
     view: str
     filters: Mapping[str, str]
+    standard_fields: frozenset[str]
 
     @property
     def relation(self) -> str:
@@ -53,12 +51,30 @@ COST_AND_USAGE = Dataset(
         "subAccountId": "SubAccountId = ?",
         "billingCurrency": "BillingCurrency = ?",
     },
+    frozenset(
+        "AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingCurrency BillingPeriodEnd"
+        " BillingPeriodStart CapacityReservationId ChargeCategory ChargeClass ChargeDescription"
+        " ChargeFrequency ChargePeriodEnd ChargePeriodStart CommitmentDiscountCategory CommitmentDiscountId"
+        " CommitmentDiscountName CommitmentDiscountQuantity CommitmentDiscountStatus CommitmentDiscountType"
+        " CommitmentDiscountUnit ConsumedQuantity ConsumedUnit ContractedCost ContractedUnitPrice"
+        " EffectiveCost InvoiceIssuerName ListCost ListUnitPrice PricingCategory PricingQuantity PricingUnit"
+        " ProviderName PublisherName Region ResourceId ResourceName ResourceType ServiceCategory ServiceName"
+        " ServiceSubcategory SkuId SkuPriceId SubAccountId SubAccountName Tags x_SplitCostAllocationMethod"
+        " x_SplitCostAllocationPercentage".split()
+    ),
 )
 CONTRACT_COMMITMENTS = Dataset(
     "ContractCommitment",
     "contract_commitment_records",
     {"commitmentDiscountId": "CommitmentDiscountId = ?", "billingAccountId": "BillingAccountId = ?"},
+    frozenset(
+        "BillingAccountId BillingAccountName CommitmentDescription CommitmentDiscountCategory"
+        " CommitmentDiscountId CommitmentDiscountName CommitmentDiscountType CommitmentEndDate"
+        " CommitmentRemainingQuantity CommitmentStartDate CommitmentTotalQuantity CommitmentUnit"
+        " ProviderName".split()
+    ),
 )
+DATASETS = {dataset.name: dataset for dataset in (COST_AND_USAGE, CONTRACT_COMMITMENTS)}
 
 
 @dataclass(frozen=True)
@@ -175,23 +191,45 @@ def recency(
     return Recency(last_updated, is_complete)
 
 
-def schema(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The SchemaMetadata of the document: who made the data, and the columns of both datasets."""
+def schema(
+    cursor: duckdb.DuckDBPyConnection,
+    types: Mapping[str, Mapping[str, str]],
+    standard_fields: bool = False,
+) -> dict[str, Any]:
+    """The SchemaMetadata of the document: who made the data, and the columns of both datasets.
+
+    types: the types of the columns, by view. standard_fields: leave out what FOCUS's document does not have.
+    """
     generators = cursor.execute(
         "select dataset, focus_version, data_generator, data_generator_version"
         " from focus.data_generator order by dataset desc"
     ).fetchall()
-    columns = cursor.execute(
-        f"select {', '.join(COLUMN_DEFINITION)} from api.schema_columns"
+    rows = cursor.execute(
+        f"select dataset, {', '.join(COLUMN_DEFINITION)} from api.schema_columns"
         " order by dataset desc, column_position"
     ).fetchall()
+    columns = []
+    for name, *values in rows:
+        dataset, column = DATASETS[name], dict(zip(COLUMN_DEFINITION, values, strict=True))
+        if not standard_fields:
+            columns.append(column | {"dataset": name} | digits(types[dataset.view][column["columnName"]]))
+        elif column["columnName"] in dataset.standard_fields:
+            columns.append(column)
     return {
         "focusVersion": generators[0][1],
         "dataGeneratorName": generators[0][2],
         "dataGeneratorVersion": generators[0][3],
-        "columns": [dict(zip(COLUMN_DEFINITION, column, strict=True)) for column in columns],
+        "columns": columns,
         "datasets": [dataset for dataset, *_ in generators],
     }
+
+
+def digits(kind: str) -> dict[str, int]:
+    """How many digits a number of a type has, and how many of them are decimals; nothing for another type."""
+    if kind == "BIGINT":
+        return {"numericPrecision": 19, "numericScale": 0}
+    match = DECIMAL.fullmatch(kind)
+    return {"numericPrecision": int(match[1]), "numericScale": int(match[2])} if match else {}
 
 
 def json_object(columns: Mapping[str, str]) -> str:
@@ -201,17 +239,38 @@ def json_object(columns: Mapping[str, str]) -> str:
 
 
 def json_value(name: str, kind: str) -> str:
-    """A column as a JSON value, in SQL, by its type. Numbers are exact, and have no exponent."""
+    """A column as a JSON value, in SQL, by its type.
+
+    Numbers are exact, have no exponent and always a decimal point: readers that infer types, such as dlt,
+    make a column of integers from a 0 without one.
+    """
     column = f'"{name}"'
-    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
-        return f"regexp_replace(cast({column} as varchar), '\\.?0+$', '')"
+    if kind == "BIGINT" or kind.endswith(",0)"):
+        return f"cast({column} as varchar) || '.0'"
+    if kind.startswith("DECIMAL"):
+        return f"regexp_replace(cast({column} as varchar), '([.][0-9]+?)0+$', '\\1')"
     if kind.startswith("TIMESTAMP"):
         return f"'\"' || {rfc_3339(column)} || '\"'"
     if kind == "VARCHAR":
         return f"cast(to_json({column}) as varchar)"
-    return f"cast({column} as varchar)"  # JSON, BOOLEAN, whole numbers
+    return f"cast({column} as varchar)"  # JSON, BOOLEAN
+
+
+def known_billing_accounts(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """The ids of the billing accounts that have a record."""
+    rows = cursor.execute(
+        f"select BillingAccountId from {COST_AND_USAGE.relation}"
+        f" union select BillingAccountId from {CONTRACT_COMMITMENTS.relation} order by 1"
+    ).fetchall()
+    return [billing_account for (billing_account,) in rows if billing_account is not None]
+
+
+def billing_accounts_of_alias(cursor: duckdb.DuckDBPyConnection, alias: str) -> list[str]:
+    """The ids of the billing accounts that were loaded under an alias."""
+    query = "select distinct billing_account_id from focus.recency where account = ? order by 1"
+    return [billing_account for (billing_account,) in cursor.execute(query, [alias]).fetchall()]
 
 
 def rfc_3339(time: str) -> str:
-    """A time in UTC, in SQL, to the microsecond if it has any."""
-    return f"replace(cast({time} at time zone 'UTC' as varchar), ' ', 'T') || 'Z'"
+    """A time in UTC, in SQL, to the microsecond if it has any; the session's time zone is UTC."""
+    return f"replace(cast(cast({time} as timestamptz) at time zone 'UTC' as varchar), ' ', 'T') || 'Z'"

@@ -24,6 +24,7 @@ class Settings:
 
     publish_dir: what builds publish into. tokens_file: who may ask; tokens_json, if set, is in its place.
     export_dir: the server's own folder: exports, and the publications that it has pinned.
+    standard_fields: serve the fields of FOCUS's document alone, to every token.
     """
 
     publish_dir: Path
@@ -31,6 +32,7 @@ class Settings:
     tokens_json: str
     export_dir: Path
     rate_limit: RateLimit
+    standard_fields: bool = False
 
 
 def from_environment() -> Settings:
@@ -41,6 +43,7 @@ def from_environment() -> Settings:
         tokens_json=os.environ.get("FOCUS_API_TOKENS", "").strip(),
         export_dir=folder("FOCUS_API_EXPORT_DIR", "exports"),
         rate_limit=rate_limit(os.environ.get("FOCUS_API_RATE_LIMIT", "600/minute")),
+        standard_fields=is_standard(os.environ.get("FOCUS_API_FIELDS", "all")),
     )
 
 
@@ -50,6 +53,13 @@ def folder(name: str, default: str) -> Path:
     if not path:
         raise SettingsError(f"{name} is empty: unset it for {default}, or name another")
     return Path(path)
+
+
+def is_standard(text: str) -> bool:
+    """Whether FOCUS_API_FIELDS asks for the fields of FOCUS's document alone."""
+    if text.strip() not in ("all", "standard"):
+        raise SettingsError(f"FOCUS_API_FIELDS must be all or standard, not {text!r}")
+    return text.strip() == "standard"
 
 
 def rate_limit(text: str) -> RateLimit:

@@ -22,11 +22,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One token: its name, its SHA-256 in hexadecimal, and what it is limited to; None is every account."""
+    """One token: its name, its SHA-256 in hexadecimal, and what it is limited to; None is every account.
+
+    standard_fields: it gets the fields of FOCUS's document alone.
+    """
 
     name: str
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     billing_accounts: frozenset[str] | None = None
+    standard_fields: bool = False
 
     @property
     def owner(self) -> str:
@@ -67,10 +71,11 @@ class Tokens:
             raise ServingError(f"{self.file} cannot be read: {error.strerror}") from None
         return self._read[1]
 
-    def create(self, name: str, billing_accounts: frozenset[str]) -> str:
+    def create(self, name: str, billing_accounts: frozenset[str], standard_fields: bool = False) -> str:
         """Make a token and write its SHA-256 into the file; the token itself, which is kept nowhere.
 
-        billing_accounts: what it is limited to; none of them is every account. ServingError.
+        billing_accounts: what it is limited to; none of them is every account. standard_fields: as of Caller.
+        ServingError.
         """
         if self.json:
             raise SettingsError("FOCUS_API_TOKENS is set, and is read in place of a file: unset it first")
@@ -80,7 +85,7 @@ class Tokens:
                 "begin with a letter or digit, at most 63 of them"
             )
         token = secrets.token_urlsafe(32)
-        caller = Caller(name, sha256(token.encode()).hexdigest(), billing_accounts or None)
+        caller = Caller(name, sha256(token.encode()).hexdigest(), billing_accounts or None, standard_fields)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with alone_in(self.file.parent):

@@ -20,19 +20,37 @@
 
 {% macro spark__is_strict_json(text) -%} try_parse_json({{ text }}) is not null {%- endmacro %}
 
-{# a JSON text as a JSON value; a text that is no JSON as a JSON string #}
-{% macro json_value(text) -%}{{ return(adapter.dispatch('json_value')(text)) }}{%- endmacro %}
+{#
+    A JSON text as a JSON value; a text that is no JSON as a JSON string.
+    numbers: members that are numbers by FOCUS; they get a decimal point where they have none.
+#}
+{% macro json_value(text, numbers=[]) -%}{{ return(adapter.dispatch('json_value')(text, numbers)) }}{%- endmacro %}
 
-{% macro duckdb__json_value(text) -%}
+{% macro duckdb__json_value(text, numbers) -%}
     case
-        when {{ is_strict_json(text) }} then cast({{ text }} as json)
+        when {{ is_strict_json(text) }}
+            then cast({{ with_decimal_points(text, numbers) if numbers else text }} as json)
         when {{ text }} is not null then to_json({{ text }})
     end
 {%- endmacro %}
 
 {# Spark has no type for it #}
-{% macro spark__json_value(text) -%}
-    case when {{ is_strict_json(text) }} then {{ text }} else {{ json_text(text) }} end
+{% macro spark__json_value(text, numbers) -%}
+    case
+        when {{ is_strict_json(text) }} then {{ with_decimal_points(text, numbers) if numbers else text }}
+        else {{ json_text(text) }}
+    end
+{%- endmacro %}
+
+{# JSON with .0 behind these members where they are whole numbers; within a string the quotes of a name have backslashes #}
+{% macro with_decimal_points(json, members) -%}{{ return(adapter.dispatch('with_decimal_points')(json, members)) }}{%- endmacro %}
+
+{% macro duckdb__with_decimal_points(json, members) -%}
+    regexp_replace({{ json }}, '("(?:{{ members | join('|') }})"\s*:\s*-?[0-9]+)([^0-9.eE])', '\1.0\2', 'g')
+{%- endmacro %}
+
+{% macro spark__with_decimal_points(json, members) -%}
+    regexp_replace({{ json }}, '("(?:{{ members | join('|') }})"\\s*:\\s*-?[0-9]+)([^0-9.eE])', '$1.0$2')
 {%- endmacro %}
 
 {# a JSON object with each value as text, that of no text as its JSON; null for what is no object #}

@@ -26,14 +26,30 @@
     ) %}
 {% endmacro %}
 
-{# Spark writes a folder of this name, with one file of rows in it #}
+{# Spark writes a folder of this name, with one file of rows in it. Its JSON has exponents (0E-18): the objects are written as text. #}
 {% macro spark__export_relation(relation, format, file) %}
-    {% set options = {'csv': " options (header 'true', escape '\"')", 'parquet': '', 'json': ''} %}
+    {% set writers = {'csv': "csv options (header 'true', escape '\"')", 'parquet': 'parquet', 'json': 'text'} %}
+    {% set columns = '*, ' ~ json_line(relation) ~ ' as line' if format == 'json' else exported_columns(relation, format) %}
     {% do run_query(
-        'insert overwrite directory ' ~ sql_text(file) ~ ' using ' ~ format ~ options[format]
-        ~ ' select /*+ coalesce(1) */ * from (select ' ~ exported_columns(relation, format) ~ ' from ' ~ relation ~ ' order by all)'
+        'insert overwrite directory ' ~ sql_text(file) ~ ' using ' ~ writers[format]
+        ~ ' select /*+ coalesce(1) */ ' ~ ('line' if format == 'json' else '*')
+        ~ ' from (select ' ~ columns ~ ' from ' ~ relation ~ ' order by all)'
     ) %}
 {% endmacro %}
+
+{# a row as a JSON object, without the fields that are null #}
+{% macro json_line(relation) -%}
+    '{' || concat_ws(',',
+    {%- for column in adapter.get_columns_in_relation(relation) %}
+        {%- set name, type = adapter.quote(column.name), column.data_type | upper %}
+        '"{{ column.name }}":' ||
+        {%- if 'TIMESTAMP' in type %} {{ json_text(iso_utc(name)) }}
+        {%- elif 'DECIMAL' in type %} {{ decimal_with_point(name) }}
+        {%- elif type == 'BIGINT' %} cast({{ name }} as {{ dbt.type_string() }}) || '.0'
+        {%- else %} {{ json_text(name) }}
+        {%- endif %}{{ ',' if not loop.last }}
+    {%- endfor %}) || '}'
+{%- endmacro %}
 
 {% macro exported_columns(relation, format) -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}
@@ -42,7 +58,7 @@
 {%- endmacro %}
 
 {#
-    A column as a file wants it. In CSV a decimal has a point and no exponent: a reader that guesses types would take a column
+    A column as a file wants it. In CSV and JSON a number has a point and no exponent: a reader that guesses types would take a column
     of whole numbers for integers, and FOCUS wants decimals. Date-times are YYYY-MM-DDTHH:mm:ssZ. Null is nothing.
 #}
 {% macro exported(column, format) -%}
@@ -50,11 +66,17 @@
     {%- if 'TIMESTAMP' in column.data_type | upper and format != 'parquet' -%}
         {{ iso_utc(name) }} as {{ name }}
     {%- elif 'DECIMAL' in column.data_type | upper and format == 'csv' -%}
-        case
-            when {{ plain_decimal(name) }} like '%.%' then {{ plain_decimal(name) }}
-            else {{ plain_decimal(name) }} || '.0'
-        end as {{ name }}
+        {{ decimal_with_point(name) }} as {{ name }}
+    {%- elif column.data_type | upper == 'BIGINT' and format == 'json' -%}
+        cast({{ name }} as decimal(20, 1)) as {{ name }}
     {%- else -%}
         {{ name }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro decimal_with_point(number) -%}
+    case
+        when {{ plain_decimal(number) }} like '%.%' then {{ plain_decimal(number) }}
+        else {{ plain_decimal(number) }} || '.0'
+    end
 {%- endmacro %}

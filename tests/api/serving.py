@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,14 +106,19 @@ VIEWS = {
 }
 
 
-def publish_small(folder: Path, publication_id: str = "first", charges: int | None = None) -> None:
+def publish_small(
+    folder: Path,
+    publication_id: str = "first",
+    charges: int | None = None,
+    marts: Mapping[str, str] = MARTS,
+) -> None:
     """Publish the small marts, or the first so many charges of them."""
     with duckdb.connect() as warehouse:
         warehouse.execute("create schema focus")
-        for mart, query in MARTS.items():
+        for mart, query in marts.items():
             limit = f" limit {charges}" if charges is not None and mart == "focus.cost_and_usage" else ""
             warehouse.execute(f"create table {mart} as {query}{limit}")
-        publish(warehouse, folder, {mart: mart for mart in MARTS}, VIEWS, publication_id)
+        publish(warehouse, folder, {mart: mart for mart in marts}, VIEWS, publication_id)
 
 
 @dataclass(frozen=True)
@@ -157,13 +162,19 @@ def running(app: ASGIApp) -> Iterator[str]:
 
 @contextmanager
 def serving(
-    published: Path, work: Path, rate_limit: RateLimit = PLENTY, token: str | None = None
+    published: Path,
+    work: Path,
+    rate_limit: RateLimit = PLENTY,
+    token: str | None = None,
+    standard_fields: bool = False,
 ) -> Iterator[Served]:
     """Serve what is published in a folder.
 
     work: where tokens and the server's own files are. token: one from there, if it is served again.
     """
-    settings = Settings(published, work / "api_tokens.json", "", work / "exports", rate_limit)
+    settings = Settings(
+        published, work / "api_tokens.json", "", work / "exports", rate_limit, standard_fields
+    )
     token = token or Tokens(settings.tokens_file).create("everything", frozenset())
     with running(application(settings)) as url:
         yield Served(f"{url}{BASE}", settings, token)

@@ -2,31 +2,38 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.api.serving import MARTS, publish_small
+
 ROOT = Path(__file__).parents[2]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The settings of a server whose files are all in a folder."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "FOCUS_"))}
+    return others | {
+        "FAL_PUBLISH_DIR": str(folder / "published"),
+        "FOCUS_API_TOKENS_FILE": str(folder / "tokens.json"),
+        "FOCUS_API_EXPORT_DIR": str(folder / "exports"),
+    }
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """python -m api, with these settings."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "FOCUS_"))
-    }
-    environment |= {
-        "FAL_PUBLISH_DIR": str(folder / "published"),
-        "FOCUS_API_TOKENS_FILE": str(folder / "tokens.json"),
-        "FOCUS_API_EXPORT_DIR": str(folder / "exports"),
-        **settings,
-    }
     command = [sys.executable, "-m", "api", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(folder) | settings, text=True, capture_output=True, timeout=60
+    )
 
 
 def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
     made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
     assert (made.returncode, made.stderr) == (0, "")
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", made.stdout)
@@ -45,6 +52,7 @@ def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
         (["serve", "--port", "70000"], {}, "Invalid value for '--port'"),
         (["serve"], {"FOCUS_API_RATE_LIMIT": "0/minute"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
         (["serve"], {"FOCUS_API_RATE_LIMIT": "many"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
+        (["serve"], {"FOCUS_API_FIELDS": "some"}, "FOCUS_API_FIELDS must be all or standard, not 'some'"),
         (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it for published"),
     ],
 )
@@ -63,3 +71,71 @@ def test_a_folder_that_cannot_be_written_is_a_line_and_exit_code_1(tmp_path: Pat
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: ")
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("accounts", "warnings"),
+    [
+        (["acme", "studio"], []),
+        (["acm"], ["no billing account acm is published: known ids are acme, studio"]),
+        (
+            ["acme", "alias", "x"],
+            [
+                "no billing account alias is published: acme is the id of alias alias; "
+                "known ids are acme, studio",
+                "no billing account x is published: known ids are acme, studio",
+            ],
+        ),
+    ],
+)
+def test_a_token_for_an_account_that_is_not_published_is_made_with_a_warning(
+    tmp_path: Path, accounts: list[str], warnings: list[str]
+) -> None:
+    recency = MARTS["focus.recency"].replace(
+        "billing_account_id as account", "if(billing_account_id = 'acme', 'alias', 'other') as account"
+    )
+    publish_small(tmp_path / "published", marts=MARTS | {"focus.recency": recency})
+    options = [option for account in accounts for option in ("--billing-account", account)]
+    made = run(tmp_path, "token", "create", "--name", "x", *options)
+    assert made.returncode == 0
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}\n", made.stdout)
+    assert made.stderr.splitlines() == [f"warning: {warning}" for warning in warnings]
+
+
+def test_billing_accounts_that_cannot_be_checked_are_a_warning(tmp_path: Path) -> None:
+    made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
+    assert (made.returncode, len(made.stdout)) == (0, 44)
+    assert re.fullmatch(
+        r"warning: .*/published/fal_focus\.duckdb cannot be read: "
+        r"whether the billing accounts exist was not checked\n",
+        made.stderr,
+    )
+
+
+def test_a_port_in_use_is_a_line_that_names_the_option(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run(tmp_path, "serve", "--port", str(port))
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"error: port {port} of 127.0.0.1 is in use: choose another with --port (or --host)\n"
+    )
+
+
+def test_a_publish_folder_that_does_not_exist_is_a_line_at_the_start(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "api", "serve", "--port", "0"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        text=True,
+        stderr=subprocess.PIPE,
+    ) as server:
+        try:
+            assert server.stderr
+            assert server.stderr.readline() == (
+                f"FAL_PUBLISH_DIR ({tmp_path / 'published'}) does not exist: "
+                "requests are answered 503 until dbt build publishes there\n"
+            )
+        finally:
+            server.kill()

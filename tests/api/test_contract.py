@@ -128,8 +128,10 @@ def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) 
             status.validate_response(api.get(f"/cost-and-usage/export/{job['jobId']}"))
 
 
-def test_records_have_all_fields_that_are_required(sample: Served) -> None:
-    schemas = given_document()["components"]["schemas"]
+@pytest.mark.parametrize("whose", ["given", "ours"])
+def test_records_have_all_fields_that_are_required(sample: Served, whose: str) -> None:
+    document = given_document() if whose == "given" else our_document(sample)
+    schemas = document["components"]["schemas"]
     with sample.client() as api:
         for path, schema in (
             ("/cost-and-usage", "CostAndUsageRecord"),
@@ -140,28 +142,40 @@ def test_records_have_all_fields_that_are_required(sample: Served) -> None:
             assert all(set(schemas[schema]["required"]) <= set(record) for record in records)
 
 
+@pytest.mark.parametrize("path", ["/cost-and-usage", "/contract-commitments"])
+def test_every_number_of_the_sample_has_a_decimal_point(sample: Served, path: str) -> None:
+    whole: list[str] = []
+    with sample.client() as api:
+        page = json.loads(api.get(path, params={"pageSize": 10_000}).text, parse_int=whole.append)
+    assert page["data"]
+    assert len(whole) == 1  # totalRecords
+
+
+def test_a_token_of_standard_fields_gets_nothing_that_the_given_document_lacks(sample: Served) -> None:
+    document = given_document()
+    for schema in document["components"]["schemas"].values():
+        schema["additionalProperties"] = False
+    operations = schemathesis.openapi.from_dict(document)
+    with sample.client(sample.tokens.create("strict", frozenset(), standard_fields=True)) as api:
+        for path in ("/cost-and-usage", "/contract-commitments", "/schema"):
+            operations[path]["GET"].validate_response(api.get(path))
+        job = exported(api)
+        operations["/cost-and-usage/export/{jobId}"]["GET"].validate_response(
+            api.get(f"/cost-and-usage/export/{job['jobId']}")
+        )
+    with sample.client() as api, pytest.raises(Exception, match="Additional properties"):
+        operations["/schema"]["GET"].validate_response(api.get("/schema"))
+
+
 # ------------------------------------------------------------------------------------- our document says it
 
 
-def with_required(document: Json) -> Json:
-    """Our document, with the fields of records as required that are always there without ?columns=.
-
-    It says so in words: with ?columns=, which the given document does not have, they may be left out.
-    """
-    for name in ("CostAndUsageRecord", "ContractCommitmentRecord"):
-        schema = document["components"]["schemas"][name]
-        said, _, _ = schema["description"].removeprefix("Fields that are never null: ").partition(". ")
-        assert "required" not in schema
-        schema["required"] = said.split(", ")
-    return document
-
-
 def test_our_document_takes_and_promises_what_the_given_one_does(sample: Served) -> None:
-    assert list(lost(given_document(), with_required(our_document(sample)))) == []
+    assert list(lost(given_document(), our_document(sample))) == []
 
 
 def test_no_field_can_be_dropped_or_become_another(sample: Served) -> None:
-    given, ours = given_document(), with_required(our_document(sample))
+    given, ours = given_document(), our_document(sample)
     for name, schema in given["components"]["schemas"].items():
         for field, told in schema["properties"].items():
             dropped, changed, required, wider = (copy.deepcopy(ours) for _ in range(4))
@@ -200,7 +214,12 @@ EXPORT = ("components", "schemas", "ExportRequest")
         ),
         (PAGE_SIZE[:-2], lambda parameters: parameters[3]["schema"].update(enum=["fal"]), "has other values"),
         (PAGE_SIZE[:-2], lambda parameters: parameters[3]["schema"].update(format="uuid"), "another format"),
-        (PAGE_SIZE[:-2], lambda parameters: parameters[-1].update(required=True), "columns: is required"),
+        (PAGE_SIZE[:-2], lambda parameters: parameters[-1].update(required=True), "pageToken: is required"),
+        (
+            PAGE_SIZE[:-2],
+            lambda parameters: parameters.append({"name": "x", "in": "query", "required": True}),
+            "x: is required",
+        ),
         ((*PAGE_SIZE[:-3], "responses"), lambda told: told.pop("429"), "429: is missing"),
         (PAGE_SIZE[:-3], lambda told: told.update(operationId="x"), "has another operationId"),
         (PAGE_SIZE[:-3], lambda told: told.update(security=[]), "has a security of its own"),
@@ -215,7 +234,7 @@ EXPORT = ("components", "schemas", "ExportRequest")
 def test_nothing_else_can_be_dropped_or_become_another(
     sample: Served, where: tuple[Any, ...], change: Callable[[Any], object], found: str
 ) -> None:
-    ours = with_required(our_document(sample))
+    ours = our_document(sample)
     part = ours
     for key in where:
         part = part[key]

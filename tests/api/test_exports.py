@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import logging
+import re
 import resource
 import subprocess
 import sys
@@ -201,6 +202,9 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
 def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path, published: Path) -> None:
     _, file = export(tmp_path, published, asked(format="json"))
     rows = [json.loads(line, parse_float=Decimal) for line in file.read_text().splitlines()]
+    numbers = [row[name] for row in rows for name in ("BilledCost", "ConsumedQuantity", "x_RequestCount")]
+    assert {type(number) for number in numbers} == {Decimal, type(None)}  # an int has no decimal point
+    assert not re.search(r":-?[0-9.]+[eE]", file.read_text())
     assert [row["BilledCost"] for row in rows] == [
         Decimal(cost) for cost in ("-0.25", "0", "1e-18", "12345678901234567890.123456789012345678")
     ]

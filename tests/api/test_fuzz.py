@@ -245,8 +245,8 @@ COLUMNS = {
 
 
 def plain(number: str) -> Decimal:
-    """A number with decimals as it stands in JSON: without an exponent and without zeros at its end."""
-    assert re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]*[1-9]", number)
+    """A number as it stands in JSON: with a decimal point, without an exponent or needless zeros."""
+    assert re.fullmatch(r"-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)", number)
     return Decimal(number)
 
 

@@ -1,6 +1,7 @@
 """Records over HTTP: what a page holds, and how a walk goes through all of them."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,19 @@ def test_numbers_texts_and_times_are_exact(api: httpx.Client) -> None:
     assert first["Moment"] == "2026-01-01T00:00:00.000001Z"
     assert second["Moment"] == "2026-02-01T12:00:00Z"
     assert (first["Flag"], second["Flag"]) == (True, False)
+
+
+def test_every_number_of_a_record_has_a_decimal_point(api: httpx.Client) -> None:
+    # a reader that infers types makes integers of a column that begins with 0
+    for path in ("/cost-and-usage", "/contract-commitments"):
+        whole: list[str] = []
+        text = api.get(path).text
+        page = json.loads(text, parse_int=whole.append)
+        assert page["data"]
+        assert whole == [re.search('"totalRecords":([0-9]+)', text)[1]]
+    first = api.get("/cost-and-usage", params={"pageSize": 3}).text
+    for number in ('"BilledCost":0.0', '"BilledCost":-0.5', '"Whole":-1200.0', '"Whole":0.0'):
+        assert number + "," in first
 
 
 def test_a_field_that_is_null_is_absent(api: httpx.Client) -> None:

@@ -17,11 +17,15 @@
 {%- set unpriced_cost = "case when ChargeCategory = 'Usage' then EffectiveCost else BilledCost end" -%}
 
 {%- set translations = {
+    'AllocatedMethodDetails': json_value('AllocatedMethodDetails', ['AllocatedRatio']),
     'ChargeFrequency':
         'coalesce(' ~ focus_value('ChargeFrequency', ['One-Time', 'Recurring', 'Usage-Based'])
         ~ ", case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end)",
     'CommitmentDiscountCategory': focus_value('CommitmentDiscountCategory', ['Spend', 'Usage']),
     'CommitmentDiscountStatus': focus_value('CommitmentDiscountStatus', ['Used', 'Unused']),
+    'ContractApplied': json_value(
+        'ContractApplied', ['ContractCommitmentAppliedCost', 'ContractCommitmentAppliedQuantity']
+    ),
     'ContractedCost': 'coalesce(ContractedCost, ' ~ unpriced_cost ~ ')',
     'ListCost': 'coalesce(ListCost, ContractedCost, ' ~ unpriced_cost ~ ')',
     'PricingCategory':
