@@ -10,7 +10,8 @@ INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
-PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+# versions and hashes are those of requirements/; what is built from sources is built with what is installed
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
 
 # tests run on the sample, into a warehouse of their own, whatever the shell has set
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
@@ -22,33 +23,34 @@ UNITS := not end_to_end and not spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo serve conformance export bench test test-spark check lint units end-to-end build-sample sample clean
+.PHONY: help install run demo serve conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml requirements/run.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or later is needed; set PYTHON=/path/to/one" >&2; exit 1; }
 	@echo "Installing into $(VENV), which takes about half a minute ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP_INSTALL) .
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/run.txt
+	@$(PIP_INSTALL) --no-deps --editable .
 	@touch $@
 
-$(API_INSTALLED): $(INSTALLED)
+$(API_INSTALLED): $(INSTALLED) requirements/api.txt
 	@echo "Installing what the API needs ..."
-	@$(PIP_INSTALL) '.[api]'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/api.txt
 	@touch $@
 
-$(DEV_INSTALLED): $(INSTALLED)
+$(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt
 	@echo "Installing what the tests need ..."
-	@$(PIP_INSTALL) '.[dev,api]'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 # pyspark is 400 MB: it comes when it is asked for
-$(SPARK_INSTALLED): $(DEV_INSTALLED)
+$(SPARK_INSTALLED): $(DEV_INSTALLED) requirements/spark.txt
 	@echo "Installing Spark ..."
-	@$(PIP_INSTALL) '.[dev,api,spark]'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/spark.txt
 	@touch $@
 
 install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
@@ -119,6 +121,20 @@ end-to-end: $(DEV_INSTALLED) ## pytest: from the local fal server to the marts
 build-sample: $(DEV_INSTALLED) ## dbt build of the sample, with all its tests and the models' unit tests
 	@mkdir -p target
 	$(TEST_ENV) $(BIN)/dbt build --select '*'
+
+sbom: $(DEV_INSTALLED) ## what a build installs, as CycloneDX: target/sbom.cdx.json
+	@mkdir -p target
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--output-file target/sbom.cdx.json requirements/run.txt
+
+# uv resolves for every Python and platform at once; a version that is pinned stays until `make lock UPGRADE=--upgrade`
+lock: $(INSTALLED) ## pin versions and hashes anew in requirements/, after a change of pyproject.toml
+	$(PYTHON) -m venv target/lock && target/lock/bin/pip install --quiet uv
+	@for extras in run: api:api dev:api,dev spark:api,dev,spark; do \
+		target/lock/bin/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
+			--constraint requirements/spark.txt --output-file requirements/$${extras%%:*}.txt || exit 1; \
+	done
 
 sample: $(INSTALLED) ## make sample/ anew from the local fal server
 	$(BIN)/python -m tests.fal_server.sample

@@ -1,0 +1,45 @@
+"""What is installed is pinned by version and hash."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)(?: ; [^\\]+)? \\$")
+EXTRAS = {"run": (), "api": ("api",), "dev": ("api", "dev"), "spark": ("api", "dev", "spark")}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Versions by package. Every line is a pin or one of its hashes, and each pin has one at least."""
+    found: dict[str, str] = {}
+    hashes = 0
+    for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
+        if pin := PIN.match(line):
+            assert hashes or not found, f"no hash before {line}"
+            found[normal(pin[1])], hashes = pin[2], 0
+        else:
+            assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?", line), line
+            hashes += 1
+    assert hashes
+    return found
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_every_package_is_pinned_with_its_hashes_and_nothing_that_is_asked_for_is_missing(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], "setuptools"]
+    for extra in EXTRAS[name]:
+        wanted += project["optional-dependencies"][extra]
+    names = {normal(re.split(r"[\[<>=~!; ]", requirement)[0]) for requirement in wanted}
+    assert names <= set(pins(name))
+
+
+@pytest.mark.parametrize("name", ["run", "api", "dev"])
+def test_a_package_has_one_version_in_all_files(name: str) -> None:
+    assert pins(name).items() <= pins("spark").items()
