@@ -28,14 +28,14 @@ OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "fo
 
 # a billing period belongs to where it begins; a commitment to wherever it lasts
 COST_AND_USAGE = """
-    BillingPeriodStart >= cast($start as timestamptz)
-    and BillingPeriodStart < cast($end as timestamptz)
+    BillingPeriodStart >= cast($start as timestamptz) at time zone 'UTC'
+    and BillingPeriodStart < cast($end as timestamptz) at time zone 'UTC'
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), BillingAccountId))
 """
 CONTRACT_COMMITMENT = """
     cast($start as timestamptz) < cast($end as timestamptz)
-    and ContractCommitmentPeriodStart < cast($end as timestamptz)
-    and ContractCommitmentPeriodEnd > cast($start as timestamptz)
+    and ContractCommitmentPeriodStart < cast($end as timestamptz) at time zone 'UTC'
+    and ContractCommitmentPeriodEnd > cast($start as timestamptz) at time zone 'UTC'
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), x_BillingAccountId))
 """
 
@@ -62,7 +62,10 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     """A publication, to be exported by way of a folder for what memory does not hold. Raises duckdb.Error."""
     config = {"memory_limit": MEMORY, "threads": THREADS, "temp_directory": str(work / "sorting")}
-    return duckdb.connect(str(database), read_only=True, config=config)
+    publication = duckdb.connect(str(database), read_only=True, config=config)
+    # times of a publication of an older version have a zone
+    publication.execute("set TimeZone = 'UTC'")
+    return publication
 
 
 def publication_id_of(publication: duckdb.DuckDBPyConnection) -> str:
@@ -124,7 +127,7 @@ def exported(name: str, data_type: str, file_format: str) -> str:
     """A column as a file wants it: what macros/export.sql says."""
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":
-        return f"strftime({column} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') as {column}"
+        return f"strftime(cast({column} as timestamp), '%Y-%m-%dT%H:%M:%SZ') as {column}"
     if "DECIMAL" in data_type and file_format == "csv":
         plain = (
             rf"regexp_replace(regexp_replace(cast({column} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')"

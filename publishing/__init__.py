@@ -60,7 +60,7 @@ def write(
     publication_id: str,
 ) -> None:
     """Copy marts into a new database, and from there into Parquet files beside it; make the views there."""
-    published_at = text(datetime.now(UTC).isoformat(timespec="seconds"))
+    published_at = text(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     metadata = f"{{publication_id: {text(publication_id)}, published_at: {published_at}}}"
     cursor.execute(f"attach {text(database)} as fal_publication (storage_version {text(STORAGE_VERSION)})")
     try:
@@ -76,7 +76,7 @@ def write(
             cursor.execute(f"create view fal_publication.{view} as {sql}")
         cursor.execute(
             "create table fal_publication.focus.publication as"
-            f" select {text(publication_id)} as publication_id, timestamptz {published_at} as published_at"
+            f" select {text(publication_id)} as publication_id, timestamp {published_at} as published_at"
         )
         cursor.execute("checkpoint fal_publication")
     finally:

@@ -31,6 +31,31 @@ def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
 
 
+READER = """
+import sys, duckdb
+folder, zone, query = sys.argv[1:]
+parquet = query.replace("focus.cost_and_usage", f"'{folder}/cost_and_usage.parquet'")
+with duckdb.connect(f"{folder}/fal_focus.duckdb", read_only=True) as bill:
+    rows = bill.execute(query).fetchall()
+    assert rows == bill.execute(parquet).fetchall()
+    bill.execute(f"set TimeZone = '{zone}'")
+    assert rows == bill.execute(query).fetchall() == bill.execute(parquet).fetchall()
+print(rows)
+"""
+
+
+def test_months_are_the_same_in_every_time_zone_of_a_reader(sample: Warehouse) -> None:
+    (query,) = (query for query in QUERIES if "as charge_month" in query)
+    answers = []
+    for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
+        command = [sys.executable, "-c", READER, str(sample.path.with_suffix(".published")), zone, query]
+        done = run(command, TZ=zone)
+        assert done.code == 0, done.output
+        answers.append(done.output)
+    assert answers == [f"{sample.rows(query)}\n"] * 3
+    assert "datetime.datetime(2026, 9, 1, 0, 0)" in answers[0]
+
+
 def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
     (commands,) = (block for block in BLOCKS if "export FAL_KEY" in block)
     world = World(accounts={"default": "k"}, first_day=date(2026, 1, 1), days=3, events_per_day=5)

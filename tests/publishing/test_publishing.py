@@ -27,7 +27,7 @@ def fill(warehouse: duckdb.DuckDBPyConnection, version: int) -> None:
     """Marts whose totals belong together: no two versions have one in common."""
     warehouse.execute(
         "create or replace table focus.charges as select n as id, cast(? as integer) as version,"
-        " n + cast(? as decimal(38, 18)) as cost, timestamptz '2026-01-01 00:00:00+00' as charged_at"
+        " n + cast(? as decimal(38, 18)) as cost, timestamp '2026-01-01 00:00:00' as charged_at"
         " from range(2000) as rows (n)",
         [version, f"{version}.000000000000000001"],
     )
