@@ -245,15 +245,47 @@
     case when {{ text }} is not null then substr(to_json(array({{ text }})), 2, length(to_json(array({{ text }}))) - 2) end
 {%- endmacro %}
 
-{# pairs of a group as the text of one JSON object, keys in byte order #}
-{% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
+{# pairs of a group as the text of one JSON object, keys in byte order; json: the value as JSON text #}
+{% macro json_object_agg(key, json) -%}{{ return(adapter.dispatch('json_object_agg')(key, json)) }}{%- endmacro %}
 
-{% macro duckdb__json_object_agg(key, value) -%}
-    '{' || string_agg(to_json({{ key }}) || ':' || to_json({{ value }}), ',' order by {{ key }}) || '}'
+{% macro duckdb__json_object_agg(key, json) -%}
+    '{' || string_agg({{ json_text(key) }} || ':' || {{ json }}, ',' order by {{ key }}) || '}'
 {%- endmacro %}
 
-{% macro spark__json_object_agg(key, value) -%}
-    '{' || listagg({{ json_text(key) }} || ':' || {{ json_text(value) }}, ',') within group (order by {{ key }}) || '}'
+{% macro spark__json_object_agg(key, json) -%}
+    '{' || listagg({{ json_text(key) }} || ':' || {{ json }}, ',') within group (order by {{ key }}) || '}'
+{%- endmacro %}
+
+{#
+    A key in PascalCase: cost_center, cost-center, "cost center" and costCenter become CostCenter. A prefix, which ends with
+    a colon or a slash, stays as it is, and so does a key without a letter or digit.
+#}
+{% macro pascal_case(key) -%}{{ return(adapter.dispatch('pascal_case')(key)) }}{%- endmacro %}
+
+{% macro duckdb__pascal_case(key) -%}
+    coalesce(
+        nullif(array_to_string(
+            list_transform(
+                regexp_extract_all({{ key }}, '^.*[:/]|[\p{L}\p{M}\p{N}]+'),
+                lambda word: case when regexp_matches(word, '[:/]$') then word else upper(word[1]) || word[2:] end
+            ),
+            ''
+        ), ''),
+        {{ key }}
+    )
+{%- endmacro %}
+
+{% macro spark__pascal_case(key) -%}
+    coalesce(
+        nullif(array_join(
+            transform(
+                regexp_extract_all({{ key }}, {{ sql_text('^.*[:/]|[\\p{L}\\p{M}\\p{N}]+') }}, 0),
+                word -> case when word rlike '[:/]$' then word else upper(substr(word, 1, 1)) || substr(word, 2) end
+            ),
+            ''
+        ), ''),
+        {{ key }}
+    )
 {%- endmacro %}
 
 {# the distinct texts of a group, in byte order, with a comma and a space between them #}
