@@ -1,5 +1,6 @@
 """What readers find in the published sample, whatever they read it with."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,3 +79,38 @@ def test_credits_that_expired_are_no_model_of_the_bill_or_of_the_readme(
     models = shown.partition("USAGE BY MONTH AND MODEL")[2].partition("COMMITMENTS")[0]
     assert "fal-ai/veo3" in models
     assert "studio-credits-2025-10" not in models
+
+
+def test_every_published_table_and_column_has_a_comment(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.path.with_suffix(".published") / "fal_focus.duckdb")) as published:
+        relations = published.execute(
+            "select table_name, comment from duckdb_tables() union all"
+            " select view_name, comment from duckdb_views() where not internal"
+        ).fetchall()
+        columns = published.execute(
+            "select table_name || '.' || column_name, comment from duckdb_columns() where not internal"
+        ).fetchall()
+    assert {"cost_and_usage", "cost_and_usage_records", "publication"} < {name for name, _ in relations}
+    assert dict(columns)["cost_and_usage.BilledCost"].startswith("What is on the invoice")
+    assert [name for name, comment in relations + columns if not comment] == []
+
+
+def test_dbt_docs_open_with_this_project_and_lead_from_the_landing_zone_to_the_readers(
+    sample: Warehouse, dbt: Callable[..., Warehouse]
+) -> None:
+    documented = dbt(sample.path, "docs", "generate", FAL_LANDING_DIR=ROOT / "sample")
+    manifest = json.loads((documented.target / "manifest.json").read_text())
+    assert manifest["docs"]["doc.fal_focus.__overview__"]["block_contents"].startswith("# fal_focus")
+    children = manifest["child_map"]
+    reached, left = set(), [name for name in children if name.startswith("source.")]
+    while left:
+        name = left.pop()
+        left += [child for child in children[name] if child not in reached]
+        reached.add(name)
+    assert set(manifest["exposures"]) <= reached
+    published = manifest["exposures"]["exposure.fal_focus.published_files"]["depends_on"]["nodes"]
+    assert set(published) == {
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
+    }

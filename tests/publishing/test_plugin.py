@@ -18,6 +18,7 @@ def failure(warehouse: Path, folder: Path) -> str | None:
     config = {
         "marts": {"focus.recency": "focus.recency"},
         "views": {"api.recency": "from focus.recency"},
+        "descriptions": {"focus.recency": {"description": "How fresh it is", "columns": {"x": "One"}}},
         "publication_id": "first",
     }
     with duckdb.connect(str(warehouse)) as connection:
