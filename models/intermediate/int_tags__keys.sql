@@ -59,7 +59,7 @@ written as (
 
 spelled as (
 
-    -- keys that differ in case or separators alone are one tag: readers of JSON fold case, and fail on two of them in a row
+    -- keys that differ in case or separators alone are one tag: readers of JSON fold case, and fail on two in a column
     select
         lower(pascal_key) as folded_key,
         coalesce(min(case when is_in_seed then pascal_key end), min(pascal_key)) as spelled_key

@@ -43,22 +43,32 @@ exploded as (
 
 ),
 
+written as (
+
+    select
+        exploded.tags,
+        exploded.member.key as tag_key,
+        exploded.member.json as tag_json
+    from exploded
+
+),
+
 spelled as (
 
     -- of several keys with one spelling the one that is written so counts, or the first in byte order
     select
-        exploded.tags,
-        exploded.member.json as tag_json,
-        exploded.member.key <> keys.spelled_key as is_changed,
+        written.tags,
+        written.tag_json,
+        written.tag_key <> keys.spelled_key as is_changed,
         keys.spelled_key,
         row_number() over (
-            partition by exploded.tags, keys.spelled_key
+            partition by written.tags, keys.spelled_key
             order by
-                case when exploded.member.key = keys.spelled_key then 0 else 1 end,
-                exploded.member.key asc
+                case when written.tag_key = keys.spelled_key then 0 else 1 end,
+                written.tag_key asc
         ) as precedence
-    from exploded
-    inner join keys on exploded.member.key = keys.tag_key
+    from written
+    inner join keys on written.tag_key = keys.tag_key
 
 ),
 
