@@ -28,14 +28,14 @@ OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "fo
 
 # a billing period belongs to where it begins; a commitment to wherever it lasts
 COST_AND_USAGE = """
-    BillingPeriodStart >= cast($start as timestamptz)
-    and BillingPeriodStart < cast($end as timestamptz)
+    BillingPeriodStart >= cast($start as timestamptz) at time zone 'UTC'
+    and BillingPeriodStart < cast($end as timestamptz) at time zone 'UTC'
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), BillingAccountId))
 """
 CONTRACT_COMMITMENT = """
     cast($start as timestamptz) < cast($end as timestamptz)
-    and ContractCommitmentPeriodStart < cast($end as timestamptz)
-    and ContractCommitmentPeriodEnd > cast($start as timestamptz)
+    and ContractCommitmentPeriodStart < cast($end as timestamptz) at time zone 'UTC'
+    and ContractCommitmentPeriodEnd > cast($start as timestamptz) at time zone 'UTC'
     and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), x_BillingAccountId))
 """
 
@@ -63,6 +63,7 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     """A publication, to be exported by way of a folder for what memory does not hold. Raises duckdb.Error."""
     config = {"memory_limit": MEMORY, "threads": THREADS, "temp_directory": str(work / "sorting")}
     publication = duckdb.connect(str(database), read_only=True, config=config)
+    # times of a publication of an older version have a zone
     publication.execute("set TimeZone = 'UTC'")
     return publication
 
@@ -126,8 +127,7 @@ def exported(name: str, data_type: str, file_format: str) -> str:
     """A column as a file wants it: what macros/export.sql says."""
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":
-        utc = f"cast({column} as timestamptz) at time zone 'UTC'"
-        return f"strftime({utc}, '%Y-%m-%dT%H:%M:%SZ') as {column}"
+        return f"strftime(cast({column} as timestamp), '%Y-%m-%dT%H:%M:%SZ') as {column}"
     if data_type == "BIGINT" and file_format == "json":
         return f"cast({column} as decimal(20, 1)) as {column}"
     if "DECIMAL" in data_type and file_format == "csv":

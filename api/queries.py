@@ -40,8 +40,8 @@ COST_AND_USAGE = Dataset(
     "CostAndUsage",
     "cost_and_usage_records",
     {
-        "billingPeriodStart": "BillingPeriodStart >= ?",
-        "billingPeriodEnd": "BillingPeriodStart < ?",
+        "billingPeriodStart": "BillingPeriodStart >= ? at time zone 'UTC'",
+        "billingPeriodEnd": "BillingPeriodStart < ? at time zone 'UTC'",
         "chargeCategory": "ChargeCategory = ?",
         "providerName": "ProviderName = ?",
         "serviceName": "ServiceName = ?",
@@ -184,7 +184,9 @@ def recency(
             {rfc_3339("max(last_updated_at) filter (is_asked)")},
             coalesce(bool_and(is_complete) filter (is_asked), false) and not coalesce(bool_or(has_gap), false)
         from asked
-    """.replace("$start", "cast(? as timestamptz)").replace("$end", "cast(? as timestamptz)")
+    """.replace("$start", "cast(? as timestamptz) at time zone 'UTC'").replace(
+        "$end", "cast(? as timestamptz) at time zone 'UTC'"
+    )
     first, last = start or EVER[0], end or EVER[1]
     bound += [first, last, last, first]
     ((last_updated, is_complete),) = cursor.execute(query, bound).fetchall()
@@ -272,5 +274,5 @@ def billing_accounts_of_alias(cursor: duckdb.DuckDBPyConnection, alias: str) -> 
 
 
 def rfc_3339(time: str) -> str:
-    """A time in UTC, in SQL, to the microsecond if it has any; the session's time zone is UTC."""
-    return f"replace(cast(cast({time} as timestamptz) at time zone 'UTC' as varchar), ' ', 'T') || 'Z'"
+    """A UTC time, in SQL, to the microsecond if it has any."""
+    return f"replace(cast(cast({time} as timestamp) as varchar), ' ', 'T') || 'Z'"

@@ -28,7 +28,7 @@ CHARGES = """
     select
         printf('c%09d', n),
         'acme',
-        timestamptz '2026-01-01 00:00:00+00' + interval 1 day * (n % 365),
+        timestamp '2026-01-01 00:00:00' + interval 1 day * (n % 365),
         'fal-ai/model-' || (n % 200),
         null,
         if(n % 3 = 0, 'Seconds', 'Images'),

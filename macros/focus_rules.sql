@@ -150,7 +150,7 @@
 
 {#
     Whether a value that is there looks as FOCUS wants its kind to look. A number or a time has one way to be written, if the
-    column holds decimals or instants: types tells.
+    column holds decimals or times: types tells.
 #}
 {% macro focus_value_is(kind, value, types={}) -%}
     {%- if kind in ['text', 'not_blank'] -%} trim({{ value }}) <> ''

@@ -5,12 +5,18 @@
     compares what it holds with what is above it, so a build that was killed is caught up by the next.
 #}
 
-{# dbt's own, which asks for --full-refresh; and a table of parts whose columns are not those of its .yml is made anew #}
+{#
+    dbt's own, which asks for --full-refresh; and a table of parts whose columns are not those of its .yml, by name and by
+    data_type where the .yml has one, is rebuilt.
+#}
 {% macro should_full_refresh() %}
     {% set is_asked_for = flags.FULL_REFRESH if config.get('full_refresh') is none else config.get('full_refresh') %}
     {% if not is_asked_for and execute and config.get('incremental_strategy') == 'parts' and load_relation(this) %}
-        {% set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | sort %}
-        {{ return(columns != model.columns.keys() | sort) }}
+        {% set columns = adapter.get_columns_in_relation(this) %}
+        {% if columns | map(attribute='name') | sort != model.columns.keys() | sort %}{{ return(true) }}{% endif %}
+        {% for column in columns if model.columns[column.name].data_type not in [none, column.dtype | lower] %}
+            {{ return(true) }}
+        {% endfor %}
     {% endif %}
     {{ return(is_asked_for) }}
 {% endmacro %}

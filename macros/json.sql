@@ -178,6 +178,26 @@
     try_variant_get(try_parse_json({{ text }}), '$.{{ key }}', 'string')
 {%- endmacro %}
 
+{# members of a JSON object: a list of structs of key and json, the value as JSON text; null for what is no object #}
+{% macro json_members(text) -%}{{ return(adapter.dispatch('json_members')(text)) }}{%- endmacro %}
+
+{% macro duckdb__json_members(text) -%}
+    case
+        when {{ is_json_object(text) }}
+            then list_transform(
+                list_zip(json_keys({{ text }}), json_extract({{ text }}, '$.*')),
+                lambda member: {'key': member[1], 'json': cast(member[2] as varchar)}
+            )
+    end
+{%- endmacro %}
+
+{% macro spark__json_members(text) -%}
+    transform(
+        map_entries(try_variant_get(try_parse_json({{ text }}), '$', 'map<string, variant>')),
+        member -> named_struct('key', member.key, 'json', coalesce(to_json(member.value), 'null'))
+    )
+{%- endmacro %}
+
 {% macro json_key_count(text) -%}{{ return(adapter.dispatch('json_key_count')(text)) }}{%- endmacro %}
 
 {% macro duckdb__json_key_count(text) -%}

@@ -35,11 +35,28 @@
     {{ return(views) }}
 {% endmacro %}
 
+{# what the .yml files say of marts and views: a dict of schema.name to description, and columns by name #}
+{% macro published_descriptions(marts, views) %}
+    {% set descriptions = {} %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' %}
+        {% set name = node.schema ~ '.' ~ node.name %}
+        {% if name in marts or name in views %}
+            {% set columns = {} %}
+            {% for column in node.columns.values() %}
+                {% do columns.update({column.name: column.description | trim | replace('\n', ' ')}) %}
+            {% endfor %}
+            {% do descriptions.update({name: {'description': node.description, 'columns': columns}}) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(descriptions) }}
+{% endmacro %}
+
 {% macro duckdb__publish_marts(marts, views) %}
     {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
     {% set publication = {
         'marts': marts,
         'views': views,
+        'descriptions': published_descriptions(marts, views),
         'publication_id': invocation_id,
         'may_be_empty': var('fal_publish_empty') or landed_loads().values() | sum > 0,
     } %}

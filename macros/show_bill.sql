@@ -32,7 +32,8 @@
                 coalesce(ResourceId, ChargeDescription) as model,
                 sum(EffectiveCost) as usage_usd
             from {{ ref('cost_and_usage') }}
-            where ChargeCategory = 'Usage'
+            -- credits that expired unused are charged as usage, and are no model's
+            where ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment'
             group by 1, 2
 
         ),

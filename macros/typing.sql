@@ -113,39 +113,42 @@
 
 {% macro cast_utc_timestamp(text) -%}{{ return(adapter.dispatch('cast_utc_timestamp')(text)) }}{%- endmacro %}
 
-{% macro duckdb__cast_utc_timestamp(text) -%} try_cast({{ text }} as {{ type_utc_timestamp() }}) {%- endmacro %}
+{# a cast to the type without a zone would ignore an offset; profiles.yml sets the session's zone to UTC #}
+{% macro duckdb__cast_utc_timestamp(text) -%}
+    try_cast({{ text }} as timestamp with time zone) at time zone 'UTC'
+{%- endmacro %}
 
 {# Spark reads no time of day without seconds #}
 {% macro spark__cast_utc_timestamp(text) -%}
-    try_cast(
-        regexp_replace({{ text }}, '^([^T ]*[T ][0-9]{2}:[0-9]{2})([-+Z].*)?$', '$1:00$2') as {{ type_utc_timestamp() }}
-    )
+    cast(try_cast(
+        regexp_replace({{ text }}, '^([^T ]*[T ][0-9]{2}:[0-9]{2})([-+Z].*)?$', '$1:00$2') as timestamp
+    ) as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
-{# an instant, shown in the session's time zone, which profiles.yml sets to UTC #}
+{# a UTC time: its type has no zone, so that it reads the same in any session #}
 {% macro type_utc_timestamp() -%}{{ return(adapter.dispatch('type_utc_timestamp')()) }}{%- endmacro %}
 
-{% macro duckdb__type_utc_timestamp() -%}timestamp with time zone{%- endmacro %}
+{% macro duckdb__type_utc_timestamp() -%}timestamp{%- endmacro %}
 
-{% macro spark__type_utc_timestamp() -%}timestamp{%- endmacro %}
+{% macro spark__type_utc_timestamp() -%}timestamp_ntz{%- endmacro %}
 
-{# the UTC date of an instant, and the start of its UTC day, hour or month as an instant #}
-{% macro utc_date(instant) -%}
-    cast({{ instant }} as date)
+{# the date of a UTC time, and the start of its day, hour or month as a UTC time #}
+{% macro utc_date(time) -%}
+    cast({{ time }} as date)
 {%- endmacro %}
 
-{% macro utc_trunc(unit, instant) -%}
-    cast(date_trunc('{{ unit }}', {{ instant }}) as {{ type_utc_timestamp() }})
+{% macro utc_trunc(unit, time) -%}
+    cast(date_trunc('{{ unit }}', {{ time }}) as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
-{% macro utc_add(unit, count, instant) -%}{{ return(adapter.dispatch('utc_add')(unit, count, instant)) }}{%- endmacro %}
+{% macro utc_add(unit, count, time) -%}{{ return(adapter.dispatch('utc_add')(unit, count, time)) }}{%- endmacro %}
 
-{% macro duckdb__utc_add(unit, count, instant) -%}
-    cast({{ dbt.dateadd(unit, count, instant) }} as {{ type_utc_timestamp() }})
+{% macro duckdb__utc_add(unit, count, time) -%}
+    cast({{ dbt.dateadd(unit, count, time) }} as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
-{% macro spark__utc_add(unit, count, instant) -%}
-    timestampadd({{ unit }}, {{ count }}, {{ instant }})
+{% macro spark__utc_add(unit, count, time) -%}
+    cast(timestampadd({{ unit }}, {{ count }}, {{ time }}) as {{ type_utc_timestamp() }})
 {%- endmacro %}
 
 {# how many days from a date to another: an integer #}
@@ -159,7 +162,7 @@
     datediff({{ end_day }}, {{ first_day }})
 {%- endmacro %}
 
-{# first day of the month of a date or instant #}
+{# first day of the month of a date or UTC time #}
 {% macro month_of(day) -%}
     cast(date_trunc('month', {{ day }}) as date)
 {%- endmacro %}
@@ -250,20 +253,20 @@
     format_number({{ number }}, '0.{{ '#' * 38 }}')
 {%- endmacro %}
 
-{# an instant as text, like 2026-01-05T00:00:00Z #}
-{% macro iso_utc(instant) -%}{{ return(adapter.dispatch('iso_utc')(instant)) }}{%- endmacro %}
+{# a UTC time as text, like 2026-01-05T00:00:00Z #}
+{% macro iso_utc(time) -%}{{ return(adapter.dispatch('iso_utc')(time)) }}{%- endmacro %}
 
-{% macro duckdb__iso_utc(instant) -%}
-    strftime({{ instant }} at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ')
+{% macro duckdb__iso_utc(time) -%}
+    strftime({{ time }}, '%Y-%m-%dT%H:%M:%SZ')
 {%- endmacro %}
 
-{% macro spark__iso_utc(instant) -%}
-    date_format({{ instant }}, 'yyyy-MM-dd\'T\'HH:mm:ss\'Z\'')
+{% macro spark__iso_utc(time) -%}
+    date_format({{ time }}, 'yyyy-MM-dd\'T\'HH:mm:ss\'Z\'')
 {%- endmacro %}
 
-{# the month of an instant as text, like 2026-01 #}
-{% macro iso_month(instant) -%}
-    substr({{ iso_utc(instant) }}, 1, 7)
+{# the month of a UTC time as text, like 2026-01 #}
+{% macro iso_month(time) -%}
+    substr({{ iso_utc(time) }}, 1, 7)
 {%- endmacro %}
 
 {# a text as a JSON string #}
@@ -277,15 +280,47 @@
     case when {{ text }} is not null then substr(to_json(array({{ text }})), 2, length(to_json(array({{ text }}))) - 2) end
 {%- endmacro %}
 
-{# pairs of a group as the text of one JSON object, keys in byte order #}
-{% macro json_object_agg(key, value) -%}{{ return(adapter.dispatch('json_object_agg')(key, value)) }}{%- endmacro %}
+{# pairs of a group as the text of one JSON object, keys in byte order; json: the value as JSON text #}
+{% macro json_object_agg(key, json) -%}{{ return(adapter.dispatch('json_object_agg')(key, json)) }}{%- endmacro %}
 
-{% macro duckdb__json_object_agg(key, value) -%}
-    '{' || string_agg(to_json({{ key }}) || ':' || to_json({{ value }}), ',' order by {{ key }}) || '}'
+{% macro duckdb__json_object_agg(key, json) -%}
+    '{' || string_agg({{ json_text(key) }} || ':' || {{ json }}, ',' order by {{ key }}) || '}'
 {%- endmacro %}
 
-{% macro spark__json_object_agg(key, value) -%}
-    '{' || listagg({{ json_text(key) }} || ':' || {{ json_text(value) }}, ',') within group (order by {{ key }}) || '}'
+{% macro spark__json_object_agg(key, json) -%}
+    '{' || listagg({{ json_text(key) }} || ':' || {{ json }}, ',') within group (order by {{ key }}) || '}'
+{%- endmacro %}
+
+{#
+    A key in PascalCase: cost_center, cost-center, "cost center" and costCenter become CostCenter. A prefix, which ends with
+    a colon or a slash, stays as it is, and so does a key without a letter or digit.
+#}
+{% macro pascal_case(key) -%}{{ return(adapter.dispatch('pascal_case')(key)) }}{%- endmacro %}
+
+{% macro duckdb__pascal_case(key) -%}
+    coalesce(
+        nullif(array_to_string(
+            list_transform(
+                regexp_extract_all({{ key }}, '^.*[:/]|[\p{L}\p{M}\p{N}]+'),
+                lambda word: case when regexp_matches(word, '[:/]$') then word else upper(word[1]) || word[2:] end
+            ),
+            ''
+        ), ''),
+        {{ key }}
+    )
+{%- endmacro %}
+
+{% macro spark__pascal_case(key) -%}
+    coalesce(
+        nullif(array_join(
+            transform(
+                regexp_extract_all({{ key }}, {{ sql_text('^.*[:/]|[\\p{L}\\p{M}\\p{N}]+') }}, 0),
+                word -> case when word rlike '[:/]$' then word else upper(substr(word, 1, 1)) || substr(word, 2) end
+            ),
+            ''
+        ), ''),
+        {{ key }}
+    )
 {%- endmacro %}
 
 {# the distinct texts of a group, in byte order, with a comma and a space between them #}

@@ -9,6 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,16 +23,32 @@ WORK = ".publishing"
 STORAGE_VERSION = "v1.0.0"
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a relation holds, and what each of its columns does: its comments in the published database."""
+
+    text: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+PUBLICATION = Description(
+    "One row: which publication this is.",
+    {"publication_id": "Id of the build that published it.", "published_at": "When it was published, UTC."},
+)
+
+
 def publish(
     warehouse: duckdb.DuckDBPyConnection,
     folder: Path,
     marts: Mapping[str, str],
     views: Mapping[str, str],
     publication_id: str,
+    descriptions: Mapping[str, Description] | None = None,
 ) -> None:
     """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
 
     views: `schema.name` to SQL, which calls a mart `schema.name`: the file may be attached as any catalog.
+    descriptions: of marts and views, by `schema.name`; BI tools show them.
     The database also has focus.publication: publication_id and published_at, which are in the metadata of
     every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
     Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.
@@ -39,7 +56,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder), work_folder(folder) as work:
         with warehouse.cursor() as cursor:
-            write(cursor, work / DATABASE, marts, views, publication_id)
+            write(cursor, work / DATABASE, marts, views, publication_id, descriptions or {})
         files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
         for file in files:
             # for reading alone: who opened the database for writing would leave a log beside the next one
@@ -80,9 +97,10 @@ def write(
     marts: Mapping[str, str],
     views: Mapping[str, str],
     publication_id: str,
+    descriptions: Mapping[str, Description],
 ) -> None:
     """Copy marts into a new database, and from there into Parquet files beside it; make the views there."""
-    published_at = text(datetime.now(UTC).isoformat(timespec="seconds"))
+    published_at = text(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     metadata = f"{{publication_id: {text(publication_id)}, published_at: {published_at}}}"
     cursor.execute(f"attach {text(database)} as fal_publication (storage_version {text(STORAGE_VERSION)})")
     try:
@@ -98,11 +116,26 @@ def write(
             cursor.execute(f"create view fal_publication.{view} as {sql}")
         cursor.execute(
             "create table fal_publication.focus.publication as"
-            f" select {text(publication_id)} as publication_id, timestamptz {published_at} as published_at"
+            f" select {text(publication_id)} as publication_id, timestamp {published_at} as published_at"
         )
+        # in one transaction, which waits for the disk once
+        cursor.execute("begin")
+        for name, description in {**descriptions, "focus.publication": PUBLICATION}.items():
+            cursor.execute(comments("view" if name in views else "table", name, description))
+        cursor.execute("commit")
         cursor.execute("checkpoint fal_publication")
     finally:
         cursor.execute("detach fal_publication")
+
+
+def comments(kind: str, name: str, description: Description) -> str:
+    """Statements that write a description into the new database. kind: table or view."""
+    relation = f"fal_publication.{name}"
+    on_columns = (
+        f'comment on column {relation}."{column}" is {text(words)};'
+        for column, words in description.columns.items()
+    )
+    return f"comment on {kind} {relation} is {text(description.text)};" + "".join(on_columns)
 
 
 def text(value: object) -> str:

@@ -9,7 +9,7 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 
-from publishing import DATABASE, charges_by_account, publish, published_charges
+from publishing import DATABASE, Description, charges_by_account, publish, published_charges
 
 CHARGES = "focus.cost_and_usage"
 
@@ -34,9 +34,10 @@ class Plugin(BasePlugin):
     def store(self, target_config: TargetConfig) -> None:
         """Publish config["marts"] and config["views"] into the folder location.path.
 
-        They are config["publication_id"]. Unless config["may_be_empty"], a publication without charges does
-        not replace one that has some. Puts what went wrong into config["failure"], and accounts that this
-        publication no longer has into config["warning"], each as one line.
+        They are config["publication_id"], and config["descriptions"] has their comments. Unless
+        config["may_be_empty"], a publication without charges does not replace one that has some. Puts what
+        went wrong into config["failure"], and accounts that this publication no longer has into
+        config["warning"], each as one line.
         """
         assert target_config.location and self.creds
         config, folder = target_config.config, Path(target_config.location.path)
@@ -53,7 +54,18 @@ class Plugin(BasePlugin):
                     f" ({sum(before.values()):,}); correct FAL_LANDING_DIR,"
                     " or add --vars 'fal_publish_empty: true' to replace it"
                 )
-            publish(self.warehouse, folder, config["marts"], config["views"], config["publication_id"])
+            descriptions = {
+                name: Description(described["description"], described["columns"])
+                for name, described in config["descriptions"].items()
+            }
+            publish(
+                self.warehouse,
+                folder,
+                config["marts"],
+                config["views"],
+                config["publication_id"],
+                descriptions,
+            )
             lost = [f"{account} ({rows:,})" for account, rows in before.items() if account not in after]
             if lost:
                 config["warning"] = (

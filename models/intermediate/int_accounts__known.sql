@@ -12,17 +12,71 @@ named as (
 
 ),
 
+invoices as (
+
+    select * from {{ ref('stg_fal__focus_invoices') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
+reported as (
+
+    select
+        account,
+        billing_month as landed_for,
+        BillingAccountId,
+        BillingAccountName,
+        BillingAccountType
+    from invoices
+    where BillingAccountId is not null
+    union
+    select
+        account,
+        landed_date as landed_for,
+        BillingAccountId,
+        BillingAccountName,
+        BillingAccountType
+    from estimates
+    where BillingAccountId is not null
+
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by account
+            order by
+                landed_for desc,
+                BillingAccountId asc,
+                BillingAccountName asc nulls last,
+                BillingAccountType asc nulls last
+        ) as reports_ago
+    from reported
+
+),
+
 known as (
 
-    -- an account that the seed does not name is still somebody's bill: its alias is its id and its name
+    -- An account that is not in the seed has the id and the name of its latest report, so that its events come under the
+    -- same id; without a report, its alias stands in for both.
     select
         landed.account,
-        coalesce(named.billing_account_id, landed.account) as billing_account_id,
-        coalesce(named.billing_account_name, landed.account) as billing_account_name,
-        coalesce(named.billing_account_type, 'Account') as billing_account_type,
+        coalesce(named.billing_account_id, numbered.BillingAccountId, landed.account) as billing_account_id,
+        coalesce(named.billing_account_name, numbered.BillingAccountName, landed.account) as billing_account_name,
+        coalesce(named.billing_account_type, numbered.BillingAccountType, 'Account') as billing_account_type,
+        named.billing_account_name as name_in_seed,
+        named.billing_account_type as type_in_seed,
         named.account is not null as is_in_seed
     from landed
     left join named on landed.account = named.account
+    left join numbered on landed.account = numbered.account and numbered.reports_ago = 1
 
 )
 

@@ -15,16 +15,22 @@ allocation as (
 
 ),
 
+keys as (
+
+    select * from {{ ref('int_tags__keys') }}
+
+),
+
 matched as (
 
     -- a line without an auth method holds for the whole account, unless a line for the auth method sets the same key
     select
         charged.account,
         charged.auth_method,
-        allocation.tag_key,
+        keys.spelled_key,
         allocation.tag_value,
         row_number() over (
-            partition by charged.account, charged.auth_method, allocation.tag_key
+            partition by charged.account, charged.auth_method, keys.spelled_key
             order by allocation.auth_method asc nulls last, allocation.tag_value asc
         ) as precedence
     from charged
@@ -32,6 +38,7 @@ matched as (
         on
             charged.account = allocation.account
             and (allocation.auth_method is null or charged.auth_method = allocation.auth_method)
+    inner join keys on allocation.tag_key = keys.tag_key
 
 ),
 
@@ -40,7 +47,7 @@ tags as (
     select
         account,
         auth_method,
-        {{ json_object_agg('tag_key', 'tag_value') }} as tags
+        {{ json_object_agg('spelled_key', json_text('tag_value')) }} as tags
     from matched
     where precedence = 1
     group by account, auth_method

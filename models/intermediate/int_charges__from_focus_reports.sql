@@ -2,6 +2,7 @@
     What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
     in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
 -#}
+{%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
 {%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
 {%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
 {%- set fills = {
@@ -23,9 +24,11 @@
     'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
     'ChargeDescription':
         "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
+    'PricingCategory': 'case when ' ~ billed_by_unit ~ " then 'Standard' end",
+    'SkuMeter': 'case when SkuId is not null then coalesce(PricingUnit, unit) end',
     'SkuPriceId':
-        'case when ' ~ billed_by_unit ~ ' and ListUnitPrice is not null and ContractedUnitPrice is not null'
-        ~ " then SkuId || '|' || " ~ plain_decimal('ListUnitPrice') ~ ' end',
+        'case when ' ~ billed_by_unit ~ ' and ListUnitPrice is not null and ContractedUnitPrice is not null then '
+        ~ sku_price_id ~ ' end',
     'EffectiveCost': 'BilledCost',
     'ListCost': 'coalesce(' ~ money('ListUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
     'ContractedCost': 'coalesce(' ~ money('ContractedUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
@@ -33,6 +36,21 @@
     'PricingCurrencyEffectiveCost': 'coalesce(EffectiveCost, BilledCost)',
     'PricingCurrencyListUnitPrice': 'ListUnitPrice',
     'PricingCurrencyContractedUnitPrice': 'ContractedUnitPrice',
+} -%}
+
+{#-
+    What replaces a text that the file has; x_Repairs names the column, and x_ProviderColumns keeps the file's text. The seed
+    names one billing account: the name of another one stays. Events have no SkuPriceId of the provider, and a price keeps
+    its id when its month closes, so that ours replaces the file's. FOCUS before 1.0 had other names of PricingCategory.
+-#}
+{%- set is_of_seed = 'coalesce(BillingAccountId, billing_account_id) = billing_account_id' -%}
+{%- set replacements = {
+    'BillingAccountName': 'case when ' ~ is_of_seed ~ ' then name_in_seed end',
+    'BillingAccountType': 'case when ' ~ is_of_seed ~ ' then type_in_seed end',
+    'PricingCategory':
+        "case PricingCategory when 'On-Demand' then 'Standard' when 'Commitment-Based' then 'Committed' end",
+    'SkuPriceId': sku_price_id,
+    'Tags': 'spelled_tags',
 } -%}
 
 with
@@ -52,6 +70,12 @@ estimates as (
 accounts as (
 
     select * from {{ ref('int_accounts__known') }}
+
+),
+
+tags as (
+
+    select * from {{ ref('int_tags__of_reports') }}
 
 ),
 
@@ -119,10 +143,15 @@ with_names as (
         accounts.billing_account_id,
         accounts.billing_account_name,
         accounts.billing_account_type,
+        accounts.name_in_seed,
+        accounts.type_in_seed,
+        tags.spelled_tags,
         endpoints.display_name,
-        endpoints.model_developer
+        endpoints.model_developer,
+        endpoints.unit
     from all_rows
     inner join accounts on all_rows.account = accounts.account
+    left join tags on all_rows.{{ adapter.quote('Tags') }} = tags.tags
     left join endpoints on coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
 
 ),
@@ -139,26 +168,27 @@ filled as (
         record_number,
         provider_columns,
         {%- for column, kind in focus_columns().items() %}
-        {% if column == 'PricingCategory' -%}
-        case
-            -- the names that FOCUS gave these before 1.0
-            when PricingCategory = 'On-Demand' then 'Standard'
-            when PricingCategory = 'Commitment-Based' then 'Committed'
-            when {{ billed_by_unit }} then coalesce(PricingCategory, 'Standard')
-            else PricingCategory
-        end
-        {%- elif column in fills -%} cast(coalesce({{ column }}, {{ fills[column] }}) as {{ focus_type(kind) }})
+        {% if column in fills or column in replacements -%}
+        cast(coalesce(
+            {%- if column in replacements %}case when {{ column }} is not null then {{ replacements[column] }} end, {% endif -%}
+            {{ column }}
+            {%- if column in fills %}, {{ fills[column] }}{% endif -%}
+        ) as {{ focus_type(kind) }})
         {%- else -%} {{ column }}
         {%- endif %} as {{ column }},
         {%- endfor %}
+        concat_ws(
+            ',',
+            {%- for column, replacement in replacements.items() %}
+            case when {{ column }} <> {{ replacement }} then '"{{ column }}":' || {{ json_text(column) }} end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as replaced_texts,
         nullif('[' || concat_ws(
             ',',
-            case
-                when
-                    PricingCategory in ('On-Demand', 'Commitment-Based')
-                    or (PricingCategory is null and {{ billed_by_unit }})
-                    then '"PricingCategory"'
-            end,
+            {%- for column, replacement in replacements.items() %}
+            case when {{ column }} <> {{ replacement }} then '"{{ column }}"' end,
+            {%- endfor %}
             -- a date got its time, or a time its zone
             {%- for column, kind in focus_columns().items() if kind == 'time' %}
             case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,
@@ -191,7 +221,10 @@ focus as (
         )) as x_ChargeId,
         charge_source as x_ChargeSource,
         charge_status as x_ChargeStatus,
-        provider_columns as x_ProviderColumns,
+        case
+            when replaced_texts = '' then provider_columns
+            else '{' || concat_ws(',', substr(provider_columns, 2, length(provider_columns) - 2), replaced_texts) || '}'
+        end as x_ProviderColumns,
         repairs as x_Repairs,
         {{ empty_focus_columns(focus_columns().keys() | list + [
             'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProviderColumns', 'x_Repairs',

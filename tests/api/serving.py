@@ -26,7 +26,7 @@ MARTS = {
     "focus.cost_and_usage": f"""
         select
             BillingAccountId,
-            cast(BillingPeriodStart || '-01 00:00:00+00' as timestamptz) as BillingPeriodStart,
+            cast(BillingPeriodStart || '-01' as timestamp) as BillingPeriodStart,
             ChargeCategory,
             'fal' as ProviderName,
             ServiceName,
@@ -39,7 +39,7 @@ MARTS = {
             cast(Whole as decimal(38, 0)) as Whole,
             Tags,
             cast(null as varchar) as Missing,
-            cast(Moment || '+00' as timestamptz) as Moment,
+            cast(Moment as timestamp) as Moment,
             cast(BilledCost as decimal(38, 18)) > 0 as Flag
         from (values
             ('acme', '2026-01', 'Usage', 'GPU', 'eu', 'a', 'team', '12345678901234567890.000000000000000001',
@@ -54,8 +54,8 @@ MARTS = {
         )
         union all
         select
-            'studio', timestamptz '2026-03-01 00:00:00+00', 'Usage', 'fal', 'GPU', 'Compute', 'us', 'a',
-            'team', 'USD', n, 0, null, null, timestamptz '2026-03-01 00:00:00+00', true
+            'studio', timestamp '2026-03-01 00:00:00', 'Usage', 'fal', 'GPU', 'Compute', 'us', 'a',
+            'team', 'USD', n, 0, null, null, timestamp '2026-03-01 00:00:00', true
         from range(1, {MORE + 1}) as rows (n)
     """,
     "focus.contract_commitment": """
@@ -67,11 +67,10 @@ MARTS = {
         select
             billing_account_id as account,
             billing_account_id,
-            cast(month || '-01 00:00:00+00' as timestamptz) as billing_period_start,
-            cast(cast(month || '-01' as date) + interval 1 month as timestamp) at time zone 'UTC'
-                as billing_period_end,
+            cast(month || '-01' as timestamp) as billing_period_start,
+            cast(month || '-01' as timestamp) + interval 1 month as billing_period_end,
             is_complete,
-            cast(updated || '+00' as timestamptz) as last_updated_at
+            cast(updated as timestamp) as last_updated_at
         from (values
             ('acme', '2026-01', true, '2026-02-03 04:05:06.5'),
             ('acme', '2026-02', false, '2026-02-27 00:00:00'),

@@ -49,7 +49,7 @@ class Publisher:
                 create or replace table focus.cost_and_usage as
                 select
                     case n % 3 when 0 then 'studio' else 'acme' end as BillingAccountId,
-                    timestamptz '2026-01-01 00:00:00+00' as BillingPeriodStart,
+                    timestamp '2026-01-01 00:00:00' as BillingPeriodStart,
                     '{number}' as ResourceId,
                     n as RowNumber,
                     cast((n + {number}) || '.' || lpad(cast(n as varchar), 18, '0') as decimal(38, 18))

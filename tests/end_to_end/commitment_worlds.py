@@ -237,7 +237,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         )
         connection.execute(
             "create or replace table intermediate.int_charges__by_precedence (x_ChargeId varchar,"
-            " x_Account varchar, ChargePeriodStart timestamptz, ResourceId varchar, SkuId varchar,"
+            " x_Account varchar, ChargePeriodStart timestamp, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
             " ChargeCategory varchar, ChargeClass varchar, InvoiceId varchar, ContractApplied varchar)"

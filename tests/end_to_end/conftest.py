@@ -119,3 +119,11 @@ def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Wareho
         return dbt(warehouse, "run", "--select", *models, FAL_LANDING_DIR=warehouse.parent)
 
     return run_models
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
+    """The committed sample, reached by another path: a build writes beside the landing zone."""
+    landing = tmp_path_factory.mktemp("sample") / "sample"
+    landing.symlink_to(ROOT / "sample")
+    return dbt_build(landing)

@@ -150,7 +150,9 @@ def test_another_charge_grain_makes_all_charges_anew(tmp_path: Path, dbt: Dbt) -
         assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
 
 
-def test_a_table_that_another_version_made_with_other_columns_is_made_anew(tmp_path: Path, dbt: Dbt) -> None:
+def test_a_table_that_another_version_made_with_other_columns_or_types_is_made_anew(
+    tmp_path: Path, dbt: Dbt
+) -> None:
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     write_events(landing, "acme", "2026-01-05", [page(event())])
     select = ("run", "--select", EVENTS)
@@ -158,9 +160,16 @@ def test_a_table_that_another_version_made_with_other_columns_is_made_anew(tmp_p
     with duckdb.connect(str(path)) as connection:
         connection.execute("alter table intermediate.int_charges__of_event_days drop column event_count")
         connection.execute("alter table staging.stg_fal__billing_event_days add column other integer")
+        connection.execute(
+            "alter table staging.base_fal__typed_billing_events alter billed_at type timestamptz"
+        )
     built = dbt(path, *select, FAL_LANDING_DIR=landing)
     assert built.value("select event_count from intermediate.int_charges__of_event_days") == 1
     assert "other" not in [name for name, *_ in built.rows("describe staging.stg_fal__billing_event_days")]
+    assert (
+        built.value("select distinct typeof(billed_at) from staging.base_fal__typed_billing_events")
+        == "TIMESTAMP"
+    )
 
 
 def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path, dbt: Dbt) -> None:

@@ -42,7 +42,7 @@ CONTRACT_COMMITMENT = """
 def focus_type(column: str) -> str:
     """The type that a FOCUS column has in the warehouse, by what its name says it holds."""
     if re.search(r"Period(Start|End)$", column):
-        return "TIMESTAMP WITH TIME ZONE"
+        return "TIMESTAMP"
     if column.endswith("Quantity"):
         return "DECIMAL(38,9)"
     if column.endswith(("Cost", "UnitPrice")):

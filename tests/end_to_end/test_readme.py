@@ -20,14 +20,6 @@ BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 QUERIES = re.findall(r"```sql\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The committed sample, reached by another path: a build writes beside the landing zone."""
-    landing = tmp_path_factory.mktemp("sample") / "sample"
-    landing.symlink_to(ROOT / "sample")
-    return dbt_build(landing)
-
-
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)

@@ -22,6 +22,10 @@ def published(
     config = {
         "marts": {"focus.cost_and_usage": "focus.cost_and_usage"},
         "views": {"api.records": "from focus.cost_and_usage"},
+        "descriptions": {
+            "focus.cost_and_usage": {"description": "Charges", "columns": {"x_Account": "Alias"}},
+            "api.records": {"description": "Charges", "columns": {"x_Account": "Alias"}},
+        },
         "publication_id": "first",
         "may_be_empty": may_be_empty,
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from publishing import WORK, alone_in, publish
+from publishing import WORK, Description, alone_in, publish
 from tests.publishing.readers import ROOT, check, connect, database_state, parquet_state, reading
 
 MARTS = {name: f"warehouse.{name}" for name in ("focus.charges", "focus.accounts", "finops.months")}
@@ -27,7 +27,7 @@ def fill(warehouse: duckdb.DuckDBPyConnection, version: int) -> None:
     """Marts whose totals belong together: no two versions have one in common."""
     warehouse.execute(
         "create or replace table focus.charges as select n as id, cast(? as integer) as version,"
-        " n + cast(? as decimal(38, 18)) as cost, timestamptz '2026-01-01 00:00:00+00' as charged_at"
+        " n + cast(? as decimal(38, 18)) as cost, timestamp '2026-01-01 00:00:00' as charged_at"
         " from range(2000) as rows (n)",
         [version, f"{version}.000000000000000001"],
     )
@@ -124,6 +124,35 @@ def test_a_publication_says_which_one_it_is_in_every_file(
         if file.endswith(".parquet"):
             query = f"select decode(value) from parquet_kv_metadata('{tmp_path / 'published' / file}')"
             assert ("it's the first",) in duckdb.execute(query).fetchall()
+
+
+def test_what_marts_and_views_hold_is_written_as_comments(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    descriptions = {
+        "focus.charges": Description("What it's about", {"id": "A number", "cost": 'In USD, "exact"'}),
+        "api.totals": Description("Totals", {"charged": "All charges"}),
+    }
+    publish(warehouse, tmp_path / "published", MARTS, VIEWS, "first", descriptions)
+    with connect(tmp_path / "published") as published:
+        relations = published.execute(
+            "select table_name, comment from duckdb_tables() where comment is not null union all"
+            " select view_name, comment from duckdb_views() where comment is not null order by all"
+        ).fetchall()
+        columns = published.execute(
+            "select table_name, column_name, comment from duckdb_columns() where comment is not null"
+            " and table_name <> 'publication' order by all"
+        ).fetchall()
+    assert relations == [
+        ("charges", "What it's about"),
+        ("publication", "One row: which publication this is."),
+        ("totals", "Totals"),
+    ]
+    assert columns == [
+        ("charges", "cost", 'In USD, "exact"'),
+        ("charges", "id", "A number"),
+        ("totals", "charged", "All charges"),
+    ]
 
 
 def test_the_database_opens_in_every_duckdb_since_1_0(

@@ -23,7 +23,8 @@ timed as (
     select
         *,
         case
-            when is_plain then {{ cast_utc_timestamp(adapter.quote('timestamp')) }}
+            -- a plain event's time is in UTC
+            when is_plain then try_cast({{ adapter.quote('timestamp') }} as {{ type_utc_timestamp() }})
             else {{ try_utc_timestamp(adapter.quote('timestamp')) }}
         end as billed_at
     from landed

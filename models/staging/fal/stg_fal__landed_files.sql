@@ -1,3 +1,7 @@
+-- for the lineage: macros read the files, and a unit test of a model needs rows of each source that the model names
+-- depends_on: {{ source('landing', 'billing_events') }}
+-- depends_on: {{ source('landing', 'focus_reports') }}
+
 with
 
 manifests as (

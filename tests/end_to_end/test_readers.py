@@ -1,0 +1,116 @@
+"""What readers find in the published sample, whatever they read it with."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.api.serving import serving
+from tests.end_to_end.conftest import ROOT, Warehouse, run
+from tests.end_to_end.test_readme import QUERIES
+
+READER = """
+import sys, duckdb
+folder, zone, query = sys.argv[1:]
+parquet = query.replace("focus.cost_and_usage", f"'{folder}/cost_and_usage.parquet'")
+with duckdb.connect(f"{folder}/fal_focus.duckdb", read_only=True) as bill:
+    rows = bill.execute(query).fetchall()
+    assert rows == bill.execute(parquet).fetchall()
+    bill.execute(f"set TimeZone = '{zone}'")
+    assert rows == bill.execute(query).fetchall() == bill.execute(parquet).fetchall()
+print(rows)
+"""
+
+
+def test_months_are_the_same_in_every_time_zone_of_a_reader(sample: Warehouse) -> None:
+    (query,) = (query for query in QUERIES if "as charge_month" in query)
+    answers = []
+    for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
+        command = [sys.executable, "-c", READER, str(sample.path.with_suffix(".published")), zone, query]
+        done = run(command, TZ=zone)
+        assert done.code == 0, done.output
+        answers.append(done.output)
+    assert answers == [f"{sample.rows(query)}\n"] * 3
+    assert "datetime.datetime(2026, 9, 1, 0, 0)" in answers[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("BillingAccountId", "BillingAccountName"),
+        ("BillingAccountId", "BillingAccountType"),
+        ("x_Account", "BillingAccountId"),
+        ("SkuId, ListUnitPrice", "SkuPriceId"),
+    ],
+)
+def test_one_thing_has_one_name_whichever_feed_it_comes_from(sample: Warehouse, key: str, value: str) -> None:
+    feeds = "select count(distinct x_ChargeSource) from focus.cost_and_usage where x_Account = 'acme'"
+    assert sample.value(feeds) == 3
+    query = f"select {key} from focus.cost_and_usage group by all having count(distinct {value}) > 1"
+    assert sample.rows(query) == []
+
+
+def test_a_tag_has_one_spelling_and_a_page_of_the_api_is_read_by_duckdb(
+    sample: Warehouse, tmp_path: Path
+) -> None:
+    keys = "select distinct unnest(json_keys(Tags)) from focus.cost_and_usage order by all"
+    assert sample.rows(keys) == [("CostCenter",), ("Team",)]
+    file = tmp_path / "page.json"
+    with serving(sample.path.with_suffix(".published"), tmp_path) as served, served.client() as api:
+        file.write_text(api.get("/cost-and-usage", params={"pageSize": 1000}).text)
+    query = f"select count(*), count(charge.Tags.Team) > 0 from (select unnest(data) as charge from '{file}')"
+    assert duckdb.execute(query).fetchall() == [(1000, True)]
+
+
+def test_credits_that_expired_are_no_model_of_the_bill_or_of_the_readme(
+    sample: Warehouse, dbt: Callable[..., Warehouse]
+) -> None:
+    expired = sample.rows(
+        "select ResourceId from focus.cost_and_usage"
+        " where x_ChargeSource = 'commitment' and ChargeCategory = 'Usage'"
+    )
+    assert expired == [("studio-credits-2025-10",)]
+    (query,) = (query for query in QUERIES if "as charge_month" in query)
+    assert "studio-credits-2025-10" not in str(sample.rows(query))
+    shown = dbt(sample.path, "--quiet", "run-operation", "show_bill", FAL_LANDING_DIR=ROOT / "sample").output
+    models = shown.partition("USAGE BY MONTH AND MODEL")[2].partition("COMMITMENTS")[0]
+    assert "fal-ai/veo3" in models
+    assert "studio-credits-2025-10" not in models
+
+
+def test_every_published_table_and_column_has_a_comment(sample: Warehouse) -> None:
+    with duckdb.connect(str(sample.path.with_suffix(".published") / "fal_focus.duckdb")) as published:
+        relations = published.execute(
+            "select table_name, comment from duckdb_tables() union all"
+            " select view_name, comment from duckdb_views() where not internal"
+        ).fetchall()
+        columns = published.execute(
+            "select table_name || '.' || column_name, comment from duckdb_columns() where not internal"
+        ).fetchall()
+    assert {"cost_and_usage", "cost_and_usage_records", "publication"} < {name for name, _ in relations}
+    assert dict(columns)["cost_and_usage.BilledCost"].startswith("What is on the invoice")
+    assert [name for name, comment in relations + columns if not comment] == []
+
+
+def test_dbt_docs_open_with_this_project_and_lead_from_the_landing_zone_to_the_readers(
+    sample: Warehouse, dbt: Callable[..., Warehouse]
+) -> None:
+    documented = dbt(sample.path, "docs", "generate", FAL_LANDING_DIR=ROOT / "sample")
+    manifest = json.loads((documented.target / "manifest.json").read_text())
+    assert manifest["docs"]["doc.fal_focus.__overview__"]["block_contents"].startswith("# fal_focus")
+    children = manifest["child_map"]
+    reached, left = set(), [name for name in children if name.startswith("source.")]
+    while left:
+        name = left.pop()
+        left += [child for child in children[name] if child not in reached]
+        reached.add(name)
+    assert set(manifest["exposures"]) <= reached
+    published = manifest["exposures"]["exposure.fal_focus.published_files"]["depends_on"]["nodes"]
+    assert set(published) == {
+        name
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
+    }
