@@ -38,10 +38,10 @@ def test_make_run_installs_neither_test_tools_nor_the_api(tmp_path: Path) -> Non
     def commands(target: str) -> str:
         return run(["make", "--dry-run", target, f"VENV={tmp_path}/venv"]).output
 
-    assert "--editable ." in commands("run")
-    assert "--editable '.[" not in commands("run")
-    assert "--editable '.[api]'" in commands("serve")
-    assert "--editable '.[dev,api]'" in commands("units")
+    assert "requirements/run.txt" in commands("run")
+    assert not re.search(r"requirements/(api|dev|spark)[.]txt", commands("run"))
+    assert "requirements/api.txt" in commands("serve")
+    assert "requirements/dev.txt" in commands("units")
 
 
 def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
