@@ -170,9 +170,11 @@ filled as (
         {%- for column, kind in focus_columns().items() %}
         {% if column in fills or column in replacements -%}
         cast(coalesce(
-            {%- if column in replacements %}case when {{ column }} is not null then {{ replacements[column] }} end, {% endif -%}
+            {%- if column in replacements %}
+            case when {{ column }} is not null then {{ replacements[column] }} end,
+            {%- endif %}
             {{ column }}
-            {%- if column in fills %}, {{ fills[column] }}{% endif -%}
+            {{- ', ' ~ fills[column] if column in fills }}
         ) as {{ focus_type(kind) }})
         {%- else -%} {{ column }}
         {%- endif %} as {{ column }},
