@@ -1,5 +1,6 @@
 """Whether what has landed is what was written, and what to load again where it is not. Nothing is changed."""
 
+import os
 import re
 import shlex
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -84,6 +85,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
                     findings.append(Finding(f"{load} has no {MANIFEST}, so it is no load: remove it"))
             loads += [LandedLoad(load, partition, load == found[-1]) for load in found]
             (landed if found else empty).append(partition)
+        findings += _links(landing_dir, account)
     findings += [_empty(landing_dir, partition) for partition in empty]
     findings += _gaps(landing_dir, landed, set(empty))
     return loads, findings
@@ -150,6 +152,16 @@ def _unread(landing_dir: Path, folder: Path) -> Finding:
     if folder.parent == landing_dir:
         return Finding(f"{folder} is no feed; check FAL_LANDING_DIR")
     return Finding(f"{folder} is no account, day or month that a model reads: remove it")
+
+
+def _links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
+    """Symbolic links, which could make a model read files of other folders."""
+    for feed in LEVELS:
+        top = landing_dir / feed if account is None else landing_dir / feed / f"account={account}"
+        below = (Path(folder, name) for folder, *names in os.walk(top) for name in (*names[0], *names[1]))
+        for entry in (top, *below):
+            if entry.is_symlink():
+                yield Finding(f"{entry} is a symbolic link, which only models follow: remove it")
 
 
 def _empty(landing_dir: Path, partition: Partition) -> Finding:
