@@ -2,6 +2,7 @@
 
 import os
 import re
+import reprlib
 import shlex
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,10 @@ from loaders.landing import (
     told_in_one_line,
 )
 from loaders.work import body_of
+
+# what a manifest states may be long
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 100
 
 # the names of the folders below each feed, down to the partition
 LEVELS = {
@@ -213,7 +218,7 @@ def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Ite
         ("rows", sum(page.rows for page in manifest.pages), manifest.rows),
     ):
         if said != so:
-            yield f"{file} says {name} is {said!r}, and it is {so!r}"
+            yield f"{file} says {name} is {SHORT.repr(said)}, and it is {so!r}"
     if fetched_at > clock.utc_now():
         yield f"{file} says it was fetched at {manifest.fetched_at}, which is to come: a clock was wrong"
     if manifest.agreed is False and load.is_latest:
