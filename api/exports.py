@@ -156,7 +156,9 @@ class Exports:
         return None
 
     def _take_up(self) -> int:
-        """Hold the folder, and read what is in it; what nobody can know of is removed."""
+        """Hold the folder, and read what is in it; what nobody can know of is removed. OSError."""
+        if self._folder.is_symlink():
+            raise OSError(f"{self._folder} is a symbolic link: remove it, or set FOCUS_API_EXPORT_DIR")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = hold(self._folder)
         for folder in folders_in(self._folder):

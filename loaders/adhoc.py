@@ -23,7 +23,9 @@ def print_events(
     params = {"limit": page_size} | {name: list(values) for name, values in filters.items() if values}
     events = 0
     for window in requests:
+        watch = billing_events.Watch(window)
         for page in billing_events.pages(api, {**window, **params}):
+            watch.look_at(page)
             for event in page.lines:
                 if not tell(event):
                     return

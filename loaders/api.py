@@ -64,11 +64,12 @@ class PassingError(Exception):
 class FalApi:
     """The fal API behind one pool of connections; many threads may use it at once.
 
-    `stopping`, once set, ends all waiting, and no further request is made.
+    `stopping`, once set, ends all waiting, and no further request is made. max_pages: see `Connection`.
     """
 
     def __init__(self, connection: Connection, concurrency: int) -> None:
         self.stopping = threading.Event()
+        self.max_pages = connection.max_pages
         self._connection = connection
         self._secrets = secrets_of(connection.key)
         try:

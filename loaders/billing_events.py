@@ -14,10 +14,17 @@ from typing import TypeVar
 import msgspec
 
 from loaders import clock
-from loaders.api import FalApi, Params
+from loaders.api import FalApi, Params, described
 from loaders.body import Body, MalformedBodyError
-from loaders.errors import BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
+from loaders.errors import (
+    BrokenFileError,
+    EndlessError,
+    MisdirectedError,
+    RejectedError,
+    UnauthorizedError,
+)
 from loaders.landing import LandingZone, Load, Manifest, Partition
+from loaders.settings import MOST_PAGES
 
 NAME = b'"billing_events"'
 PATH = "/models/billing-events"
@@ -25,7 +32,7 @@ DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
 MOST_IDS = 50
 MOST_WALKS = 3
-MOST_EMPTY_PAGES = 100  # in a row
+MOST_STALE_PAGES = 100  # in a row, without an event that is new
 REMEMBERED = 20_000  # events; rows move by less between one page and the next
 BORDER = 1000  # events at either end of a page that are all looked at
 UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
@@ -115,33 +122,31 @@ def walk(api: FalApi, load: Load) -> bool | None:
 def walk_once(api: FalApi, load: Load) -> bool:
     """Fetch the pages that a load lacks; whether any event came on two pages.
 
-    It goes on where an earlier run stopped. Should fal refuse that, the day begins anew.
+    It goes on where an earlier run stopped. Should fal refuse that, the day begins anew. EndlessError, also
+    after MOST_STALE_PAGES, leaves no page behind.
     """
-    recent, has_repeats, cursors = Recent(), False, []
-
-    def look_at(page: EventPage) -> None:
-        nonlocal has_repeats
-        events = set(map(hash, map(bytes, telling(page.events))))
-        has_repeats |= len(recent.unseen(events)) < len(events)
-
-    for page in kept_pages(load):
-        look_at(page)
-        cursors.append(page.next_cursor)
+    watch, cursors = Watch(load.walk.request), []
     try:
+        for page in kept_pages(load):
+            watch.look_at(page)
+            cursors.append(page.next_cursor)
         for page in pages(api, load.walk.request, cursors):
             load.add(file_of(len(load.pages) + 1), page.body, page.rows, page.gzipped)
             if page.next_cursor is not None:
                 load.keep()
-            look_at(page)
+            watch.look_at(page)
             del page  # before the next one comes: two at once would be most of what a load takes
     except (UnauthorizedError, MisdirectedError):
+        raise
+    except EndlessError:
+        load.begin_again()
         raise
     except RejectedError:
         if not load.is_resumed:
             raise
         load.begin_again()
         return walk_once(api, load)
-    return has_repeats
+    return watch.has_repeats
 
 
 def kept_pages(load: Load) -> Iterator[EventPage]:
@@ -167,22 +172,26 @@ def kept_pages(load: Load) -> Iterator[EventPage]:
 
 
 def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator[EventPage]:
-    """Every page of a window, or those after the cursors followed already; at least one, perhaps empty."""
+    """Every page of a window, or those after the cursors followed already; at least one, perhaps empty.
+
+    EndlessError when there are more than api.max_pages.
+    """
     seen = set(followed)
     cursor = followed[-1] if followed else None
-    empty_pages = 0
 
     def accept(body: Body) -> EventPage:
         page = parse_page(body.content)
         if page.next_cursor in seen:
             raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
-        if page.rows == 0 and page.next_cursor and empty_pages == MOST_EMPTY_PAGES:
-            raise MalformedBodyError(f"it is empty like the {MOST_EMPTY_PAGES} before it, and not the last")
         return replace(page, gzipped=body.gzipped)
 
     while True:
+        if len(seen) >= api.max_pages:
+            raise EndlessError(
+                f"{described(PATH, params)}: it has more than {api.max_pages:,} pages, and nothing of it was "
+                f"landed; if that can be right, raise --page-size or FAL_MAX_PAGES (at most {MOST_PAGES:,})"
+            )
         page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
-        empty_pages = 0 if page.rows else empty_pages + 1
         cursor = page.next_cursor
         yield page
         del page
@@ -220,6 +229,28 @@ class Recent:
         while sum(map(len, self._sets)) - len(self._sets[0]) >= REMEMBERED:
             self._sets.popleft()
         return unseen
+
+
+class Watch:
+    """Whether the pages of a window repeat events, and whether they bring new ones at all."""
+
+    def __init__(self, request: Params) -> None:
+        self.has_repeats = False
+        self._request = request
+        self._recent = Recent()
+        self._stale_pages = 0
+
+    def look_at(self, page: EventPage) -> None:
+        """Compare a page with those before it. EndlessError after MOST_STALE_PAGES without a new event."""
+        events = set(map(hash, map(bytes, telling(page.events))))
+        unseen = self._recent.unseen(events)
+        self.has_repeats |= len(unseen) < len(events)
+        self._stale_pages = 0 if unseen else self._stale_pages + 1
+        if self._stale_pages > MOST_STALE_PAGES and page.next_cursor is not None:
+            raise EndlessError(
+                f"{described(PATH, self._request)}: {self._stale_pages} pages in a row had no new event, and "
+                "may never end; nothing of it was landed, run it again later"
+            )
 
 
 def digest_of(load: Load) -> str:

@@ -29,6 +29,7 @@ Settings from the environment:
   FAL_TIMEOUT         seconds a connection may stay silent (60); one try may take ten times as long in all
   FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60), unless fal
                       asks for more; where it asks for more than ten minutes, the run ends and says so
+  FAL_MAX_PAGES       pages of a day that are followed (20,000, at most 99,999); a day with more fails
 
 \b
 Exit codes:

@@ -53,5 +53,9 @@ class TooLargeError(ApiError):
     """The body is larger than any answer should be; nothing of it was kept."""
 
 
+class EndlessError(ApiError):
+    """fal keeps sending pages: more than the setting allows, or pages without a new event."""
+
+
 class GaveUpError(ApiError):
     """The request failed in a way that could pass, and kept failing."""

@@ -37,13 +37,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder and all in it; what cannot be deleted now is left to the next run."""
+    """Delete a folder and all in it; what cannot be deleted now is left to the next run.
+
+    Symbolic links in the folder are deleted, their targets are not. A link in place of the folder stays.
+    """
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def folders_in(parent: Path) -> list[Path]:
-    """The folders directly below one, by name; none when it is not there."""
+    """The folders directly below one, by name, without symbolic links; none when it is not there."""
     try:
-        return sorted(entry for entry in parent.iterdir() if entry.is_dir())
+        return sorted(entry for entry in parent.iterdir() if entry.is_dir() and not entry.is_symlink())
     except FileNotFoundError:
         return []
+
+
+def is_below(folder: Path, root: Path) -> bool:
+    """Whether no symbolic link leads from root to a folder below it. The root itself may be a link."""
+    return folder.resolve() == root.resolve() / folder.relative_to(root)

@@ -22,7 +22,14 @@ from zlib_ng import zlib_ng
 from loaders import clock
 from loaders.body import PIECE
 from loaders.errors import BrokenFileError, LandingError
-from loaders.files import folders_in, make_folder_durably, remove_folder, sync_folder, write_durably
+from loaders.files import (
+    folders_in,
+    is_below,
+    make_folder_durably,
+    remove_folder,
+    sync_folder,
+    write_durably,
+)
 from loaders.work import (
     RECORD,
     WORK,
@@ -36,6 +43,7 @@ from loaders.work import (
     cut_record,
     hand_on,
     lock,
+    make_work_folder,
     read_record,
     take_over,
 )
@@ -145,7 +153,7 @@ class LandingZone:
         """For the time of a run, land loads of an account. LockedError when another process does."""
         work = account_folder(self.folder, account)
         with told_in_one_line(self.folder):
-            work.mkdir(parents=True, exist_ok=True)
+            make_work_folder(work, self.folder)
             locked = lock(work, account)
         with locked:
             with told_in_one_line(self.folder):
@@ -186,11 +194,12 @@ class LandingZone:
 
         A build lists the latest loads when it begins, and reads them later: a load whose successor has been
         there for less than READ_FOR, by the time of its manifest, is left. A broken load supersedes none.
+        Nothing behind a symbolic link is removed.
         """
         removed, left, needed = [], 0, 0
         with told_in_one_line(self.folder):
             trash = self.folder / WORK / "pruned"
-            trash.mkdir(parents=True, exist_ok=True)
+            make_work_folder(trash, self.folder)
             for unfinished in folders_in(trash):
                 remove_folder(unfinished)
             readable_since = (clock.utc_now() - READ_FOR).timestamp()
@@ -214,7 +223,7 @@ class LandingZone:
         whose = f"account={account or '*'}"
         for pattern in (f"billing_events/{whose}/date=*", f"focus_reports/{whose}/source=*/*=*"):
             for folder in sorted(self.folder.glob(pattern)):
-                loads = loads_of(folder)
+                loads = loads_of(folder) if is_below(folder, self.folder) else []
                 superseded = loads[:-keep]
                 if not superseded:
                     continue
@@ -391,7 +400,7 @@ def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
     """An id that sorts after every load already there, even when the clock went back. LandingError when there
     is none, after the end of the year 9999.
     """
-    stamps = {stamp: folder for folder in folders_in(partition_folder) if (stamp := stamp_of(folder))}
+    stamps = {stamp: entry for entry in partition_folder.iterdir() if (stamp := stamp_of(entry))}
     last = max(stamps, default=None)
     try:
         stamp = max(fetched_at, last + timedelta(microseconds=1)) if last else fetched_at
@@ -410,7 +419,7 @@ def stamp_of(load: Path) -> datetime | None:
 
 
 def loads_of(partition_folder: Path) -> list[Path]:
-    """The loads of a partition, oldest first. A folder without a manifest is none."""
+    """The loads of a partition, oldest first. A folder without a manifest is none, nor is a symbolic link."""
     return [
         folder
         for folder in folders_in(partition_folder)

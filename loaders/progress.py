@@ -77,16 +77,24 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def printable(line: str) -> str:
+    """A line with an escape in place of each character that a terminal obeys or that breaks the line."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )
+
+
 def say(line: str) -> None:
     """One line on standard error; that nobody can read it stops nothing."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def tell(text: str | bytes, *, line_end: bool = True) -> bool:
-    """Write to standard output; False when its reader has enough, which is no error."""
+    """Write to standard output, bytes as they are; False when its reader has enough, which is no error."""
     try:
-        click.echo(text, nl=line_end)
+        click.echo(text if isinstance(text, bytes) else printable(text), nl=line_end)
     except BrokenPipeError:
         return False
     return True

@@ -18,6 +18,8 @@ DEFAULT_LANDING_DIR = "landing"
 DEFAULT_CONCURRENCY = 4
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_RETRY_MAX_WAIT = 60.0
+DEFAULT_MAX_PAGES = 20_000
+MOST_PAGES = 99_999  # the name of a page's file has five digits
 A_DAY = 86_400.0  # seconds
 LONGEST_KEY = 4096  # bytes of a key file
 
@@ -27,12 +29,16 @@ ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach the API. timeout: seconds a connection may stay silent; retry_max_wait: longest pause."""
+    """How to reach the API. timeout: seconds a connection may stay silent; retry_max_wait: longest pause.
+
+    max_pages: how many pages of one window are followed.
+    """
 
     api_url: str
     key: str = field(repr=False)
     timeout: float = DEFAULT_TIMEOUT
     retry_max_wait: float = DEFAULT_RETRY_MAX_WAIT
+    max_pages: int = DEFAULT_MAX_PAGES
 
 
 def connection(api_url: str) -> Connection:
@@ -42,6 +48,7 @@ def connection(api_url: str) -> Connection:
         key=_key(),
         timeout=_seconds("FAL_TIMEOUT", DEFAULT_TIMEOUT),
         retry_max_wait=_seconds("FAL_RETRY_MAX_WAIT", DEFAULT_RETRY_MAX_WAIT),
+        max_pages=_max_pages(),
     )
 
 
@@ -147,3 +154,10 @@ def _seconds(name: str, default: float) -> float:
     if not 0 < seconds <= A_DAY:
         raise SettingsError(f"{name} must be a number of seconds, above 0 and at most a day, not {text!r}")
     return seconds
+
+
+def _max_pages() -> int:
+    text = os.environ.get("FAL_MAX_PAGES", "").strip() or str(DEFAULT_MAX_PAGES)
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) == 0:
+        raise SettingsError(f"FAL_MAX_PAGES must be a number from 1 to {MOST_PAGES}, not {text!r}")
+    return int(text)

@@ -1,6 +1,8 @@
 """Whether what has landed is what was written, and what to load again where it is not. Nothing is changed."""
 
+import os
 import re
+import reprlib
 import shlex
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +28,10 @@ from loaders.landing import (
     told_in_one_line,
 )
 from loaders.work import body_of
+
+# what a manifest states may be long
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 100
 
 # the names of the folders below each feed, down to the partition
 LEVELS = {
@@ -84,6 +90,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
                     findings.append(Finding(f"{load} has no {MANIFEST}, so it is no load: remove it"))
             loads += [LandedLoad(load, partition, load == found[-1]) for load in found]
             (landed if found else empty).append(partition)
+        findings += _links(landing_dir, account)
     findings += [_empty(landing_dir, partition) for partition in empty]
     findings += _gaps(landing_dir, landed, set(empty))
     return loads, findings
@@ -152,6 +159,16 @@ def _unread(landing_dir: Path, folder: Path) -> Finding:
     return Finding(f"{folder} is no account, day or month that a model reads: remove it")
 
 
+def _links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
+    """Symbolic links, which could make a model read files of other folders."""
+    for feed in LEVELS:
+        top = landing_dir / feed if account is None else landing_dir / feed / f"account={account}"
+        below = (Path(folder, name) for folder, *names in os.walk(top) for name in (*names[0], *names[1]))
+        for entry in (top, *below):
+            if entry.is_symlink():
+                yield Finding(f"{entry} is a symbolic link, which only models follow: remove it")
+
+
 def _empty(landing_dir: Path, partition: Partition) -> Finding:
     """A partition without a load: whatever was to be removed from it, or a loader that died, left it so."""
     folder = landing_dir / partition.folder
@@ -201,7 +218,7 @@ def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Ite
         ("rows", sum(page.rows for page in manifest.pages), manifest.rows),
     ):
         if said != so:
-            yield f"{file} says {name} is {said!r}, and it is {so!r}"
+            yield f"{file} says {name} is {SHORT.repr(said)}, and it is {so!r}"
     if fetched_at > clock.utc_now():
         yield f"{file} says it was fetched at {manifest.fetched_at}, which is to come: a clock was wrong"
     if manifest.agreed is False and load.is_latest:

@@ -25,8 +25,8 @@ import msgspec
 
 from loaders import clock
 from loaders.body import PIECE, Gunzip, MalformedBodyError
-from loaders.errors import BrokenFileError, LockedError
-from loaders.files import folders_in, remove_folder
+from loaders.errors import BrokenFileError, LandingError, LockedError
+from loaders.files import folders_in, is_below, remove_folder
 
 WORK = ".work"
 LOCK = "lock"
@@ -93,8 +93,20 @@ def account_folder(landing_dir: Path, account: str) -> Path:
     return landing_dir / WORK / f"account={account}"
 
 
+def make_work_folder(folder: Path, landing_dir: Path) -> None:
+    """Make a folder in the work folder, whose content is deleted sooner or later.
+
+    LandingError if a symbolic link leads to it.
+    """
+    if not is_below(folder, landing_dir):
+        raise LandingError(f"{folder} is a symbolic link or behind one: remove the link")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def lock(work: Path, account: str) -> IO[str]:
     """Take an account, until the file that this returns is closed. LockedError when a loader has it."""
+    if (work / LOCK).is_symlink():
+        raise LandingError(f"{work / LOCK} is a symbolic link: remove it")
     file = (work / LOCK).open("a+", errors="replace")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,8 +128,12 @@ def take_over(work: Path) -> Path:
     """A folder for the loads of this run, with what the last one left and is still young. Only when locked.
 
     It gets a new name: a thread that outlived its run then finds nothing to write to, and publishes nothing.
+    Symbolic links are removed, their targets are not.
     """
     own = work / f"run-{secrets.token_hex(4)}"
+    for entry in work.iterdir():
+        if entry.is_symlink():
+            entry.unlink()
     for left in folders_in(work):
         if own.exists():
             remove_folder(left)
@@ -138,10 +154,17 @@ def hand_on(own: Path) -> None:
 
 
 def _tidy(run: Path) -> None:
-    for load in folders_in(run):
-        record = read_record(load)
-        if record is None or not record.is_young:
-            remove_folder(load)
+    """Remove what cannot be resumed: old loads, and whatever contains or is a symbolic link."""
+    for entry in run.iterdir():
+        if not entry.is_dir() or entry.is_symlink():
+            entry.unlink()
+        elif any(file.is_symlink() for file in entry.iterdir()) or not _is_resumable(entry):
+            remove_folder(entry)
+
+
+def _is_resumable(load: Path) -> bool:
+    record = read_record(load)
+    return record is not None and record.is_young
 
 
 def begin_record(load: Path, walk: Walk) -> None:

@@ -99,8 +99,10 @@
 {% endmacro %}
 
 {#
-    What the latest loads hold, a row per landed file, from their manifests; where a load lies is what its folder says: feed, account, source, landed_partition, load_id, is_complete,
-    fetched_at, page_file, page_rows, page_bytes (decoded), is_one_line, has_short_numbers. From their manifests; a prune may remove those of superseded loads meanwhile.
+    What the manifests of the latest loads state, a row per file of a load, or one row for a load without files: manifest_file
+    (its path), page_number (from 1), page_file, page_rows, page_bytes (decoded), is_one_line, has_short_numbers, is_complete,
+    fetched_at, and feed, account, source, landed_partition and load_id, each also as stated_..., which the path need not
+    agree with. A prune may remove the manifests of superseded loads at the same time.
 #}
 {% macro read_landed_manifests() %}
     {{ return(adapter.dispatch('read_landed_manifests')(
@@ -108,48 +110,58 @@
     )) }}
 {% endmacro %}
 
+{# what the path of a manifest says #}
+{% macro manifest_path_columns() %}
+        filename as manifest_file,
+        regexp_extract(filename, '.*/(billing_events|focus_reports)/account=', 1) as feed,
+        {{ folder_value('account') }} as account,
+        nullif({{ folder_value('source') }}, '') as source,
+        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
+        {{ folder_value('load') }} as load_id,
+{%- endmacro %}
+
 {% macro duckdb__read_landed_manifests(folders) %}
     {%- if not folders -%}
     {{ empty_relation({
-        'feed': 'varchar', 'account': 'varchar', 'source': 'varchar', 'landed_partition': 'varchar',
-        'load_id': 'varchar', 'is_complete': 'boolean', 'fetched_at': 'varchar', 'page_file': 'varchar',
-        'page_rows': 'bigint', 'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
+        'manifest_file': 'varchar', 'feed': 'varchar', 'account': 'varchar', 'source': 'varchar',
+        'landed_partition': 'varchar', 'load_id': 'varchar', 'stated_feed': 'varchar', 'stated_account': 'varchar',
+        'stated_source': 'varchar', 'stated_partition': 'varchar', 'stated_load_id': 'varchar', 'is_complete': 'boolean',
+        'fetched_at': 'varchar', 'page_number': 'bigint', 'page_file': 'varchar', 'page_rows': 'bigint',
+        'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
-        feed,
-        {{ folder_value('account') }} as account,
-        source,
-        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
-        {{ folder_value('load') }} as load_id,
+        {{ manifest_path_columns() }}
+        stated_feed,
+        stated_account,
+        stated_source,
+        stated_partition,
+        stated_load_id,
         is_complete,
         fetched_at,
+        page_number,
         page.file as page_file,
-        page.page_rows,
-        page.page_bytes,
-        page.is_one_line,
-        page.has_short_numbers
+        page."rows" as page_rows,
+        page.bytes as page_bytes,
+        coalesce(page.one_line, false) as is_one_line,
+        coalesce(page.short_numbers, false) as has_short_numbers
     from (
         select
             filename,
-            feed,
-            source,
+            feed as stated_feed,
+            account as stated_account,
+            source as stated_source,
+            "partition" as stated_partition,
+            load_id as stated_load_id,
             complete as is_complete,
             fetched_at,
-            unnest(list_transform(
-                pages,
-                lambda page: {
-                    'file': page.file,
-                    'page_rows': page.rows,
-                    'page_bytes': page.bytes,
-                    'is_one_line': coalesce(page.one_line, false),
-                    'has_short_numbers': coalesce(page.short_numbers, false)
-                }
-            )) as page
+            unnest(coalesce(nullif(pages, []), [null])) as page,
+            generate_subscripts(coalesce(nullif(pages, []), [null]), 1) as page_number
         from read_json(
             {{ files_in(folders, 'manifest.json') }},
             columns = {
-                feed: 'VARCHAR', source: 'VARCHAR', complete: 'BOOLEAN', fetched_at: 'VARCHAR',
+                feed: 'VARCHAR', account: 'VARCHAR', source: 'VARCHAR', "partition": 'VARCHAR', load_id: 'VARCHAR',
+                complete: 'BOOLEAN', fetched_at: 'VARCHAR',
                 pages: 'STRUCT(file VARCHAR, "rows" BIGINT, bytes BIGINT, one_line BOOLEAN, short_numbers BOOLEAN)[]'
             },
             format = 'newline_delimited',
@@ -163,19 +175,23 @@
 {% macro spark__read_landed_manifests(folders) %}
     {%- if not folders -%}
     {{ empty_relation({
-        'feed': 'string', 'account': 'string', 'source': 'string', 'landed_partition': 'string', 'load_id': 'string',
-        'is_complete': 'boolean', 'fetched_at': 'string', 'page_file': 'string', 'page_rows': 'bigint',
-        'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
+        'manifest_file': 'string', 'feed': 'string', 'account': 'string', 'source': 'string', 'landed_partition': 'string',
+        'load_id': 'string', 'stated_feed': 'string', 'stated_account': 'string', 'stated_source': 'string',
+        'stated_partition': 'string', 'stated_load_id': 'string', 'is_complete': 'boolean', 'fetched_at': 'string',
+        'page_number': 'bigint', 'page_file': 'string', 'page_rows': 'bigint', 'page_bytes': 'bigint',
+        'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     }) }}
     {%- else -%}
     select
-        manifest.feed,
-        {{ folder_value('account') }} as account,
-        manifest.source,
-        {{ folder_value('(?:billing_month|date)') }} as landed_partition,
-        {{ folder_value('load') }} as load_id,
+        {{ manifest_path_columns() }}
+        manifest.feed as stated_feed,
+        manifest.account as stated_account,
+        manifest.source as stated_source,
+        manifest.{{ adapter.quote('partition') }} as stated_partition,
+        manifest.load_id as stated_load_id,
         manifest.complete as is_complete,
         manifest.fetched_at,
+        cast(position + 1 as bigint) as page_number,
         page.file as page_file,
         page.rows as page_rows,
         page.bytes as page_bytes,
@@ -186,12 +202,13 @@
             filename,
             from_json(
                 value,
-                'feed string, source string, complete boolean, fetched_at string,
+                'feed string, account string, source string, {{ adapter.quote('partition') }} string, load_id string,
+                complete boolean, fetched_at string,
                 pages array<struct<file: string, rows: bigint, bytes: bigint, one_line: boolean, short_numbers: boolean>>'
             ) as manifest
         from ({{ spark_files_in(folders, 'manifest.json') }}) as files
     ) as manifests
-    lateral view explode(manifest.pages) as page
+    lateral view outer posexplode(manifest.pages) numbered as position, page
     {%- endif -%}
 {% endmacro %}
 

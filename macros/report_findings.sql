@@ -24,7 +24,7 @@
     {% for row in found.rows %}
         {% set cells = [] %}
         {% for column in found.column_names if row[column] is not none %}
-            {% do cells.append(column ~ ' ' ~ (row[column] | string | truncate(200))) %}
+            {% do cells.append(column ~ ' ' ~ printable_cell(row[column])) %}
         {% endfor %}
         {% if cells %}{% do print('    ' ~ cells | join(' · ')) %}{% endif %}
     {% endfor %}
@@ -32,3 +32,17 @@
         {% do print('    and ' ~ (result.failures - most) ~ ' more: ' ~ result.node.original_file_path) %}
     {% endif %}
 {% endmacro %}
+
+{#
+    A value as a build prints it: at most 200 characters, and an escape (\n, \x1b, \u202e) in place of each one that a terminal
+    obeys, that turns text around or that breaks the line. The text is somebody else's.
+#}
+{% macro printable_cell(value) -%}
+    {%- set written = [] -%}
+    {%- for character in value | string | truncate(200, true) -%}
+        {%- do written.append(
+            character if character.isprintable() else character.encode('unicode_escape').decode('ascii')
+        ) -%}
+    {%- endfor -%}
+    {{ return(written | join) }}
+{%- endmacro %}

@@ -5,7 +5,7 @@
 {% macro show_bill() %}
     {% set by_month %}
         select
-            x_Account as "account",
+            {{ printable('x_Account') }} as "account",
             {{ iso_month('ChargePeriodStart') }} as "month",
             case
                 when x_ChargeSource = 'invoice' then 'invoice'
@@ -29,7 +29,7 @@
 
             select
                 {{ iso_month('ChargePeriodStart') }} as charge_month,
-                coalesce(ResourceId, ChargeDescription) as model,
+                {{ printable('coalesce(ResourceId, ChargeDescription)') }} as model,
                 sum(EffectiveCost) as usage_usd
             from {{ ref('cost_and_usage') }}
             -- credits that expired unused are charged as usage, and are no model's
@@ -60,7 +60,7 @@
 
     {% set commitments %}
         select
-            account as "account",
+            {{ printable('account') }} as "account",
             contract_commitment_id as "commitment",
             status as "status",
             cast(remaining_amount as decimal(18, 2)) as "left",

@@ -66,7 +66,7 @@
         cast({{ measure }} as integer) as "rows",
         cast(rows_checked as integer) as "of",
         rule_text as "it says",
-        example_row as "such as"
+        {{ printable('example_row') }} as "such as"
     from {{ ref('conformance_report') }}
     where {{ measure }} > 0 and not is_composite
     order by rule_id

@@ -15,6 +15,23 @@
     {%- for value in values -%} {{ sql_text(value) }}{{ ', ' if not loop.last }} {%- endfor -%}
 {%- endmacro %}
 
+{#
+    A text without characters that a terminal obeys or that break a line: a question mark stands for each control character,
+    format character (as those that turn text around) and line separator.
+#}
+{% macro printable(text) -%}{{ return(adapter.dispatch('printable')(text, '[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]')) }}{%- endmacro %}
+
+{% macro duckdb__printable(text, pattern) -%} regexp_replace({{ text }}, '{{ pattern }}', '?', 'g') {%- endmacro %}
+
+{% macro spark__printable(text, pattern) -%} regexp_replace({{ text }}, {{ sql_text(pattern) }}, '?') {%- endmacro %}
+
+{# a text that has no value: the query that needs it fails with the message, which is SQL of a text #}
+{% macro raise_error(message) -%}{{ return(adapter.dispatch('raise_error')(message)) }}{%- endmacro %}
+
+{% macro duckdb__raise_error(message) -%} cast(error({{ message }}) as varchar) {%- endmacro %}
+
+{% macro spark__raise_error(message) -%} cast(raise_error({{ message }}) as string) {%- endmacro %}
+
 {# a text or date as a literal #}
 {% macro sql_value(value) -%}
     {%- if value.isoformat is defined -%} cast('{{ value.isoformat() }}' as date)

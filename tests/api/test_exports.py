@@ -615,3 +615,21 @@ def killed(folder: Path, database: Path, death: str) -> Iterator[subprocess.Pope
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         yield server
         server.wait(60)
+
+
+def test_no_folder_behind_a_link_in_place_of_the_jobs_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "outside" / "ledgers").mkdir(parents=True)
+    (tmp_path / "outside" / "ledgers" / "2025.txt").write_text("not to be lost")
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "jobs").symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="is a symbolic link: remove it"):
+        asyncio.run(start_and_stop(tmp_path / "exports"))
+    assert (tmp_path / "outside" / "ledgers" / "2025.txt").exists()
+
+
+def test_a_link_among_the_jobs_is_none(tmp_path: Path) -> None:
+    (tmp_path / "outside" / "ledgers").mkdir(parents=True)
+    (tmp_path / "exports" / "jobs").mkdir(parents=True)
+    (tmp_path / "exports" / "jobs" / "job").symlink_to(tmp_path / "outside")
+    asyncio.run(start_and_stop(tmp_path / "exports"))
+    assert (tmp_path / "outside" / "ledgers").exists()

@@ -46,6 +46,8 @@ def page(number: int) -> bytes:
 class Pages:
     """An API that has these pages, and breaks off at one the first time."""
 
+    max_pages = 100
+
     def __init__(self, broken: int | None = None) -> None:
         self.broken = broken
 

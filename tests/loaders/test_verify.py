@@ -220,6 +220,14 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda load: change(load, feed="focus_reports"),
         "says feed is 'focus_reports', and it is 'bill",
     ),
+    "file elsewhere": (
+        lambda load: change_page(load, file="../../../../secret.txt"),
+        "does not name the files of a load: page-0",
+    ),
+    "account that is long and odd": (
+        lambda load: change(load, account="\x1b[2J" + "A" * 100_000),
+        "says account is '\\x1b[2JAAAAAAAAAA",
+    ),
     "other account": (lambda load: change(load, account="bolt"), "says account is 'bolt', and it is 'acme'"),
     "other day": (
         lambda load: change(load, partition="2026-01-27"),
@@ -278,6 +286,14 @@ def test_a_broken_load_is_found_and_the_command_that_mends_it_told(
     assert found in line and line.endswith(f"; a later load counts: remove {load}")
     load.rename(zone.parent / "removed")
     assert run("verify").code == 0
+
+
+def test_what_verify_says_of_a_manifest_is_short_and_fit_for_a_terminal(run: Run, zone: Path) -> None:
+    (load_in(zone, DAY) / "\x1b]0;title\x07\n\u202e.gz").touch()
+    change(load_in(zone, DAY), account="\x9b" + "A" * 100_000, feed="focus_reports")
+    result = run("verify")
+    assert r"\x1b]0;title\x07\n\u202e.gz is not in the manifest" in result.err
+    assert all(line.isprintable() and len(line) < 500 for line in result.err.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from loaders.body import Body
 from loaders.landing import LandingZone, Partition
 from tests.fal_server import FalServer, Oddities, Request, World
 from tests.fal_server.messages import Answer
-from tests.loaders.conftest import Loads, Run, day_of
+from tests.loaders.conftest import Loads, Run, day_of, unfinished
 
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 
@@ -151,6 +151,76 @@ def test_of_a_full_page_a_third_is_looked_at_and_of_a_small_one_everything() -> 
     assert len(list(telling(range(10_000)))) == 2800
 
 
+# ---------------------------------------------------------------- pages without end
+
+
+@pytest.fixture
+def serve_for_ever(server: FalServer) -> Callable[[Callable[[int], str]], None]:
+    """Let each page name another one, with a new cursor. events: letters by the number of a page."""
+
+    def endless(events: Callable[[int], str]) -> None:
+        def answer(request: Request) -> Answer:
+            return Answer(200, body(events(len(server.requests)), f"cursor {len(server.requests)}"))
+
+        server.answer = answer  # type: ignore[method-assign]
+
+    return endless
+
+
+@pytest.mark.parametrize(
+    "events", [lambda _: "", lambda _: "abc", lambda number: "abcdefgh"[number % 8], lambda n: "abc"[: n % 3]]
+)
+@pytest.mark.parametrize("more", [(), ("--expand", "auth_method")], ids=["landed", "ad hoc"])
+def test_pages_without_a_new_event_end_with_one_line(
+    run: Run, server: FalServer, landing: Path, loads: Loads, more: tuple[str, ...],
+    serve_for_ever: Callable[[Callable[[int], str]], None], events: Callable[[int], str],
+) -> None:  # fmt: skip
+    serve_for_ever(events)
+    result = run(*DAY, *more)
+    assert result.code == 1
+    (line,) = result.errors
+    assert "101 pages in a row had no new event, and may never end" in line
+    assert len(server.requests) < 120
+    assert loads(day_of("2026-01-26")) == [] and unfinished(landing) == set()
+
+
+def test_a_hundred_pages_without_a_new_event_are_followed(
+    run: Run, loads: Loads, serve: Callable[..., None]
+) -> None:
+    walk = ["abc", *["b"] * 100, "d", *["c"] * 100, "e"]
+    serve(walk, walk)
+    assert run(*DAY).code == 0
+    assert len(loads(day_of("2026-01-26"))[0].events) == 205
+
+
+def test_a_day_with_more_pages_than_the_setting_allows_fails_and_leaves_none(
+    run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
+    serve_for_ever: Callable[[Callable[[int], str]], None],
+) -> None:  # fmt: skip
+    serve_for_ever(lambda number: chr(0x4E00 + number))
+    monkeypatch.setenv("FAL_MAX_PAGES", "50")
+    result = run(*DAY)
+    assert result.code == 1
+    assert result.err == (
+        "error: GET /models/billing-events (2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z): "
+        "it has more than 50 pages, and nothing of it was landed; if that can be right, "
+        "raise --page-size or FAL_MAX_PAGES (at most 99,999)\n"
+    )
+    assert len(server.requests) == 50
+    assert unfinished(landing) == set()
+
+
+def test_a_day_may_have_as_many_pages_as_the_setting_says(
+    run: Run, loads: Loads, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.oddities = Oddities()
+    monkeypatch.setenv("FAL_MAX_PAGES", "9")
+    assert run(*DAY, "--page-size", 7).code == 0
+    assert len(loads(day_of("2026-01-26"))[0].manifest["pages"]) == 9
+    monkeypatch.setenv("FAL_MAX_PAGES", "8")
+    assert run(*DAY, "--page-size", 7).code == 1
+
+
 # ---------------------------------------------------------------- memory
 
 
@@ -165,6 +235,8 @@ def test_the_events_that_came_last_are_remembered_and_few_others() -> None:
 
 class Pages:
     """An API with many pages of 501 events, made when they are asked for; neighbours share an event."""
+
+    max_pages = 200
 
     def __init__(self, count: int) -> None:
         self.count = count

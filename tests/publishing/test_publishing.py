@@ -310,3 +310,28 @@ def test_eight_readers_see_twenty_publications_whole_and_in_order(
             readers.wait()
     assert len({str(state) for state in databases}) == 20
     check(readers, databases, files)
+
+
+def test_a_link_in_place_of_the_work_folder_publishes_nothing_and_its_target_stays(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder, outside = tmp_path / "published", tmp_path / "outside"
+    (outside / "ledgers").mkdir(parents=True)
+    folder.mkdir()
+    (folder / WORK).symlink_to(outside)
+    with pytest.raises(OSError, match="File exists"):
+        publish(warehouse, folder, MARTS, VIEWS, "first")
+    assert (outside / "ledgers").exists() and not (folder / "fal_focus.duckdb").exists()
+
+
+def test_a_link_in_place_of_a_published_file_is_replaced_and_its_target_stays(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder, outside = tmp_path / "published", tmp_path / "outside.txt"
+    folder.mkdir()
+    outside.write_text("not to be lost")
+    for name in (*FILES, "fal_focus.duckdb.wal"):
+        (folder / name).symlink_to(outside)
+    publish(warehouse, folder, MARTS, VIEWS, "first")
+    assert outside.read_text() == "not to be lost"
+    assert sorted(contents(folder)) == FILES and version(folder) == 1

@@ -4,9 +4,9 @@
 
 with
 
-manifests as (
+files as (
 
-    select * from ({{ read_landed_manifests() }})
+    select * from {{ ref('base_fal__landed_files') }}
 
 ),
 
@@ -19,7 +19,14 @@ typed as (
         source,
         landed_partition,
         load_id,
-        page_file as landed_file,
+        -- no other file is opened, and no older load counts in its place: the build ends here
+        case
+            when misfit is null then page_file
+            else {{ raise_error(
+                "'the manifest ' || " ~ printable('manifest_file') ~ " || ' does not agree with its folder or with what"
+                ~ " a loader writes (' || misfit || '): python -m loaders verify finds it and prints how to load it again'"
+            ) }}
+        end as landed_file,
 
         ---------- numbers
         page_rows as landed_rows,
@@ -33,7 +40,7 @@ typed as (
         is_one_line,
         has_short_numbers
 
-    from manifests
+    from files
 
 )
 

@@ -1,0 +1,99 @@
+"""What a manifest may make a build read, and what a build prints of texts that it did not write."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.end_to_end.conftest import Command, run
+from tests.end_to_end.landing_zone import event, page, write_events, write_report
+
+OLD, NEW = "20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-bbbbbb"
+
+
+def dbt(folder: Path, *arguments: str) -> Command:
+    """A dbt command on the landing zone in a folder; it may fail."""
+    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
+    paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+    return run(
+        [*program, *arguments, *paths],
+        FAL_LANDING_DIR=folder / "landing",
+        FAL_WAREHOUSE=folder / "warehouse.duckdb",
+        FAL_PUBLISH_DIR=folder / "published",
+    )
+
+
+def change(load: Path, **values: Any) -> None:  # noqa: ANN401
+    """Write other values into a manifest."""
+    file = load / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values) + "\n")
+
+
+def with_first_file(load: Path, name: str) -> list[dict[str, Any]]:
+    """The pages of a manifest, the first one under another name."""
+    first, *others = json.loads((load / "manifest.json").read_text())["pages"]
+    return [first | {"file": name}, *others]
+
+
+def test_a_manifest_that_names_a_file_elsewhere_ends_the_build_and_no_older_load_counts(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secret.txt").write_text("password: hunter2")
+    landing = tmp_path / "landing"
+    write_events(landing, "acme", "2026-01-05", [page(event("r1"))], OLD)
+    load = write_events(landing, "acme", "2026-01-05", [page(event("r1"), event("r2"))], NEW)
+    change(load, pages=with_first_file(load, "../../../../../secret.txt"))
+    done = dbt(tmp_path, "build")
+    assert done.code == 1
+    assert (
+        f"the manifest {load}/manifest.json does not agree with its folder or with what a loader writes"
+        " (file): python -m loaders verify finds it and prints how to load it again"
+    ) in done.output
+    assert "hunter2" not in done.output
+    assert not (tmp_path / "published").exists()
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as warehouse:
+        tables = {name for _, name, *_ in warehouse.execute("show all tables").fetchall()}
+        assert not tables & {"cost_and_usage", "stg_fal__landed_files", "base_fal__typed_billing_events"}
+
+
+@pytest.mark.parametrize(
+    ("values", "misfit"),
+    [
+        ({"account": "bolt"}, "account"),
+        ({"pages": []}, "file"),
+        ({"pages": None}, "file"),
+        ({"pages": [{"file": "report.csv.gz", "rows": 1, "bytes": 9}] * 2}, "file"),
+    ],
+)
+def test_a_manifest_of_another_load_or_without_files_ends_the_build(
+    tmp_path: Path, values: dict[str, Any], misfit: str
+) -> None:
+    csv = b"BilledCost,ChargeCategory,ChargePeriodStart\n1,Usage,2026-01-05\n"
+    load = write_report(tmp_path / "landing", "acme", "invoice", "2026-02", csv, 1, NEW)
+    change(load, **values)
+    done = dbt(tmp_path, "run", "--select", "+stg_fal__landed_files")
+    assert done.code == 1
+    assert f"{load}/manifest.json does not agree with its folder or with what a loader writes ({misfit})" in (
+        done.output
+    )
+
+
+def test_text_in_quarantine_is_printed_short_and_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+    hostile = "\x9b2J\u202etxt.exe\u2028é" + "A" * 5000
+    odd = event("r1", output_units=f'"{hostile}"')
+    write_events(tmp_path / "landing", "acme", "2026-01-05", [page(odd)], NEW)
+    cut = b'{"billing_events": [\x1b[31m\n\x7f' + b"B" * 5000
+    write_events(tmp_path / "landing", "acme", "2026-01-06", [(cut, 1)], NEW)
+    done = dbt(tmp_path, "build")
+    assert done.code == 0, done.output
+    assert "quarantine_reason output_units is not a number" in done.output
+    assert r"\x9b2J\u202etxt.exe\u2028é" in done.output and r"\x7fBBB" in done.output
+    assert all(line.isprintable() for line in done.output.split("\n"))
+    assert "A" * 200 not in done.output and "B" * 200 not in done.output
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as warehouse:
+        query = "select raw_event from staging.stg_fal__billing_events_quarantine where landed_date = $day"
+        ((raw,),) = warehouse.execute(query, {"day": "2026-01-05"}).fetchall()
+    assert hostile in raw, "the quarantine has the whole text, unaltered"
