@@ -218,9 +218,12 @@
     ) * cast(0.000001 as decimal(7, 6))
 {%- endmacro %}
 
-{# a quotient has 21 decimals: with so small a divisor its own rounding cannot reach the half that the cast decides by #}
+{#
+    The quotient of a decimal(35, 18) has 21 decimals. With so small a divisor its own rounding cannot reach the half by which
+    the cast decides; with the 19 decimals of a decimal(38, 18) it could.
+#}
 {% macro spark__rounded_quotient(a, b) -%}
-    cast({{ money(a) }} / cast({{ b }} as decimal(2, 0)) as decimal(38, 6))
+    cast(cast({{ a }} as decimal(35, 18)) / cast({{ b }} as decimal(2, 0)) as decimal(38, 6))
 {%- endmacro %}
 
 {# DuckDB divides decimals as doubles and only integers exactly: an amount as the count of its 10^-18 #}

@@ -9,7 +9,7 @@ terms as (
 
 purchase_rows as (
 
-    -- A Correction or a negative row takes back a part of a purchase: it is the purchase of no commitment.
+    -- A Correction, or a row of 0 or less, is the purchase of no commitment: it takes back a part of one, or pays none.
     select
         x_Account as account,
         InvoiceId as invoice_id,
@@ -18,7 +18,7 @@ purchase_rows as (
         EffectiveCost as effective_cost,
         row_number() over (partition by x_Account, InvoiceId, BilledCost order by x_ChargeId asc) as equal_number
     from {{ ref('int_charges__by_precedence') }}
-    where x_ChargeSource = 'invoice' and ChargeCategory = 'Purchase' and ChargeClass is null and BilledCost >= 0
+    where x_ChargeSource = 'invoice' and ChargeCategory = 'Purchase' and ChargeClass is null and BilledCost > 0
 
 ),
 

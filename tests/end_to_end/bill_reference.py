@@ -486,7 +486,7 @@ def purchases_on_invoices(
     purchases = [
         line
         for line in lines
-        if (line.source, line.category, line.charge_class) == (INVOICE, "Purchase", None) and line.billed >= 0
+        if (line.source, line.category, line.charge_class) == (INVOICE, "Purchase", None) and line.billed > 0
     ]
     purchases.sort(key=lambda line: (-line.billed, ids[line.key]))
     waiting = sorted(prepaid, key=lambda c: (-c.amount, c.end, c.start, c.id))

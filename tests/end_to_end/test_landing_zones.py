@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.end_to_end.conftest import Warehouse, load
@@ -385,7 +386,7 @@ def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
 
 
 def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
-    tmp_path: Path, dbt_build: Build
+    tmp_path: Path, dbt_build: Build, dbt: Callable[..., Warehouse]
 ) -> None:
     landing = tmp_path / "landing"
     write_events(
@@ -403,18 +404,36 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
         ",Credit,,-1,-1,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
         ",Usage,Correction,-0.5,-0.5,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
     ]
-    for source, partition, rows in (("invoice", "2026-10", invoice), ("estimate", "2026-10-20", estimate)):
+    usage = [",Usage,,3,3,2026-10-21T00:00:00Z,2026-10-22T00:00:00Z"]
+    write_events(
+        landing, "acme", "2026-10-19", [page(event("open month", timestamp='"2026-10-19T12:00:00Z"'))]
+    )
+    partitions = (
+        ("invoice", "2026-10", invoice),
+        ("estimate", "2026-10-20", estimate),
+        ("estimate", "2026-10-21", usage),
+    )
+    for source, partition, rows in partitions:
         write_report(landing, "acme", source, partition, "\n".join([header, *rows, ""]).encode(), len(rows))
     built = dbt_build(landing)
     assert "Published" in built.output
     assert built.rows(
         "select ChargeCategory, ChargeClass, EffectiveCost from focus.cost_and_usage"
         " where x_ChargeSource = 'estimate' order by all"
-    ) == [("Credit", None, Decimal(-1)), ("Usage", "Correction", Decimal("-0.5"))]
+    ) == [
+        ("Credit", None, Decimal(-1)),
+        ("Usage", "Correction", Decimal("-0.5")),
+        ("Usage", None, Decimal(3)),
+    ]
     assert built.rows(
         "select commitment_date, applied_amount from finops.commitment_burn_down"
         " where contract_commitment_id = 'acme-credits-2026-09' and applied_amount <> 0 order by all"
-    ) == [(date(2026, 9, 15), Decimal(10)), (date(2026, 10, 20), Decimal("-0.5"))]
+    ) == [
+        (date(2026, 9, 15), Decimal(10)),
+        (date(2026, 10, 19), Decimal("0.0018")),
+        (date(2026, 10, 20), Decimal("-0.5")),
+        (date(2026, 10, 21), Decimal(3)),
+    ]
     assert built.rows(
         "select days_not_invoiced, event_usage_not_invoiced_usd from finops.invoice_reconciliation"
         " where charge_month = '2026-09-01'"
@@ -426,3 +445,22 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
         "days_not_invoiced 1 · first_day 2026-09-16",
     ):
         assert words in built.output
+    assert "WARN 1 warn_closed_months_are_invoiced_whole" in built.output
+    # and a day of usage that is lost is an error
+    with duckdb.connect(str(built.path)) as connection:
+        connection.execute("delete from focus.cost_and_usage where ChargePeriodStart = '2026-10-21'")
+        # two more credits name the invoice, which has a purchase for one of them
+        connection.execute(
+            "insert into seeds.fal_contract_commitments"
+            " select * exclude (n) replace ('twin ' || n as contract_commitment_id)"
+            " from seeds.fal_contract_commitments, range(2) as twins (n)"
+            " where contract_commitment_id = 'acme-credits-2026-09'"
+        )
+    with pytest.raises(AssertionError, match="FAIL 1 no_day_of_usage_is_lost"):
+        dbt(built.path, "test", "--select", "no_day_of_usage_is_lost", FAL_LANDING_DIR=landing)
+    models = ("int_commitments__terms", "int_commitments__purchases")
+    dbt(built.path, "run", "--select", *models, FAL_LANDING_DIR=landing)
+    found = dbt(
+        built.path, "test", "--select", "warn_prepaid_agrees_with_invoices", FAL_LANDING_DIR=landing
+    ).output
+    assert "twin 1 names this invoice, which has no purchase left for it: correct the seed" in found

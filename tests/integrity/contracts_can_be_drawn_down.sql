@@ -63,6 +63,10 @@ judged as (
                 )
                 then 'it is a Usage commitment without a quantity and unit: fill in both'
             when
+                commitments.contract_commitment_cost >= 1000000000000000
+                or commitments.contract_commitment_quantity >= 1000000000000000
+                then 'it commits to 10^15 or more, which forecasts cannot multiply: correct it, or count in a larger unit'
+            when
                 commitments.payment = 'prepaid'
                 and commitments.purchase_cost <> commitments.contract_commitment_cost
                 then 'it was bought at another price than its face: enter what was paid as its cost'

@@ -1,6 +1,7 @@
 -- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice
--- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage that it
--- bills at less than nothing or above its cost, purchases and commitments without a counterpart or of another amount.
+-- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage covered by
+-- one that it bills at less than nothing or above its cost, purchases and commitments without a counterpart or of another
+-- amount, and purchases of an estimate, which count beside those that commitments make.
 {{ config(severity='warn') }}
 
 with
@@ -104,6 +105,8 @@ purchase_findings as (
         charges.x_ChargeId as charge_id,
         charges.BilledCost as billed_cost,
         case
+            when charges.BilledCost <= 0
+                then 'the purchase is of 0 or less and of no commitment: a Correction takes back what was bought'
             when purchases.charge_id is null
                 then 'the purchase is of no commitment: add it to the seed, or this invoice_id to its commitment'
             when purchases.effective_cost <> 0
@@ -139,9 +142,27 @@ commitment_findings as (
 
 ),
 
+estimated_purchases as (
+
+    select
+        charges.InvoiceId as invoice_id,
+        charges.x_ChargeId as charge_id,
+        charges.BilledCost as billed_cost,
+        'an estimate holds a purchase, and credits that are not invoiced make their own: one of them is too many'
+            as finding
+    from {{ ref('int_charges__by_precedence') }} as charges
+    where
+        charges.x_ChargeSource = 'estimate'
+        and charges.ChargeCategory = 'Purchase'
+        and exists (select 1 from commitments where charges.x_Account = commitments.account)
+
+),
+
 findings as (
 
     select * from usage_findings
+    union all
+    select * from estimated_purchases
     union all
     select * from purchase_findings
     union all

@@ -252,13 +252,17 @@ class Pages:
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(billing_events, "REMEMBERED", 2000)
-    peaks = []
-    for count in (20, 120):
+
+    def peak(count: int) -> int:
         with LandingZone(tmp_path).writing("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
             assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
             assert digest_of(load).startswith(f"{count * 500 + 1}-")
-            peaks.append(tracemalloc.get_traced_memory()[1])
+            _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.2
+            return most
+
+    # the least of several: a thread that another test left behind allocates as well
+    few, many = (min(peak(count) for _ in range(3)) for count in (20, 120))
+    assert many < few * 1.2

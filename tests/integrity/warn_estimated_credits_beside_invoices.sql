@@ -1,0 +1,14 @@
+-- Rows of an estimate other than ordinary usage, on days of an open month that an invoice covers. They count, and so do all
+-- rows of the invoice: if the invoice states the same credit or tax, it counts twice until the month is closed.
+{{ config(severity='warn') }}
+
+select
+    charges.x_Account as account,
+    days.charge_date,
+    charges.ChargeCategory,
+    charges.ChargeClass,
+    charges.BilledCost
+from {{ ref('int_charges__by_precedence') }} as charges
+inner join {{ ref('int_charge_days__sources') }} as days
+    on charges.x_Account = days.account and {{ utc_date('charges.ChargePeriodStart') }} = days.charge_date
+where charges.x_ChargeSource = 'estimate' and days.is_invoiced and not {{ is_ordinary_usage('charges') }}
