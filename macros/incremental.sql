@@ -14,8 +14,8 @@
     {% if not is_asked_for and execute and config.get('incremental_strategy') == 'parts' and load_relation(this) %}
         {% set columns = adapter.get_columns_in_relation(this) %}
         {% if columns | map(attribute='name') | sort != model.columns.keys() | sort %}{{ return(true) }}{% endif %}
-        {% for column in columns if model.columns[column.name].data_type not in [none, column.dtype | lower] %}
-            {{ return(true) }}
+        {% for column in columns %}
+            {% if (model.columns[column.name].data_type or column.dtype) | lower != column.dtype | lower %}{{ return(true) }}{% endif %}
         {% endfor %}
     {% endif %}
     {{ return(is_asked_for) }}
