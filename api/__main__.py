@@ -10,6 +10,7 @@ from api.app import application
 from api.connections import server
 from api.errors import ServingError, SettingsError
 from api.tokens import Tokens
+from loaders.files import restrict_new_files
 
 FAILED = 1
 MISUSED = 2
@@ -21,6 +22,7 @@ Settings from the environment:
   FOCUS_API_TOKENS_FILE  the file of the tokens' hashes (api_tokens.json); it is read again when it changes
   FOCUS_API_TOKENS       in place of the file, what it would hold
   FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
+  FAL_FILE_MODE          who may read new files: private, the default, or group
   FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
 
 \b
@@ -77,6 +79,11 @@ def create(name: str, billing_accounts: tuple[str, ...]) -> None:
 
 def main() -> int:
     """The command line; its exit code."""
+    try:
+        restrict_new_files()
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return MISUSED
     try:
         cli(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:  # no command: which there are
