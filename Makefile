@@ -86,7 +86,7 @@ conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sampl
 		&& $(BIN)/dbt --quiet run-operation show_conformance
 
 export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the default), parquet or json
-	@mkdir -p export
+	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
 	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export}'
 
 test: lint units end-to-end build-sample ## everything that proves the project

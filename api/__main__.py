@@ -15,6 +15,7 @@ from api.errors import ServingError, SettingsError
 from api.publications import CONFIG
 from api.queries import billing_accounts_of_alias, known_billing_accounts
 from api.tokens import Tokens
+from loaders.files import restrict_new_files
 from publishing import DATABASE
 
 FAILED = 1
@@ -27,6 +28,7 @@ Settings from the environment:
   FOCUS_API_TOKENS_FILE  the file of the tokens' hashes (api_tokens.json); it is read again when it changes
   FOCUS_API_TOKENS       in place of the file, what it would hold
   FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
+  FAL_FILE_MODE          who may read new files: private, the default, or group
   FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
   FOCUS_API_FIELDS       standard: the fields of FOCUS's API document alone, to every token (all)
 
@@ -113,6 +115,11 @@ def account_warnings(published: Path, billing_accounts: Iterable[str]) -> Iterat
 
 def main() -> int:
     """The command line; its exit code."""
+    try:
+        restrict_new_files()
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return MISUSED
     try:
         cli(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:  # no command: which there are

@@ -1,4 +1,5 @@
-"""What dbt checks before it parses the project, on every engine: landing folder, warehouse name, seeds.
+"""What dbt checks before it parses the project, on every engine: landing folder, warehouse name, seeds. It
+also restricts who may read the files that dbt writes.
 
 dbt finds this package by its prefix and creates its plugins before anything else. A mistake ends the command
 with one line, where later it would be a traceback, or no error at all.
@@ -6,12 +7,15 @@ with one line, where later it would be a traceback, or no error at all.
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from dbt.flags import get_flags
 from dbt.plugins import dbtPlugin
+from dbt_common.invocation import get_invocation_id
 
 from dbt_fal_focus.seeds import check_seeds
+from loaders.files import restrict_new_files
 
 PROJECT = "fal_focus"
 # they parse no project, and must work when it is broken
@@ -25,7 +29,11 @@ class Preflight(dbtPlugin):
     def initialize(self) -> None:
         """Raise ValueError with one line; dbt prints it without a traceback."""
         flags = get_flags()
-        if self.project_name != PROJECT or flags.WHICH in HOUSEKEEPING:
+        if self.project_name != PROJECT:
+            return
+        umask = restrict_new_files()
+        restrict_new_log(Path(flags.LOG_PATH) / "dbt.log", umask)
+        if flags.WHICH in HOUSEKEEPING:
             return
         project = Path(flags.PROJECT_DIR)
         if flags.WHICH in READS_LANDING:
@@ -35,6 +43,18 @@ class Preflight(dbtPlugin):
 
 
 plugins = [Preflight]
+
+
+def restrict_new_log(log: Path, umask: int) -> None:
+    """Apply a umask to the log if this command made it, which dbt does before it creates plugins.
+
+    A new log begins with a header that has the id of this invocation. A log that cannot be read or changed
+    stays as it is.
+    """
+    header = rf"\s*=+ [0-9:.]+ \| {get_invocation_id()} ".encode()
+    with suppress(OSError), log.open("rb") as opened:
+        if re.match(header, opened.read(200)):
+            log.chmod(log.stat().st_mode & ~umask)
 
 
 def check_landing_folder(name: str, project: Path) -> None:

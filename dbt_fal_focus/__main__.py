@@ -5,15 +5,20 @@ what its tests found.
 """
 
 import sys
+from contextlib import suppress
 
 from dbt.cli.main import dbtRunner
 from dbt_common.events.base_types import EventMsg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from loaders.files import restrict_new_files
+
 
 def main(arguments: list[str]) -> int:
     """Build; the exit code of `dbt build`."""
+    with suppress(ValueError):  # which dbt reports, by dbt_fal_focus.Preflight
+        restrict_new_files()  # before dbt makes the folder of its logs
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     if not console.is_terminal:

@@ -26,6 +26,8 @@ Settings from the environment:
   FAL_KEY             an admin key of the account; no flag, since flags show in process lists
   FAL_KEY_FILE        in place of FAL_KEY, the file that holds it, which only its owner may open (chmod 600)
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   in place of --api-url, --account, --landing-dir
+  FAL_FILE_MODE       who may read what lands: private, the default (files 0600, folders 0700), or group
+                      (0640 and 0750); what exists keeps its mode
   FAL_TIMEOUT         seconds a connection may stay silent (60); one try may take ten times as long in all
   FAL_RETRY_MAX_WAIT  longest pause between two of the six tries a request has, in seconds (60), unless fal
                       asks for more; where it asks for more than ten minutes, the run ends and says so
@@ -480,6 +482,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code. What a user can cause is one line on standard error."""
     given = list(sys.argv[1:] if args is None else args)
     try:
+        settings.restrict_files()
         return cli.main(given or ["--help"], prog_name=PROGRAM, standalone_mode=False) or 0
     except click.exceptions.Abort:
         say("error: interrupted; what has landed stays, run it again to go on")

@@ -1,8 +1,24 @@
-"""Files and folders that are on disk before anyone relies on them."""
+"""Files and folders: who may read new ones, and that they are on disk before anyone relies on them."""
 
 import os
 import shutil
 from pathlib import Path
+
+# what FAL_FILE_MODE means: the rights that new files and folders do not have
+UMASKS = {"private": 0o077, "group": 0o027}
+
+
+def restrict_new_files() -> int:
+    """Let only the user of this process read its new files and folders, or also the group; returns the umask.
+
+    FAL_FILE_MODE is private, the default (0600 and 0700), or group (0640 and 0750). Files and folders that
+    exist keep their modes. ValueError for another value.
+    """
+    mode = os.environ.get("FAL_FILE_MODE", "").strip() or "private"
+    if mode not in UMASKS:
+        raise ValueError(f"FAL_FILE_MODE is {mode!r}: set it to private or group")
+    os.umask(UMASKS[mode])
+    return UMASKS[mode]
 
 
 def write_durably(file: Path, content: bytes) -> None:

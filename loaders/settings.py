@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from loaders.errors import SettingsError
+from loaders.files import restrict_new_files
 
 DEFAULT_API_URL = "https://api.fal.ai/v1"
 DEFAULT_ACCOUNT = "default"
@@ -39,6 +40,14 @@ class Connection:
     timeout: float = DEFAULT_TIMEOUT
     retry_max_wait: float = DEFAULT_RETRY_MAX_WAIT
     max_pages: int = DEFAULT_MAX_PAGES
+
+
+def restrict_files() -> None:
+    """Restrict new files as FAL_FILE_MODE says. SettingsError if it has another value than there is."""
+    try:
+        restrict_new_files()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def connection(api_url: str) -> Connection:

@@ -139,3 +139,20 @@ def test_a_publish_folder_that_does_not_exist_is_a_line_at_the_start(tmp_path: P
             )
         finally:
             server.kill()
+
+
+@pytest.mark.parametrize(("mode", "folder"), [("", 0o700), ("group", 0o750)])
+def test_folders_that_the_api_makes_are_private_and_the_tokens_always(
+    tmp_path: Path, mode: str, folder: int
+) -> None:
+    tokens = tmp_path / "secrets" / "tokens.json"
+    arguments = ("token", "create", "--name", "x")
+    made = run(tmp_path, *arguments, FOCUS_API_TOKENS_FILE=str(tokens), FAL_FILE_MODE=mode)
+    assert made.returncode == 0, made.stderr
+    assert tokens.stat().st_mode & 0o777 == 0o600 and tokens.parent.stat().st_mode & 0o777 == folder
+
+
+def test_another_file_mode_is_a_line_and_exit_code_2(tmp_path: Path) -> None:
+    refused = run(tmp_path, "token", "create", "--name", "x", FAL_FILE_MODE="0640")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: FAL_FILE_MODE is '0640': set it to private or group\n"

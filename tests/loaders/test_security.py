@@ -295,17 +295,50 @@ def test_the_list_of_processes_and_the_bar_do_not_show_the_key(
 # ---------------------------------------------------------------- what is written, and where
 
 
-@pytest.mark.parametrize("mask", [0o077, 0o022, 0o027])
-def test_files_are_written_with_the_umask_and_none_is_executable(run: Run, landing: Path, mask: int) -> None:
-    before = os.umask(mask)
-    try:
-        assert run("sync", "--since", "2026-01-25").code == 0
-    finally:
-        os.umask(before)
-    paths = [landing, *landing.rglob("*")]
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
-    assert {mode for path, mode in modes.items() if path.is_file()} == {0o666 & ~mask}
-    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o777 & ~mask}
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0o000])
+@pytest.mark.parametrize(
+    ("mode", "file", "folder"),
+    [(None, 0o600, 0o700), ("", 0o600, 0o700), ("private", 0o600, 0o700), ("group", 0o640, 0o750)],
+)
+def test_what_lands_is_its_owners_alone_or_also_its_groups_whatever_the_umask(
+    run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
+    umask: int, mode: str | None, file: int, folder: int,
+) -> None:  # fmt: skip
+    if mode is not None:
+        monkeypatch.setenv("FAL_FILE_MODE", mode)
+    os.umask(umask)
+    server.faults.append(Fault.server_error(when=lambda request: request.one("cursor") is not None, times=9))
+    page_size = ("--page-size", 40)
+    assert run(*EVENTS, *page_size).code == 1, "unfinished work stays"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in landing.rglob("*")}
+    assert {"walk.jsonl", "page-00001.json.gz", "lock"} <= {path.name for path in modes}
+    server.faults.clear()
+    assert run("sync", "--since", "2026-01-25").code == 0
+    assert run("prune").code == 0
+    for path in (landing, *landing.rglob("*")):
+        modes[path] = stat.S_IMODE(path.stat().st_mode)
+    assert {mode for path, mode in modes.items() if path.suffix or path.name == "lock"} == {file}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {folder}
+
+
+def test_a_folder_that_exists_keeps_its_mode(run: Run, landing: Path) -> None:
+    landing.mkdir()
+    landing.chmod(0o775)
+    assert run(*EVENTS).code == 0
+    assert stat.S_IMODE(landing.stat().st_mode) == 0o775
+    assert stat.S_IMODE((landing / "billing_events").stat().st_mode) == 0o700
+
+
+def test_another_file_mode_is_one_clear_line(
+    run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAL_FILE_MODE", "0640")
+    result = run(*EVENTS)
+    assert (result.code, result.err) == (
+        1,
+        "error: FAL_FILE_MODE is '0640': set it to private or group\n",
+    )
+    assert not landing.exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -335,3 +336,17 @@ def test_a_link_in_place_of_a_published_file_is_replaced_and_its_target_stays(
     publish(warehouse, folder, MARTS, VIEWS, "first")
     assert outside.read_text() == "not to be lost"
     assert sorted(contents(folder)) == FILES and version(folder) == 1
+
+
+@pytest.mark.parametrize(("umask", "file", "made"), [(0o077, 0o400, 0o700), (0o027, 0o440, 0o750)])
+def test_what_is_published_is_write_protected_and_as_private_as_the_umask_says(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, umask: int, file: int, made: int
+) -> None:
+    folder = tmp_path / "published"
+    os.umask(umask)
+    publish(warehouse, folder, MARTS, VIEWS, "first")
+    publish(warehouse, folder, MARTS, VIEWS, "second")
+    assert stat.S_IMODE(folder.stat().st_mode) == made
+    assert {name: stat.S_IMODE((folder / name).stat().st_mode) for name in FILES} == dict.fromkeys(
+        FILES, file
+    )
