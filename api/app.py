@@ -297,7 +297,8 @@ class Service:
             try:
                 return self.exports.create(asked, caller.owner, caller.billing_accounts, publication.file)
             except TooManyExportsError as error:
-                raise ApiError(429, "rate_limited", str(error), headers={"Retry-After": "60"}) from None
+                headers = {"Retry-After": str(error.retry_after)}
+                raise ApiError(429, "rate_limited", str(error), headers=headers) from None
             except OSError as error:
                 raise ApiError(
                     503, "no_room", "the server cannot write an export now", error.strerror
@@ -340,7 +341,8 @@ def export_request(body: bytes) -> ExportRequest:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise invalid_parameter(
             "the body must be JSON, with billingPeriodStart and billingPeriodEnd (date-times), and perhaps "
-            f"format (csv, parquet or json) and includeContractCommitments (true or false): {error}"
+            "format (csv, parquet or json), includeContractCommitments and csvFormulaEscape (true or false): "
+            f"{error}"
         ) from None
 
 
@@ -398,7 +400,7 @@ def application(settings: Settings) -> Edge:
     gate = Gate(tokens, settings.rate_limit, settings.row_rate_limit)
     service = Service(
         Publications(settings.publish_dir, settings.export_dir / "publications"),
-        Exports(settings.export_dir),
+        Exports(settings.export_dir, quota=settings.export_quota, floor=settings.export_floor),
         paging.kept_secret(settings.export_dir / ".secret"),
         gate,
         CapacityLimiter(1),

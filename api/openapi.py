@@ -84,10 +84,11 @@ ERRORS = {
     413: "The body is too large.",
     415: "The body is not application/json.",
     416: "The file has no such range of bytes.",
-    429: "The token was used too often, or has too many exports; Retry-After says in how many seconds to "
-    "come back.",
+    429: "The token was used too often, read too many records, or has too many requests or exports; "
+    "Retry-After says in how many seconds to come back.",
     500: "The server failed; its log says why.",
-    503: "Nothing is published, or the server cannot read its tokens or write an export.",
+    503: "Nothing is published, the server has too many requests, or it cannot read its tokens or write an "
+    "export.",
 }
 ALWAYS = (400, 401, 429, 500, 503)
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
@@ -289,6 +290,12 @@ SCHEMAS: dict[str, Json] = {
                 "type": "boolean",
                 "default": False,
                 "description": "Whether contract commitments are a second file; the download is a zip then.",
+            },
+            "csvFormulaEscape": {
+                "type": "boolean",
+                "default": False,
+                "description": "Whether an apostrophe precedes texts of a CSV that a spreadsheet would take "
+                "for formulas: those that begin with = + - @, tab, CR or LF.",
             },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],
