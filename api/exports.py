@@ -157,10 +157,7 @@ class Exports:
             self._check_free_space()
             self._check_bounds(others)
             self._index(job)
-        without_file = [other for other in others if other.completed_at and not other.download]
-        for other in without_file[: max(len(others) + 1 - JOBS_AT_MOST, 0)]:
-            self._forget(other)
-            remove_folder(self._folder / other.job_id)
+        self._forget_oldest(owner)
         folder = self._folder / job.job_id
         try:
             folder.mkdir(mode=0o700)
@@ -201,6 +198,15 @@ class Exports:
             and (self._folder / other.job_id / other.download.file_name).is_file()
         )
 
+    def _forget_oldest(self, owner: str) -> None:
+        """Remove the oldest jobs of an owner that have no file, as far as they are too many."""
+        with self._lock:
+            jobs = list(self._by_owner.get(owner, {}).values())
+        without_file = [job for job in jobs if job.completed_at and not job.download]
+        for job in without_file[: max(len(jobs) - JOBS_AT_MOST, 0)]:
+            self._forget(job)
+            remove_folder(self._folder / job.job_id)
+
     def _check_free_space(self) -> None:
         """OSError if there is less free space than exports leave."""
         if shutil.disk_usage(self._folder).free < self._floor:
@@ -240,7 +246,6 @@ class Exports:
                 drop_work(self._folder / job.job_id)
             else:
                 self._submit(job)
-        self._clean()
         return held
 
     def _submit(self, job: Job) -> None:
@@ -380,11 +385,15 @@ class Exports:
 
     async def _keep_clean(self) -> None:
         while True:
-            await asyncio.sleep(CLEAN_EVERY)
             await asyncio.to_thread(self._clean)
+            await asyncio.sleep(CLEAN_EVERY)
 
     def _clean(self) -> None:
-        """Remove files that have expired, and jobs that ended long ago."""
+        """Remove files that have expired, and jobs that ended long ago or are too many."""
+        with self._lock:
+            owners = list(self._by_owner)
+        for owner in owners:
+            self._forget_oldest(owner)
         for job in self._all():
             folder = self._folder / job.job_id
             is_old = job.completed_at and clock.utc_now() >= job.completed_at + REMEMBERED_FOR

@@ -159,7 +159,11 @@ def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
                 "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema, standard_fields),
             }
             | SCHEMAS
-            | ({} if standard_fields else {"ColumnDefinition": OWN_COLUMN}),
+            | (
+                {}
+                if standard_fields
+                else {"ColumnDefinition": OWN_COLUMN, "ExportRequest": OWN_EXPORT_REQUEST}
+            ),
         },
     }
 
@@ -291,12 +295,6 @@ SCHEMAS: dict[str, Json] = {
                 "default": False,
                 "description": "Whether contract commitments are a second file; the download is a zip then.",
             },
-            "csvFormulaEscape": {
-                "type": "boolean",
-                "default": False,
-                "description": "Whether an apostrophe precedes texts of a CSV that a spreadsheet would take "
-                "for formulas: those that begin with = + - @, tab, CR or LF.",
-            },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],
     },
@@ -357,6 +355,17 @@ OWN_COLUMN: Json = {
         "numericScale": {"type": "integer", "description": "How many of these are decimals."},
     },
     "required": [*COLUMN_DEFINITION, "dataset"],
+}
+OWN_EXPORT_REQUEST: Json = SCHEMAS["ExportRequest"] | {
+    "properties": SCHEMAS["ExportRequest"]["properties"]
+    | {
+        "csvFormulaEscape": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether an apostrophe precedes texts of a CSV that a spreadsheet would take for "
+            "formulas: those that begin with = + - @, tab, CR or LF.",
+        }
+    }
 }
 
 # ------------------------------------------------------------------------------------------------- the page

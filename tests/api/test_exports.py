@@ -603,6 +603,9 @@ def test_an_owner_has_so_many_files_and_jobs(
                 exports.create(asked(format="parquet"), OWNER, None, published)
         async with running(tmp_path) as exports:
             assert len(exports._by_owner[OWNER]) == 5
+        monkeypatch.setattr(module, "JOBS_AT_MOST", 3)
+        async with running(tmp_path) as exports:
+            await until(lambda: len(names(tmp_path / "jobs")) == len(exports._by_owner[OWNER]) == 3)
             assert kept.download and exports.download(kept.download.secret, OWNER)
 
     asyncio.run(run())
