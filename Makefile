@@ -85,9 +85,9 @@ conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sampl
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
 		&& $(BIN)/dbt --quiet run-operation show_conformance
 
-export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the default), parquet or json
+export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the default), parquet or json; CSV_FORMULA_ESCAPE=true for Excel
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
-	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export}'
+	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export, csv_formula_escape: $(or $(CSV_FORMULA_ESCAPE),false)}'
 
 test: lint units end-to-end build-sample ## everything that proves the project
 	@if $(JAVA_IS_NEW_ENOUGH); then \

@@ -12,6 +12,7 @@ from api import settings
 from api.app import application
 from api.connections import check_address, server
 from api.errors import ServingError, SettingsError
+from api.exports import remove_exports
 from api.publications import CONFIG
 from api.queries import billing_accounts_of_alias, known_billing_accounts
 from api.tokens import Tokens
@@ -30,6 +31,11 @@ Settings from the environment:
   FOCUS_API_EXPORT_DIR   the server's own folder, for exports and for publications in use (exports)
   FAL_FILE_MODE          who may read new files: private, the default, or group
   FOCUS_API_RATE_LIMIT   how often a token may be used (600/minute); also /second and /hour
+  FOCUS_API_ROW_RATE_LIMIT
+                         how many records a token may read (1000000/minute)
+  FOCUS_API_EXPORT_QUOTA how many bytes the exports of a token may have (5GB)
+  FOCUS_API_EXPORT_FLOOR how much free space exports leave (1GB)
+  FOCUS_API_URL          what addresses of downloads begin with, such as https://costs.example.com
   FOCUS_API_FIELDS       standard: the fields of FOCUS's API document alone, to every token (all)
 
 \b
@@ -94,6 +100,16 @@ def create(name: str, billing_accounts: tuple[str, ...], standard_fields: bool) 
     print(tokens.create(name, frozenset(billing_accounts), standard_fields))
     for warning in account_warnings(read.publish_dir / DATABASE, billing_accounts):
         print(f"warning: {warning}", file=sys.stderr)
+
+
+@token.command()
+@click.option("--name", required=True, help="What the token is called.")
+def revoke(name: str) -> None:
+    """Remove a token and the files that it exported; a running server refuses it from then on."""
+    read = settings.from_environment()
+    revoked = Tokens(read.tokens_file, read.tokens_json).revoke(name)
+    remove_exports(read.export_dir, revoked.owners)
+    print(f"{name} is revoked")
 
 
 def account_warnings(published: Path, billing_accounts: Iterable[str]) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from typing import TypeVar
 
 import anyio
@@ -23,6 +25,7 @@ from starlette.routing import Route
 
 from api import openapi, paging, parameters, queries
 from api.access import Gate
+from api.answers import JsonInPieces
 from api.compression import Compression
 from api.edge import Edge
 from api.errors import ApiError, invalid_parameter
@@ -37,7 +40,9 @@ from api.tokens import Caller, Tokens
 BASE = "/focus/v1"
 HEALTH = "/health"
 OPEN_PATHS = frozenset({HEALTH, f"{BASE}/openapi.json", f"{BASE}/docs"})
-AT_ONCE = 4  # requests that read a publication; the others wait
+PIECE = 1000  # records of a page that are read in one turn, and held until they are sent
+DOWNLOADED_WITHIN = 3600.0  # seconds of waiting for the client
+GONE = 499  # for the log: the client closed the connection before there was an answer
 LARGEST_BODY = 65_536  # bytes
 BODY_WITHIN = 20.0  # seconds
 
@@ -73,9 +78,10 @@ class Service:
     publications: Publications
     exports: Exports
     secret: bytes
-    limiter: CapacityLimiter
+    gate: Gate
     aside: CapacityLimiter  # for what needs no token: it takes no turn from those that have one
     standard_fields: bool  # to every token; a token may ask for it as well
+    url: str  # what addresses of downloads begin with; empty: as the client's Host header has it
     # by whether it has the standard fields alone: a publication, and its OpenAPI document
     described: dict[bool, tuple[str, dict[str, object]]] = field(default_factory=dict)
 
@@ -92,14 +98,14 @@ class Service:
     async def schema(self, request: Request) -> Response:
         """The columns of both datasets."""
         parameters.parsed(request.scope["query_string"], {})
-        return json_response(await self.read(self.schema_metadata, self.is_standard(request)))
+        return JsonInPieces(await self.read(request, self.schema_metadata, self.is_standard(request)))
 
     async def export(self, request: Request) -> Response:
         """Begin an export."""
         parameters.parsed(request.scope["query_string"], {})
         asked = export_request(await body_of(request))
-        job = await self.read(self.new_job, asked, request.scope["caller"])
-        return json_response(job_body(job, request), 202)
+        job = await self.read(request, self.new_job, asked, request.scope["caller"])
+        return json_response(self.job_body(job, request), 202)
 
     async def export_status(self, request: Request) -> Response:
         """What has become of an export."""
@@ -107,7 +113,25 @@ class Service:
         job = self.exports.job(request.path_params["jobId"], request.scope["caller"].owner)
         if job is None:
             raise ApiError(404, "not_found", "there is no export job of this id, or none of this token")
-        return json_response(job_body(job, request))
+        return json_response(self.job_body(job, request))
+
+    def job_body(self, job: Job, request: Request) -> bytes:
+        """A job as the document has it; what there is not (yet) is absent."""
+        download = None
+        if job.download:
+            base = self.url or str(request.base_url).rstrip("/")
+            path = {"secret": job.download.secret, "fileName": job.download.file_name}
+            download = base + request.app.url_path_for("download", **path)
+        fields = {
+            "jobId": job.job_id,
+            "status": job.status,
+            "createdAt": job.created_at,
+            "completedAt": job.completed_at,
+            "downloadUrl": download,
+            "recordCount": job.record_count,
+            "error": job.error,
+        }
+        return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
     async def download(self, request: Request) -> Response:
         """The file of an export."""
@@ -115,11 +139,12 @@ class Service:
         file = self.exports.download(request.path_params["secret"], request.scope["caller"].owner)
         if file is None or file.name != request.path_params["fileName"] or not file.is_file():
             raise ApiError(404, "not_found", "there is no such download, or it has expired")
+        request.scope["answer"].within = DOWNLOADED_WITHIN
         return Download(file, filename=file.name, media_type=MEDIA_TYPES[file.suffix])
 
     async def health(self, request: Request) -> Response:
         """Whether anything can be served."""
-        return json_response(await self.read(self.state, limiter=self.aside))
+        return json_response(await self.read_aside(self.state))
 
     async def document(self, request: Request) -> Response:
         """What all of this is, for programs."""
@@ -132,7 +157,7 @@ class Service:
 
     async def described_to(self, request: Request) -> dict[str, object]:
         """The OpenAPI document of what this caller gets."""
-        return await self.read(self.openapi_document, self.is_standard(request), limiter=self.aside)
+        return await self.read_aside(self.openapi_document, self.is_standard(request))
 
     def is_standard(self, request: Request) -> bool:
         """Whether a caller gets the fields of FOCUS's document alone."""
@@ -144,32 +169,60 @@ class Service:
     async def list_records(self, request: Request, dataset: Dataset) -> Response:
         """A page of a dataset."""
         asked = parameters.parsed(request.scope["query_string"], parameters.of_list(dataset.filters))
-        body = await self.read(
-            self.records, dataset, asked, request.scope["caller"], self.is_standard(request)
-        )
-        return json_response(body)
-
-    async def read(
-        self, function: Callable[..., T], *arguments: object, limiter: CapacityLimiter | None = None
-    ) -> T:
-        """What a function reads, in a thread: at most so many at once. ApiError if nothing is published."""
+        caller, size = request.scope["caller"], asked.get("pageSize", parameters.DEFAULT_PAGE_SIZE)
+        if request.method == "HEAD":
+            size = 0
+        read = 0
+        self.gate.take_rows(caller, size)
         try:
-            return await to_thread.run_sync(function, *arguments, limiter=limiter or self.limiter)
+            read, first, later = await self.read(
+                request, self.records, dataset, asked, size, caller, self.is_standard(request)
+            )
+        finally:
+            self.gate.put_back_rows(caller, size - read)
+        if request.method == "HEAD":
+            return JsonInPieces(b"", [no_more])
+        return JsonInPieces(first, [partial(self.read, request, piece) for piece in later])
+
+    async def read(self, request: Request, function: Callable[..., T], *arguments: object) -> T:
+        """What a function reads when it is the request's turn. ApiError if nothing is published."""
+        try:
+            return await request.scope["work"].run(function, *arguments)
+        except NotPublishedError as error:
+            raise ApiError(503, "not_published", str(error)) from None
+
+    async def read_aside(self, function: Callable[..., T], *arguments: object) -> T:
+        """What a function reads for a request that needs no token. ApiError if nothing is published."""
+        try:
+            return await to_thread.run_sync(function, *arguments, limiter=self.aside)
         except NotPublishedError as error:
             raise ApiError(503, "not_published", str(error)) from None
 
     def records(
-        self, dataset: Dataset, asked: Mapping[str, object], caller: Caller, standard_fields: bool
-    ) -> bytes:
-        """A page as JSON, from the publication that the walk began in. ApiError, NotPublishedError."""
+        self,
+        dataset: Dataset,
+        asked: Mapping[str, object],
+        size: int,
+        caller: Caller,
+        standard_fields: bool,
+    ) -> tuple[int, bytes, list[Callable[[], bytes]]]:
+        """A page as JSON, from the publication that the walk began in. ApiError, NotPublishedError.
+
+        size: how many records; of 0 the request is checked alone. Returns how many there are, the first
+        piece, and functions that make the others.
+        """
         filters = {name: value for name, value in asked.items() if name in dataset.filters}
         names, token = asked.get("columns"), asked.get("pageToken")
-        query = paging.digest(dataset.name, filters, names, caller.sha256, caller.billing_accounts)
+        query = paging.digest(
+            dataset.name, filters, names, caller.sha256, caller.billing_accounts, standard_fields
+        )
         selected = queries.selection(dataset, filters, caller.billing_accounts)
         position = None if token is None else paging.unsealed(token, query, self.secret)
         try:
             with self.publications.reading(position and position.publication_id) as (publication, cursor):
                 columns = chosen(publication, dataset, names, standard_fields)
+                if not size:
+                    return 0, b"", []
                 if position is None:
                     recency = queries.recency(
                         cursor,
@@ -185,8 +238,12 @@ class Service:
                         last_updated=recency.last_updated,
                         is_complete=recency.is_complete,
                     )
-                size = asked.get("pageSize", parameters.DEFAULT_PAGE_SIZE)
-                page = queries.page(cursor, dataset, selected, columns, position.last, size)
+                numbers = queries.record_numbers(cursor, dataset, selected, position.last, size + 1)
+                page = numbers[:size]
+                lasts = [*page[PIECE - 1 : -1 : PIECE], *page[-1:]]  # of the pieces
+                rows = ""
+                if page:
+                    rows = queries.rows(cursor, dataset, selected, columns, position.last, lasts[0])
         except NotPublishedError:
             if position is None:
                 raise
@@ -195,16 +252,24 @@ class Service:
                 "stale_page_token",
                 "pageToken belongs to a publication that is not kept any more: begin again without it",
             ) from None
-        fields = [f'"data":[{",".join(page.rows)}]', f'"totalRecords":{position.total}']
-        if page.last is not None:
-            following = msgspec.structs.replace(position, last=page.last)
+        fields = [f'"totalRecords":{position.total}']
+        if len(numbers) > size:
+            following = msgspec.structs.replace(position, last=page[-1])
             fields.append(f'"nextPageToken":"{paging.sealed(following, self.secret)}"')
         if dataset is COST_AND_USAGE:
             if position.last_updated:
                 fields.append(f'"dataLastUpdated":"{position.last_updated}"')
             complete = "Complete" if position.is_complete else "Incomplete"
             fields.append(f'"dataCompleteness":"{complete}"')
-        return f"{{{','.join(fields)}}}".encode()
+        end = f"],{','.join(fields)}}}"
+
+        def piece(after: int, last: int) -> bytes:
+            with self.publications.reading_on(publication) as cursor:
+                rows = queries.rows(cursor, dataset, selected, columns, after, last)
+            return f",{rows}{end if last == lasts[-1] else ''}".encode()
+
+        first = f'{{"data":[{rows}{end if len(lasts) < 2 else ""}'.encode()
+        return len(page), first, [partial(piece, *numbers) for numbers in pairwise(lasts)]
 
     def schema_metadata(self, standard_fields: bool) -> bytes:
         """What /schema answers, as JSON."""
@@ -232,7 +297,8 @@ class Service:
             try:
                 return self.exports.create(asked, caller.owner, caller.billing_accounts, publication.file)
             except TooManyExportsError as error:
-                raise ApiError(429, "rate_limited", str(error), headers={"Retry-After": "60"}) from None
+                headers = {"Retry-After": str(error.retry_after)}
+                raise ApiError(429, "rate_limited", str(error), headers=headers) from None
             except OSError as error:
                 raise ApiError(
                     503, "no_room", "the server cannot write an export now", error.strerror
@@ -259,6 +325,11 @@ def chosen(
     return {name: kind for name, kind in columns.items() if name in names}
 
 
+async def no_more() -> bytes:
+    """The end of an answer whose length is not known."""
+    return b""
+
+
 def export_request(body: bytes) -> ExportRequest:
     """What an export shall hold, from JSON. ApiError."""
     try:
@@ -270,7 +341,8 @@ def export_request(body: bytes) -> ExportRequest:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise invalid_parameter(
             "the body must be JSON, with billingPeriodStart and billingPeriodEnd (date-times), and perhaps "
-            f"format (csv, parquet or json) and includeContractCommitments (true or false): {error}"
+            "format (csv, parquet or json), includeContractCommitments and csvFormulaEscape (true or false): "
+            f"{error}"
         ) from None
 
 
@@ -301,23 +373,6 @@ async def body_of(request: Request) -> bytes:
     return body
 
 
-def job_body(job: Job, request: Request) -> bytes:
-    """A job as the document has it; what there is not (yet) is absent."""
-    download = job.download and str(
-        request.url_for("download", secret=job.download.secret, fileName=job.download.file_name)
-    )
-    fields = {
-        "jobId": job.job_id,
-        "status": job.status,
-        "createdAt": job.created_at,
-        "completedAt": job.completed_at,
-        "downloadUrl": download,
-        "recordCount": job.record_count,
-        "error": job.error,
-    }
-    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
-
-
 def json_response(body: bytes, status: int = 200) -> Response:
     """JSON, as an answer."""
     return Response(body, status, media_type="application/json")
@@ -331,6 +386,8 @@ async def answered_error(request: Request, error: Exception) -> Response:
         allowed = (error.headers or {})["Allow"]
         message = f"{request.method} is not possible here: use {allowed}"
         return ApiError(405, "method_not_allowed", message, headers={"Allow": allowed}).response()
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=GONE)
     if isinstance(error, HTTPException):
         return ApiError(404, "not_found").response()
     return ApiError(500, "internal_error").response()  # the edge logs it
@@ -339,13 +396,16 @@ async def answered_error(request: Request, error: Exception) -> Response:
 def application(settings: Settings) -> Edge:
     """The server as an ASGI application. OSError if its own folder cannot be written."""
     settings.export_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tokens = Tokens(settings.tokens_file, settings.tokens_json)
+    gate = Gate(tokens, settings.rate_limit, settings.row_rate_limit)
     service = Service(
         Publications(settings.publish_dir, settings.export_dir / "publications"),
-        Exports(settings.export_dir),
+        Exports(settings.export_dir, quota=settings.export_quota, floor=settings.export_floor),
         paging.kept_secret(settings.export_dir / ".secret"),
-        CapacityLimiter(AT_ONCE),
+        gate,
         CapacityLimiter(1),
         settings.standard_fields,
+        settings.url,
     )
 
     @asynccontextmanager
@@ -370,9 +430,10 @@ def application(settings: Settings) -> Edge:
             Route(f"{BASE}/schema", service.schema),
         ],
         middleware=[Middleware(Compression)],
-        exception_handlers=dict.fromkeys((ApiError, HTTPException, Exception), answered_error),
+        exception_handlers=dict.fromkeys(
+            (ApiError, ClientDisconnect, HTTPException, Exception), answered_error
+        ),
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    tokens = Tokens(settings.tokens_file, settings.tokens_json)
-    return Edge(app, Gate(tokens, settings.rate_limit), OPEN_PATHS)
+    return Edge(app, gate, OPEN_PATHS)

@@ -1,5 +1,6 @@
 """The edge of the server: what every request passes on its way in, and every answer on its way out."""
 
+import asyncio
 import logging
 import time
 from functools import partial
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Gate
 from api.errors import ApiError, ServingError
+from api.tokens import Caller
+from api.turns import Turns
 
 access_log = logging.getLogger("api.access")
 log = logging.getLogger("api")
@@ -23,6 +26,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 CHUNK = 65_536  # bytes of an answer that are handed over at once: a client that stops reading stops it
+LEAST_RATE = 65_536  # bytes per second that a client has to take ...
+GRACE = 20.0  # ... after so many seconds of waiting for it
+ANSWERED_WITHIN = 300.0  # seconds of waiting for the client in all
 
 
 class Edge:
@@ -33,27 +39,36 @@ class Edge:
 
     def __init__(self, app: ASGIApp, gate: Gate, open_paths: frozenset[str]) -> None:
         self.app, self.gate, self.open_paths = app, gate, open_paths
+        self.turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, partial(without_traceback, send))
         started = time.perf_counter()
-        answer = Answer(send)
-        scope["caller"] = None
+        answer = scope["answer"] = Answer(send)
+        scope["caller"], work = None, None
         try:
-            is_open = scope["path"] in self.open_paths
-            scope["caller"] = self.gate.known(scope["headers"]) if is_open else self.admitted(scope)
+            if scope["path"] in self.open_paths:
+                scope["caller"] = self.gate.known(scope["headers"])
+            else:
+                scope["caller"] = caller = self.admitted(scope)
+                work = scope["work"] = self.turns.admit(caller.sha256, receive)
             await self.app(scope, receive, answer)
         except ApiError as error:
             await error.response()(scope, receive, answer)
         except ClientDisconnect:
             pass
+        except SlowClientError:
+            scope["state"]["abort"]()
+            await asyncio.sleep(0)  # uvicorn learns of it, and expects no end of the answer
         except Exception:
             log.exception("a request failed")
             if not answer.status:
                 await ApiError(500, "internal_error").response()(scope, receive, answer)
         finally:
+            if work is not None:
+                work.end()
             caller = scope["caller"]
             line = {
                 "method": scope["method"],
@@ -66,7 +81,7 @@ class Edge:
             access_log.info(msgspec.json.encode(line).decode())
         return None
 
-    def admitted(self, scope: Scope) -> object:
+    def admitted(self, scope: Scope) -> Caller:
         """Who asks. ApiError."""
         try:
             return self.gate.admit(scope["headers"])
@@ -82,11 +97,21 @@ async def without_traceback(send: Send, message: Message) -> None:
     await send(message)
 
 
+class SlowClientError(Exception):
+    """A client takes its answer too slowly."""
+
+
 class Answer:
-    """Sends an answer with the headers that all have, in pieces."""
+    """Sends an answer with the headers that all have, in pieces, to a client that takes them fast enough.
+
+    within: seconds that may be spent on waiting for the client.
+    """
 
     def __init__(self, send: Send) -> None:
         self.send, self.status = send, 0
+        self.within = ANSWERED_WITHIN
+        self.sent = 0  # bytes of the body
+        self.waited = 0.0
 
     async def __call__(self, message: Message) -> None:
         """One message of an answer."""
@@ -105,5 +130,17 @@ class Answer:
         last = max(len(body) - 1, 0) // CHUNK * CHUNK  # where the last piece begins
         for start in range(0, last, CHUNK):
             piece = body[start : start + CHUNK]
-            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self.send(message | ({"body": body[last:]} if last else {}))
+            await self.hand_over({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.hand_over(message | ({"body": body[last:]} if last else {}))
+
+    async def hand_over(self, message: Message) -> None:
+        """Send a piece. SlowClientError."""
+        began = time.monotonic()
+        allowed = min(GRACE + self.sent / LEAST_RATE, self.within) - self.waited
+        try:
+            async with asyncio.timeout(allowed):
+                await self.send(message)
+        except TimeoutError:
+            raise SlowClientError from None
+        self.waited += time.monotonic() - began
+        self.sent += len(message.get("body", b""))

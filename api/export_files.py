@@ -24,6 +24,9 @@ MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 
+# a spreadsheet takes a text that begins with one of these for a formula; the last are tab, LF and CR
+FORMULA_STARTS = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
+
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
 # a billing period belongs to where it begins; a commitment to wherever it lasts
@@ -45,13 +48,15 @@ ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
     """What an export shall hold: the billing periods that begin from start until before end.
 
-    None does if end is not after start, as in a list. Other fields are ignored: the document allows them.
+    None does if end is not after start, as in a list. csv_formula_escape: texts of a CSV that a spreadsheet
+    would take for formulas begin with an apostrophe. Other fields are ignored: the document allows them.
     """
 
     billing_period_start: ZonedTime
     billing_period_end: ZonedTime
     format: Literal["csv", "parquet", "json"] = "csv"
     include_contract_commitments: bool = False
+    csv_formula_escape: bool = False
 
     @property
     def file_name(self) -> str:
@@ -93,13 +98,11 @@ def write_export(
         "billing_accounts": None if billing_accounts is None else sorted(billing_accounts),
     }
     cost_and_usage = work / f"cost_and_usage.{request.format}"
-    count = write_rows(publication, "cost_and_usage", COST_AND_USAGE, values, request.format, cost_and_usage)
+    count = write_rows(publication, "cost_and_usage", COST_AND_USAGE, values, request, cost_and_usage)
     if request.include_contract_commitments:
         check()
         commitments = work / f"contract_commitment.{request.format}"
-        write_rows(
-            publication, "contract_commitment", CONTRACT_COMMITMENT, values, request.format, commitments
-        )
+        write_rows(publication, "contract_commitment", CONTRACT_COMMITMENT, values, request, commitments)
         zip_files([cost_and_usage, commitments], work / request.file_name, check)
     sync_folder(work / request.file_name)
     return count
@@ -110,21 +113,22 @@ def write_rows(
     mart: str,
     condition: str,
     values: dict[str, object],
-    file_format: str,
+    request: ExportRequest,
     file: Path,
 ) -> int:
     """Write those rows of a mart of schema focus that fulfil a condition, in order: how many they are."""
     described = publication.execute(f"describe focus.{mart}").fetchall()
-    columns = ", ".join(exported(name, data_type, file_format) for name, data_type, *_ in described)
+    columns = ", ".join(exported(name, data_type, request) for name, data_type, *_ in described)
     rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
     ((count,),) = publication.execute(
-        f"copy ({rows}) to $file ({OPTIONS[file_format]})", values | {"file": str(file)}
+        f"copy ({rows}) to $file ({OPTIONS[request.format]})", values | {"file": str(file)}
     ).fetchall()
     return count
 
 
-def exported(name: str, data_type: str, file_format: str) -> str:
+def exported(name: str, data_type: str, request: ExportRequest) -> str:
     """A column as a file wants it: what macros/export.sql says."""
+    file_format = request.format
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":
         return f"strftime(cast({column} as timestamp), '%Y-%m-%dT%H:%M:%SZ') as {column}"
@@ -135,11 +139,15 @@ def exported(name: str, data_type: str, file_format: str) -> str:
             rf"regexp_replace(regexp_replace(cast({column} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')"
         )
         return f"case when {plain} like '%.%' then {plain} else {plain} || '.0' end as {column}"
+    if data_type in ("VARCHAR", "JSON") and file_format == "csv" and request.csv_formula_escape:
+        text = f"cast({column} as varchar)"
+        escaped = f"case when left({text}, 1) in ({FORMULA_STARTS}) then chr(39) || {text} else {text} end"
+        return f"{escaped} as {column}"
     return column
 
 
 def zip_files(files: list[Path], archive: Path, check: Callable[[], None]) -> None:
-    """Put files into a new archive, however large they are. check: as of write_export."""
+    """Move files into a new archive, however large they are. check: as of write_export."""
     with zipfile.ZipFile(archive, "x", zipfile.ZIP_DEFLATED) as entries:
         for file in files:
             entry = zipfile.ZipInfo.from_file(file, file.name)
@@ -148,3 +156,4 @@ def zip_files(files: list[Path], archive: Path, check: Callable[[], None]) -> No
                 while chunk := content.read(CHUNK):
                     check()
                     out.write(chunk)
+            file.unlink()

@@ -84,10 +84,11 @@ ERRORS = {
     413: "The body is too large.",
     415: "The body is not application/json.",
     416: "The file has no such range of bytes.",
-    429: "The token was used too often, or has too many exports; Retry-After says in how many seconds to "
-    "come back.",
+    429: "The token was used too often, read too many records, or has too many requests or exports; "
+    "Retry-After says in how many seconds to come back.",
     500: "The server failed; its log says why.",
-    503: "Nothing is published, or the server cannot read its tokens or write an export.",
+    503: "Nothing is published, the server has too many requests, or it cannot read its tokens or write an "
+    "export.",
 }
 ALWAYS = (400, 401, 429, 500, 503)
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
@@ -158,7 +159,11 @@ def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
                 "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema, standard_fields),
             }
             | SCHEMAS
-            | ({} if standard_fields else {"ColumnDefinition": OWN_COLUMN}),
+            | (
+                {}
+                if standard_fields
+                else {"ColumnDefinition": OWN_COLUMN, "ExportRequest": OWN_EXPORT_REQUEST}
+            ),
         },
     }
 
@@ -350,6 +355,17 @@ OWN_COLUMN: Json = {
         "numericScale": {"type": "integer", "description": "How many of these are decimals."},
     },
     "required": [*COLUMN_DEFINITION, "dataset"],
+}
+OWN_EXPORT_REQUEST: Json = SCHEMAS["ExportRequest"] | {
+    "properties": SCHEMAS["ExportRequest"]["properties"]
+    | {
+        "csvFormulaEscape": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether an apostrophe precedes texts of a CSV that a spreadsheet would take for "
+            "formulas: those that begin with = + - @, tab, CR or LF.",
+        }
+    }
 }
 
 # ------------------------------------------------------------------------------------------------- the page

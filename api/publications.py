@@ -88,6 +88,14 @@ class Publications:
         with cursor:
             yield publication, cursor
 
+    @contextmanager
+    def reading_on(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Another connection to a publication that is open, even if it is not kept any more."""
+        with self.lock:
+            cursor = publication.connection.cursor()
+        with cursor:
+            yield cursor
+
     def close(self) -> None:
         """Close all that is open, once nobody reads it any more."""
         with self.lock:

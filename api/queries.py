@@ -86,14 +86,6 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Rows as JSON texts, and the record number of the last one; None if no row follows it."""
-
-    rows: list[str]
-    last: int | None
-
-
-@dataclass(frozen=True)
 class Recency:
     """How fresh billing periods are, by RFC 3339 and None if there are none, and whether all are complete."""
 
@@ -125,32 +117,39 @@ def count(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selected: Selecti
     return rows
 
 
-def page(
+def record_numbers(
+    cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selected: Selection, after: int, most: int
+) -> list[int]:
+    """The next record numbers behind one, in the order of the publication: so many at most.
+
+    This scan ends as soon as it has enough; only the rows between two numbers are then made into JSON.
+    """
+    numbers = cursor.execute(
+        f"select {RECORD_NUMBER} from {dataset.relation} where {selected.condition} and {RECORD_NUMBER} > ?"
+        f" order by {RECORD_NUMBER} limit ?",
+        (*selected.bound, after, most),
+    ).fetchall()
+    return [number for (number,) in numbers]
+
+
+def rows(
     cursor: duckdb.DuckDBPyConnection,
     dataset: Dataset,
     selected: Selection,
     columns: Mapping[str, str],
     after: int,
-    size: int,
-) -> Page:
-    """The next rows behind a record number, in the order of the publication.
+    last: int,
+) -> str:
+    """The rows behind a record number up to another as JSON objects, with commas between them.
 
-    columns: those to show, with their types. The record numbers come first, since they end the scan as soon
-    as they are enough; only the rows between them are made into JSON.
+    columns: those to show, with their types.
     """
-    behind = f"from {dataset.relation} where {selected.condition} and {RECORD_NUMBER} > ?"
-    numbers = cursor.execute(
-        f"select {RECORD_NUMBER} {behind} order by {RECORD_NUMBER} limit ?",
-        (*selected.bound, after, size + 1),
-    ).fetchall()
-    if not numbers:
-        return Page([], None)
-    (last,) = numbers[:size][-1]
-    rows = cursor.execute(
-        f"select {json_object(columns)} {behind} and {RECORD_NUMBER} <= ? order by {RECORD_NUMBER}",
+    made = cursor.execute(
+        f"select {json_object(columns)} from {dataset.relation} where {selected.condition}"
+        f" and {RECORD_NUMBER} > ? and {RECORD_NUMBER} <= ? order by {RECORD_NUMBER}",
         (*selected.bound, after, last),
     ).fetchall()
-    return Page([row for (row,) in rows], last if len(numbers) > size else None)
+    return ",".join(row for (row,) in made)
 
 
 def recency(

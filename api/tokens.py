@@ -5,6 +5,7 @@ import hmac
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,12 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     def owner(self) -> str:
         """Whose an export is: this token's, as long as it may see what it may see now."""
         seen = None if self.billing_accounts is None else sorted(self.billing_accounts)
-        return sha256(msgspec.json.encode([self.sha256, seen])).hexdigest()
+        return f"{self.owners}{sha256(msgspec.json.encode(seen)).hexdigest()}"
+
+    @property
+    def owners(self) -> str:
+        """What the owners of all exports of this token begin with, whatever it could see at the time."""
+        return f"{sha256(self.sha256.encode()).hexdigest()}."
 
 
 @dataclass
@@ -63,6 +69,8 @@ class Tokens:
         try:
             status = self.file.stat()
             state = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise ServingError(f"{self.file} can be written by others: chmod 600 {self.file}")
             if self._read[0] != state:
                 self._read = (state, decoded(self.file.read_bytes(), str(self.file)))
         except FileNotFoundError:
@@ -97,15 +105,32 @@ class Tokens:
             raise ServingError(f"{self.file} cannot be written: {error.strerror}") from None
         return token
 
+    def revoke(self, name: str) -> Caller:
+        """Remove a token of this name from the file, and return what it was. ServingError."""
+        if self.json:
+            raise SettingsError("FOCUS_API_TOKENS is set, and is read in place of a file: unset it first")
+        try:
+            with alone_in(self.file.parent):
+                callers = self.callers()
+                revoked = [caller for caller in callers if caller.name == name]
+                if not revoked:
+                    raise ServingError(f"{self.file} has no token called {name}")
+                write_private(self.file, encoded([caller for caller in callers if caller.name != name]))
+        except OSError as error:
+            raise ServingError(f"{self.file} cannot be written: {error.strerror}") from None
+        return revoked[0]
+
 
 def decoded(content: bytes, source: str) -> list[Caller]:
-    """Tokens from JSON; an empty text is none. ServingError, also where a name, is twice."""
+    """Tokens from JSON; an empty text is none. ServingError, also if two have one name or one hash."""
     try:
         callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
     except (msgspec.DecodeError, UnicodeError) as error:
         raise ServingError(f"{source} holds no tokens: {error}") from None
     if len({caller.name for caller in callers}) < len(callers):
         raise ServingError(f"{source} holds no tokens: two have one name")
+    if len({caller.sha256 for caller in callers}) < len(callers):
+        raise ServingError(f"{source} holds no tokens: two names have one sha256")
     return callers
 
 

@@ -95,6 +95,7 @@ def serving(published: Path, work: Path) -> Iterator[Server]:
         "FOCUS_API_TOKENS_FILE": str(work / "api_tokens.json"),
         "FOCUS_API_EXPORT_DIR": str(work / "exports"),
         "FOCUS_API_RATE_LIMIT": "1000000/second",
+        "FOCUS_API_ROW_RATE_LIMIT": "100000000/second",
     }
     api, port = [sys.executable, "-m", "api"], free_port()
     made = subprocess.run(

@@ -22,6 +22,7 @@ from statistics import median
 
 import httpx
 
+from benchmarks import attacks
 from benchmarks.api_server import Server, publish_multiplied, serving
 from benchmarks.measure import print_ratio
 
@@ -165,7 +166,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--published", type=Path, metavar="FOLDER", default=Path("published"))
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--attack", action="store_true", help="one hostile token against another, a minute")
     options = parser.parse_args()
+    if options.attack:
+        return attacks.main(options.published)
     with tempfile.TemporaryDirectory() as name:
         work, seen = Path(name), Counter[str]()
         published = work / "published"

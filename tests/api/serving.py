@@ -17,7 +17,7 @@ from api.settings import RateLimit, Settings
 from api.tokens import Tokens
 from publishing import publish
 
-PLENTY = RateLimit(1_000_000, 1)
+PLENTY = RateLimit(100_000_000, 1)
 
 MORE = 100  # charges of studio in March, told apart by BilledCost
 
@@ -166,13 +166,20 @@ def serving(
     rate_limit: RateLimit = PLENTY,
     token: str | None = None,
     standard_fields: bool = False,
+    row_rate_limit: RateLimit = PLENTY,
 ) -> Iterator[Served]:
     """Serve what is published in a folder.
 
     work: where tokens and the server's own files are. token: one from there, if it is served again.
     """
     settings = Settings(
-        published, work / "api_tokens.json", "", work / "exports", rate_limit, standard_fields
+        published,
+        work / "api_tokens.json",
+        "",
+        work / "exports",
+        rate_limit,
+        standard_fields,
+        row_rate_limit,
     )
     token = token or Tokens(settings.tokens_file).create("everything", frozenset())
     with running(application(settings)) as url:

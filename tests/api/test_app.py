@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from api import publications
+from api.access import BUCKETS, Buckets
 from api.app import LARGEST_BODY, Service
 from api.settings import RateLimit
 from tests.api.serving import Served, publish_small, serving
@@ -98,6 +99,38 @@ def test_a_token_may_be_used_so_often(tmp_path: Path) -> None:
         assert other.get("/schema").status_code == 200
 
 
+def test_a_token_may_read_so_many_records(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    limited = serving(tmp_path / "published", tmp_path, row_rate_limit=RateLimit(150, 3600))
+    with limited as served, served.client() as api, served.limited_to("other", "acme") as other:
+        sizes = [{"pageSize": size} for size in ("100", "40", "11", "10")]
+        assert [api.get("/cost-and-usage", params=size).status_code for size in sizes] == [200, 200, 429, 200]
+        refused = api.get("/cost-and-usage", params={"pageSize": "1"})
+        assert error(refused)["code"] == "rate_limited"
+        assert 0 < int(refused.headers["retry-after"]) <= 24
+        assert [other.get("/cost-and-usage").status_code for _ in range(9)] == [200] * 9  # of 2 records each
+        assert api.head("/cost-and-usage").status_code == 200
+
+
+def test_requests_without_a_valid_token_count_together(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    limited = serving(tmp_path / "published", tmp_path, RateLimit(3, 3600))
+    with limited as served, served.client() as api:
+        guesses = [httpx.get(f"{served.url}/schema", headers={"X-API-Key": str(n)}) for n in range(5)]
+        assert [guess.status_code for guess in guesses] == [401, 401, 401, 429, 429]
+        assert api.get("/schema").status_code == 200
+
+
+def test_buckets_that_are_full_again_are_forgotten() -> None:
+    now = 0.0
+    buckets = Buckets(RateLimit(1, 1), lambda: now)
+    for number in range(BUCKETS):
+        assert buckets.take(str(number), 1) == 0
+    now = 2.0
+    assert buckets.take("last", 1) == 0
+    assert set(buckets.buckets) == {"last"}
+
+
 def test_tokens_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
@@ -142,7 +175,9 @@ def test_another_method_is_told_which_are_possible(
 def test_head_answers_the_head_alone(api: httpx.Client) -> None:
     answer = api.head("/cost-and-usage")
     assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["content-length"] == api.get("/cost-and-usage").headers["content-length"]
+    assert answer.headers["content-type"] == "application/json"
+    assert "content-length" not in answer.headers  # no page is made for it
+    assert api.head("/cost-and-usage", params={"pageSize": "0"}).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/schema", "/cost-and-usage/export/x", "/downloads/x/y"])
@@ -198,12 +233,26 @@ def test_a_body_has_an_end(api: httpx.Client) -> None:
         b"GET /focus/v1/schema HTTP/1.1\r\nHost: a\r\nX\xff: \x00\r\n\r\n",
         b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"GET /health HTTP/1.1\nHost: a\n\n",
+        b"GET /health HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\n\n",
+        b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: a\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_an_error_as_well(small: Served, request_bytes: bytes) -> None:
     status, headers, body = raw(small, request_bytes)
     assert (status, json.loads(body)["code"]) == (400, "invalid_request")
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["connection"] == "close"
+
+
+def test_a_body_may_have_line_feeds_and_names_of_headers(small: Served) -> None:
+    body = b'{\n"content-length: 3\nTransfer-Encoding: chunked"\n\n'
+    head = f"POST /focus/v1/cost-and-usage/export HTTP/1.1\r\nHost: a\r\nX-API-Key: {small.token}\r\n"
+    content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    status, _, answer = raw(small, (head + content).encode() + body)
+    assert (status, json.loads(answer)["code"]) == (400, "invalid_parameter")
 
 
 def test_an_error_of_our_own_is_in_the_log_alone(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.serving import MARTS, publish_small
+from tests.api.serving import MARTS, publish_small, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +52,13 @@ def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
         (["serve", "--port", "70000"], {}, "Invalid value for '--port'"),
         (["serve"], {"FOCUS_API_RATE_LIMIT": "0/minute"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
         (["serve"], {"FOCUS_API_RATE_LIMIT": "many"}, "FOCUS_API_RATE_LIMIT must look like 600/minute"),
+        (
+            ["serve"],
+            {"FOCUS_API_ROW_RATE_LIMIT": "1"},
+            "FOCUS_API_ROW_RATE_LIMIT must look like 1000000/minute",
+        ),
+        (["serve"], {"FOCUS_API_EXPORT_QUOTA": "5"}, "FOCUS_API_EXPORT_QUOTA must look like 5GB (or MB)"),
+        (["serve"], {"FOCUS_API_URL": "a.b/c"}, "FOCUS_API_URL must look like https://costs.example.com"),
         (["serve"], {"FOCUS_API_FIELDS": "some"}, "FOCUS_API_FIELDS must be all or standard, not 'some'"),
         (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it for published"),
     ],
@@ -110,6 +117,23 @@ def test_billing_accounts_that_cannot_be_checked_are_a_warning(tmp_path: Path) -
         r"whether the billing accounts exist was not checked\n",
         made.stderr,
     )
+
+
+def test_a_token_is_revoked_with_what_it_exported(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    with serving(tmp_path / "published", tmp_path) as served, served.limited_to("studio", "studio") as api:
+        body = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2027-01-01T00:00:00Z"}
+        job = api.post("/cost-and-usage/export", json=body).json()
+        while job["status"] != "Complete":
+            job = api.get(f"/cost-and-usage/export/{job['jobId']}").json()
+        file = str(served.settings.tokens_file)
+        revoked = run(tmp_path, "token", "revoke", "--name", "studio", FOCUS_API_TOKENS_FILE=file)
+        assert (revoked.returncode, revoked.stdout) == (0, "studio is revoked\n")
+        assert api.get(job["downloadUrl"]).status_code == 401
+        assert list((tmp_path / "exports" / "jobs").iterdir()) == []
+    missing = run(tmp_path, "token", "revoke", "--name", "studio")
+    assert missing.returncode == 1
+    assert missing.stderr.endswith("/tokens.json has no token called studio\n")
 
 
 def test_a_port_in_use_is_a_line_that_names_the_option(tmp_path: Path) -> None:

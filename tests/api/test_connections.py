@@ -3,14 +3,15 @@
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api import app, connections
-from tests.api.serving import publish_small, running, serving
+from api import app, connections, edge
+from tests.api.serving import MARTS, MORE, publish_small, running, serving
 
 AT_ONCE = 0.05  # seconds
 
@@ -104,3 +105,44 @@ def test_a_body_that_does_not_come_is_a_408(served: None, tmp_path: Path) -> Non
         answer = read_to_the_end(connection)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "request_timeout"
+
+
+def test_a_client_that_does_not_read_the_end_of_its_answer_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "SILENT_AT_MOST", 0.5)
+
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await hello(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):  # more than the kernel buffers
+            await send({"type": "http.response.body", "body": b" " * 65536, "more_body": True})
+        await send({"type": "http.response.body"})
+        return None
+
+    with running(large) as url, connected(url) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(2)
+        assert len(read_to_the_end(connection)) < 100 * 65536
+
+
+def test_a_slow_reader_of_a_large_page_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "GRACE", 0.1)
+    monkeypatch.setattr(edge, "LEAST_RATE", 100_000_000)
+    publish_many(tmp_path / "published", 10_000)
+    with serving(tmp_path / "published", tmp_path) as api, connected(api.url) as connection:
+        head = (
+            f"GET /focus/v1/cost-and-usage?pageSize=10000 HTTP/1.1\r\nHost: a\r\nX-API-Key: {api.token}\r\n"
+        )
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"{head}\r\n".encode())
+        time.sleep(2)
+        assert not read_to_the_end(connection).endswith(b"0\r\n\r\n")
+
+
+def publish_many(folder: Path, charges: int) -> None:
+    """The small publication with more charges, and long tags."""
+    more = MARTS["focus.cost_and_usage"].replace(f"range(1, {MORE + 1})", f"range(1, {charges + 1})")
+    more = more.replace("n, 0, null, null,", "n, 0, '{\"a\": \"' || repeat('x', 1000) || '\"}', null,")
+    publish_small(folder, marts=MARTS | {"focus.cost_and_usage": more})

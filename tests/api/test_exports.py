@@ -91,10 +91,15 @@ def asked(start: str = "2026-01-01", end: str = "2026-03-01", **fields: Any) -> 
     return ExportRequest(*days, **fields)
 
 
+def different(count: int) -> list[ExportRequest]:
+    """Requests for the same rows that are not the same."""
+    return [asked(f"2025-12-{day:02}") for day in range(1, count + 1)]
+
+
 @asynccontextmanager
-async def running(folder: Path, at_once: int = 2) -> AsyncIterator[Exports]:
+async def running(folder: Path, at_once: int = 2, **bounds: int) -> AsyncIterator[Exports]:
     """Exports from start to stop."""
-    exports = Exports(folder, at_once)
+    exports = Exports(folder, at_once, **bounds)
     await exports.start()
     try:
         yield exports
@@ -197,6 +202,29 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
         ["0.000000000000000001", "acme", "2026-01-01T00:00:00Z", "é", "0.5", ""],
         ["12345678901234567890.123456789012345678", "acme", "2026-02-01T00:00:00Z", 'one, "two"', "2.0", "3"],
     ]
+
+
+def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", " =1", "", "plain"]
+    database = publication(
+        tmp_path / "formulas.duckdb", CHARGES, "delete from focus.cost_and_usage", COMMITMENTS
+    )
+    with duckdb.connect(str(database)) as connection:
+        for text in texts:
+            row = [-1, text, datetime(2026, 1, 1, tzinfo=UTC), None, -0.5, -1]
+            connection.execute("insert into focus.cost_and_usage values (?, ?, ?, ?, ?, ?)", row)
+    values = {}
+    for escape in (False, True):
+        _, file = export(tmp_path, database, asked(csv_formula_escape=escape))
+        with file.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        values[escape] = {row["BillingAccountId"] for row in rows}
+        assert {row["BilledCost"] for row in rows} == {"-1.0"}
+        assert {row["x_RequestCount"] for row in rows} == {"-1"}
+    assert values[False] == set(texts)
+    assert values[True] == {f"'{text}" for text in texts[:7]} | set(texts[7:])
+    plain = export(tmp_path, database, asked(format="json"))[1].read_bytes()
+    assert export(tmp_path, database, asked(format="json", csv_formula_escape=True))[1].read_bytes() == plain
 
 
 def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path, published: Path) -> None:
@@ -401,7 +429,7 @@ def test_so_many_jobs_are_run_at_once_and_the_others_wait(
 ) -> None:
     async def run() -> None:
         async with running(tmp_path, at_once=2) as exports:
-            created = [exports.create(asked(), OWNER, None, published) for _ in range(5)]
+            created = [exports.create(request, OWNER, None, published) for request in different(5)]
             ids = [job.job_id for job in created]
             assert {job.status for job in created} == {"Pending"}
             await until(lambda: recorded(tmp_path, ids[1]).status == "Processing")
@@ -420,8 +448,8 @@ def test_so_many_jobs_are_run_at_once_and_the_others_wait(
 def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Path, gate: Gate) -> None:
     async def run() -> None:
         async with running(tmp_path) as exports:
-            for _ in range(UNFINISHED_AT_MOST):
-                job = exports.create(asked(), OWNER, None, published)
+            for request in different(UNFINISHED_AT_MOST):
+                job = exports.create(request, OWNER, None, published)
             with pytest.raises(TooManyExportsError, match="20 exports have not ended yet"):
                 exports.create(asked(), OWNER, None, published)
             assert len(names(tmp_path / "jobs")) == UNFINISHED_AT_MOST
@@ -429,6 +457,170 @@ def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Pa
             gate.opened.set()
             await end_of(exports, job.job_id)
             exports.create(asked(), OWNER, None, published)
+
+    asyncio.run(run())
+
+
+def test_jobs_are_run_round_by_owner(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(Exports, "_end", lambda exports, job: ran.append(job.owner))
+
+    async def run() -> None:
+        async with running(tmp_path, at_once=1) as exports:
+            gate = threading.Event()
+            exports._threads.submit(gate.wait)
+            for request in different(4):
+                exports.create(request, "hostile", None, published)
+            for request in different(2):
+                exports.create(request, "another", None, published)
+            gate.set()
+            await until(lambda: len(ran) == 6)
+
+    asyncio.run(run())
+    assert ran == ["hostile", "another", "hostile", "another", "hostile", "hostile"]
+
+
+def test_the_same_export_of_a_publication_is_made_once_for_an_owner(tmp_path: Path, published: Path) -> None:
+    later = tmp_path / "later.duckdb"
+    later.hardlink_to(published)
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = exports.create(asked(), OWNER, None, published)
+            assert exports.create(asked(), OWNER, None, published).job_id == job.job_id
+            ended = await end_of(exports, job.job_id)
+            assert exports.create(asked(), OWNER, None, published) == ended
+            others = [
+                exports.create(asked(), "another", None, published),
+                exports.create(asked(format="json"), OWNER, None, published),
+                exports.create(asked(), OWNER, None, later),
+            ]
+            assert len({job.job_id, *(other.job_id for other in others)}) == 4
+            (tmp_path / "jobs" / job.job_id / "cost_and_usage.csv").unlink()
+            assert exports.create(asked(), OWNER, None, published).job_id != job.job_id
+
+    asyncio.run(run())
+
+
+def test_an_export_that_expires_soon_is_made_again(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _ = export(tmp_path, published, asked())
+    later = job.created_at + timedelta(hours=23, minutes=1)
+    monkeypatch.setattr(clock, "utc_now", lambda: later)
+    assert export(tmp_path, published, asked())[0].job_id != job.job_id
+
+
+# ---------- what exports may take
+
+
+def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
+    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+
+    async def run() -> None:
+        async with running(tmp_path, at_once=1, quota=7_000_000) as exports:
+            created = [exports.create(request, OWNER, None, database) for request in different(3)]
+            ended = [await end_of(exports, job.job_id) for job in created]
+            assert sorted(job.status for job in ended) == ["Complete", "Failed", "Failed"]
+            (error,) = {job.error for job in ended if job.error}
+            assert error.startswith("the exports of this token may take 7000000 bytes: ")
+            sizes = [file.stat().st_size for file in (tmp_path / "jobs").glob("*/*.csv")]
+            assert sizes == [job.size for job in ended if job.download] and sizes[0] > 3_500_000
+        async with running(tmp_path, quota=1_000_000) as exports:
+            with pytest.raises(TooManyExportsError, match="this token has 1 exported files of") as refused:
+                exports.create(asked(format="json"), OWNER, None, database)
+            assert 86_000 < refused.value.retry_after <= 86_400
+            exports.create(asked(), "another", None, database)
+
+    asyncio.run(run())
+
+
+def test_a_running_export_ends_at_the_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: Path
+) -> None:
+    def write_export(publication: duckdb.DuckDBPyConnection, *arguments: Any) -> int:  # noqa: ANN401
+        (arguments[2] / "cost_and_usage.csv").write_bytes(b" " * 2000)
+        publication.execute(
+            "select count(*) from range(1_000_000_000) a, range(1_000_000_000) b where hash(a) = 0"
+        )
+        return 0
+
+    monkeypatch.setattr(module, "write_export", write_export)
+    monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
+
+    async def run() -> None:
+        async with running(tmp_path, quota=1000) as exports:
+            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+            assert (job.status, job.download) == ("Failed", None)
+            assert job.error and job.error.startswith("the exports of this token may take 1000 bytes")
+            assert names(tmp_path / "jobs" / job.job_id) == {"job.json"}
+            exports._floor = 10**18
+            with pytest.raises(OSError):
+                exports.create(asked(), OWNER, None, published)
+
+    asyncio.run(run())
+
+
+def test_exports_leave_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate) -> None:
+    endless = publication(tmp_path / "endless.duckdb", ENDLESS)
+    monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = exports.create(asked(), OWNER, None, endless)
+            exports._floor = 10**18
+            gate.opened.set()
+            ended = await end_of(exports, job.job_id)
+            assert (ended.status, ended.error) == ("Failed", FULL)
+            with pytest.raises(OSError) as error:
+                exports.create(asked(format="json"), OWNER, None, endless)
+            assert error.value.errno == errno.ENOSPC
+            assert names(tmp_path / "jobs") == {job.job_id}
+
+    asyncio.run(run())
+
+
+def test_an_owner_has_so_many_files_and_jobs(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FILES_AT_MOST", 2)
+    monkeypatch.setattr(module, "JOBS_AT_MOST", 5)
+    empty = publication(tmp_path / "empty.duckdb")
+
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            kept = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+            failing = [
+                (await end_of(exports, exports.create(request, OWNER, None, empty).job_id)).job_id
+                for request in different(9)
+            ]
+            assert names(tmp_path / "jobs") == {kept.job_id, *failing[-4:]}
+            assert [bool(exports.job(job_id, OWNER)) for job_id in failing] == [False] * 5 + [True] * 4
+            await end_of(exports, exports.create(asked(format="json"), OWNER, None, published).job_id)
+            with pytest.raises(TooManyExportsError, match="this token has 2 exported files"):
+                exports.create(asked(format="parquet"), OWNER, None, published)
+        async with running(tmp_path) as exports:
+            assert len(exports._by_owner[OWNER]) == 5
+        monkeypatch.setattr(module, "JOBS_AT_MOST", 3)
+        async with running(tmp_path) as exports:
+            await until(lambda: len(names(tmp_path / "jobs")) == len(exports._by_owner[OWNER]) == 3)
+            assert kept.download and exports.download(kept.download.secret, OWNER)
+
+    asyncio.run(run())
+
+
+def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, published: Path) -> None:
+    async def run() -> None:
+        async with running(tmp_path) as exports:
+            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+            other = exports.create(asked(), "another", None, published)
+            await until(lambda: exports.job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
+            module.remove_exports(tmp_path, OWNER)
+            assert names(tmp_path / "jobs") == {other.job_id}
+            exports._clean()
+            assert exports.job(job.job_id, OWNER) is None
 
     asyncio.run(run())
 
@@ -487,7 +679,7 @@ def test_a_job_whose_state_cannot_be_written_has_failed_and_is_run_again_after_a
 ) -> None:
     async def run() -> None:
         async with running(tmp_path, at_once=1) as exports:
-            jobs = [exports.create(asked(), OWNER, None, published) for _ in range(2)]
+            jobs = [exports.create(request, OWNER, None, published) for request in different(2)]
             job = jobs[not is_begun]  # whose state Processing, or whose end, is the first to be written then
             await until(lambda: recorded(tmp_path, jobs[0].job_id).status == "Processing")
             with disk_of(0):
@@ -595,7 +787,7 @@ def test_a_record_that_nobody_can_read_is_removed_and_said(
     tmp_path: Path, published: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, _ = export(tmp_path, published, asked())
-    bad, file = export(tmp_path, published, asked())
+    bad, file = export(tmp_path, published, asked(format="json"))
     (file.parent / "job.json").write_text('{"job_id": 1}')
     asyncio.run(start_and_stop(tmp_path))
     assert names(tmp_path / "jobs") == {good.job_id}

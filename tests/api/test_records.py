@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api import publications
+from api import app, publications
 from tests.api.serving import MORE, Served, publish_small, serving
 
 ALL = MORE + 3
@@ -38,6 +38,21 @@ def walk(api: httpx.Client, **parameters: object) -> list[dict[str, Any]]:
         assert page["data"]
         records += page["data"]
     return records
+
+
+def test_a_large_page_is_sent_in_pieces_and_holds_what_small_pages_hold(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = api.get("/cost-and-usage", params={"pageSize": ALL})
+    assert int(whole.headers["content-length"]) > 0
+    for piece in (1, 50, ALL - 1):
+        monkeypatch.setattr(app, "PIECE", piece)
+        chunked = api.get("/cost-and-usage", params={"pageSize": ALL})
+        assert chunked.headers["transfer-encoding"] == "chunked"
+        assert chunked.content == whole.content
+    monkeypatch.setattr(app, "PIECE", 7)
+    assert walk(api, pageSize=20) == json.loads(whole.text, parse_float=Decimal)["data"]
+    assert get(api, pageSize=1, region="none")["data"] == []
 
 
 def test_numbers_texts_and_times_are_exact(api: httpx.Client) -> None:

@@ -33,6 +33,16 @@ def test_records_have_no_other_fields(api: httpx.Client, standard: httpx.Client)
     assert code(standard, columns="Whole") == "invalid_parameter"
 
 
+def test_a_walk_does_not_change_to_the_standard_fields_midway(small: Served) -> None:
+    tokens = small.tokens
+    with small.client(tokens.create("changed", frozenset())) as api:
+        page = api.get("/cost-and-usage", params={"pageSize": 1}).json()
+        content = tokens.file.read_text()
+        changed = content.replace('"name":"changed",', '"name":"changed","standard_fields":true,')
+        tokens.file.write_text(changed)
+        assert code(api, pageSize=1, pageToken=page["nextPageToken"]) == "invalid_page_token"
+
+
 def test_the_schema_has_no_other_columns_or_fields(api: httpx.Client, standard: httpx.Client) -> None:
     ours, given = get(api, path="/schema"), get(standard, path="/schema")
     billed_cost = {"columnName": "BilledCost", "dataType": "Number", "requirement": "Must"}

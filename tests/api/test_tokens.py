@@ -75,6 +75,29 @@ def test_tokens_made_at_the_same_time_are_all_kept(tokens: Tokens) -> None:
     assert all(tokens.find(token) for token in made)
 
 
+def test_a_token_that_is_revoked_is_found_no_more(tokens: Tokens) -> None:
+    first, second = (tokens.create(name, frozenset({"acme"})) for name in ("first", "second"))
+    revoked = tokens.revoke("first")
+    assert revoked.owner.startswith(revoked.owners)
+    assert tokens.find(first) is None
+    other = tokens.find(second)
+    assert other and not other.owner.startswith(revoked.owners)
+    with pytest.raises(ServingError, match="has no token called first"):
+        tokens.revoke("first")
+    with pytest.raises(SettingsError, match="FOCUS_API_TOKENS is set"):
+        Tokens(tokens.file, "[]").revoke("second")
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_nobody_may_while_others_can_write_the_file(tokens: Tokens, mode: int) -> None:
+    token = tokens.create("platform", frozenset())
+    tokens.file.chmod(mode)
+    with pytest.raises(ServingError, match="can be written by others: chmod 600"):
+        tokens.find(token)
+    tokens.file.chmod(0o644)
+    assert tokens.find(token)
+
+
 def test_a_name_is_given_once(tokens: Tokens) -> None:
     tokens.create("platform", frozenset())
     before = tokens.file.read_bytes()
@@ -112,6 +135,7 @@ HASH = "0" * 64
         f'[{{"name": "x", "sha256": "{HASH[1:]}"}}]',
         '[{"name": "x", "sha256": "ü"}]',
         f'[{{"name": "x", "sha256": "{HASH}"}}, {{"name": "x", "sha256": "{HASH}"}}]',
+        f'[{{"name": "x", "sha256": "{HASH}"}}, {{"name": "y", "sha256": "{HASH}"}}]',
         f'[{{"name": "x", "sha256": "{HASH}", "billing_account": ["acme"]}}]',
     ],
 )

@@ -1,6 +1,7 @@
 """An export of the API holds what `make export` writes of the same rows."""
 
 import asyncio
+import csv
 import json
 import shutil
 import sys
@@ -98,3 +99,32 @@ def test_an_export_of_some_holds_those_rows_of_what_dbt_exports(sample: Path) ->
         assert rows == wanted != []
         assert len(rows) < len(exports) / 2
         shutil.rmtree(done)
+
+
+def test_dbt_escapes_formulas_when_asked(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", "", "plain"]
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("create schema focus")
+        for mart in MARTS:
+            warehouse.execute(f"create table focus.{mart} (Name varchar, Cost decimal(38, 18))")
+            warehouse.executemany(f"insert into focus.{mart} values (?, -1)", [[text] for text in texts])
+    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(tmp_path)]
+    for escape in (False, True):
+        said = json.dumps({"format": "csv", "folder": str(tmp_path), "csv_formula_escape": escape})
+        command = [
+            *program,
+            "run-operation",
+            "export",
+            "--args",
+            said,
+            "--target-path",
+            str(tmp_path / "target"),
+        ]
+        done = run(command, FAL_WAREHOUSE=tmp_path / "warehouse.duckdb")
+        assert done.code == 0, done.output
+        for mart in MARTS:
+            with (tmp_path / f"{mart}.csv").open(newline="") as lines:
+                rows = list(csv.DictReader(lines))
+            escaped = {f"'{text}" for text in texts[:7]} | set(texts[7:])
+            assert {row["Name"] for row in rows} == (escaped if escape else set(texts))
+            assert {row["Cost"] for row in rows} == {"-1.0"}

@@ -1,0 +1,41 @@
+"""Answers that are sent in pieces."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+
+class JsonInPieces(Response):
+    """JSON whose later pieces are made one by one, each when the one before has been sent.
+
+    With later pieces the answer has no Content-Length: it is chunked.
+    """
+
+    media_type = "application/json"
+
+    def __init__(self, first: bytes, later: Sequence[Callable[[], Awaitable[bytes]]] = ()) -> None:
+        super().__init__(first)
+        self.later = later
+        if later:
+            del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer. It ends early if the client closes the connection."""
+        work = scope["work"]
+        work.count_unsent(len(self.body))
+        if not self.later:
+            return await super().__call__(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        self.body = b""
+        for make in self.later:
+            try:
+                piece = await make()
+            except ClientDisconnect:
+                return None
+            work.count_unsent(len(piece))
+            is_last = make is self.later[-1]
+            await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+        return None
