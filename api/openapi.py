@@ -17,7 +17,9 @@ DESCRIPTION = (
     "A field that is null is absent, and so is nextPageToken on the last page. Numbers are exact decimals "
     "with a decimal point, date-times are UTC. A walk through pages stays in the publication that it began "
     "in. Lists also take columns=BilledCost,Tags: these fields alone. This parameter is not declared below, "
-    "since its records lack fields that are required otherwise. All operations need a token; GET /health, at "
+    "since its records lack fields that are required otherwise. An export also takes csvFormulaEscape: true "
+    "puts an apostrophe before texts of a CSV that a spreadsheet would take for formulas. "
+    "All operations need a token; GET /health, at "
     "the root of the server, needs none."
 )
 FIELDS = "Records have the fields of that API, and all other columns of the marts."
@@ -159,11 +161,7 @@ def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
                 "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema, standard_fields),
             }
             | SCHEMAS
-            | (
-                {}
-                if standard_fields
-                else {"ColumnDefinition": OWN_COLUMN, "ExportRequest": OWN_EXPORT_REQUEST}
-            ),
+            | ({} if standard_fields else {"ColumnDefinition": OWN_COLUMN}),
         },
     }
 
@@ -356,18 +354,6 @@ OWN_COLUMN: Json = {
     },
     "required": [*COLUMN_DEFINITION, "dataset"],
 }
-OWN_EXPORT_REQUEST: Json = SCHEMAS["ExportRequest"] | {
-    "properties": SCHEMAS["ExportRequest"]["properties"]
-    | {
-        "csvFormulaEscape": {
-            "type": "boolean",
-            "default": False,
-            "description": "Whether an apostrophe precedes texts of a CSV that a spreadsheet would take for "
-            "formulas: those that begin with = + - @, tab, CR or LF.",
-        }
-    }
-}
-
 # ------------------------------------------------------------------------------------------------- the page
 
 STYLE = """
