@@ -65,7 +65,7 @@ judged as (
             when
                 commitments.contract_commitment_cost >= 1000000000000000
                 or commitments.contract_commitment_quantity >= 1000000000000000
-                then 'it commits to 10^15 or more, which forecasts cannot multiply: correct it, or count in a larger unit'
+                then 'it commits to 10^15 or more, beyond what forecasts can multiply: use a larger unit'
             when
                 commitments.payment = 'prepaid'
                 and commitments.purchase_cost <> commitments.contract_commitment_cost

@@ -1,7 +1,7 @@
 -- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice
--- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage covered by
--- one that it bills at less than nothing or above its cost, purchases and commitments without a counterpart or of another
--- amount, and purchases of an estimate, which count beside those that commitments make.
+-- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage covered
+-- by one that it bills at less than nothing or above its cost, purchases and commitments without a counterpart or of
+-- another amount, and purchases of an estimate, which count beside those that commitments make.
 {{ config(severity='warn') }}
 
 with
@@ -151,10 +151,8 @@ estimated_purchases as (
         'an estimate holds a purchase, and credits that are not invoiced make their own: one of them is too many'
             as finding
     from {{ ref('int_charges__by_precedence') }} as charges
-    where
-        charges.x_ChargeSource = 'estimate'
-        and charges.ChargeCategory = 'Purchase'
-        and exists (select 1 from commitments where charges.x_Account = commitments.account)
+    inner join (select distinct account from commitments) as accounts on charges.x_Account = accounts.account
+    where charges.x_ChargeSource = 'estimate' and charges.ChargeCategory = 'Purchase'
 
 ),
 
