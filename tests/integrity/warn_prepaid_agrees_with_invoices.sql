@@ -142,6 +142,12 @@ commitment_findings as (
 
 ),
 
+accounts_with_credits as (
+
+    select distinct account from commitments
+
+),
+
 estimated_purchases as (
 
     select
@@ -151,7 +157,7 @@ estimated_purchases as (
         'an estimate holds a purchase, and credits that are not invoiced make their own: one of them is too many'
             as finding
     from {{ ref('int_charges__by_precedence') }} as charges
-    inner join (select distinct account from commitments) as accounts on charges.x_Account = accounts.account
+    inner join accounts_with_credits on charges.x_Account = accounts_with_credits.account
     where charges.x_ChargeSource = 'estimate' and charges.ChargeCategory = 'Purchase'
 
 ),
