@@ -73,9 +73,10 @@ class Gate:
         except ServingError:
             return None
 
-    def take_rows(self, caller: Caller, rows: int) -> None:
-        """Count the rows of a page before it is read. ApiError 429."""
+    def take_rows(self, caller: Caller, rows: int) -> int:
+        """Count the rows of a page before it is read; returns how many, at most the limit. ApiError 429."""
         self.take(self.rows, caller.sha256, rows, "records")
+        return min(rows, self.rows.limit.amount)
 
     def put_back_rows(self, caller: Caller, rows: int) -> None:
         """Count rows no longer that a page did not have."""

@@ -173,13 +173,13 @@ class Service:
         if request.method == "HEAD":
             size = 0
         read = 0
-        self.gate.take_rows(caller, size)
+        taken = self.gate.take_rows(caller, size)
         try:
             read, first, later = await self.read(
                 request, self.records, dataset, asked, size, caller, self.is_standard(request)
             )
         finally:
-            self.gate.put_back_rows(caller, size - read)
+            self.gate.put_back_rows(caller, max(taken - read, 0))
         if request.method == "HEAD":
             return JsonInPieces(b"", [no_more])
         return JsonInPieces(first, [partial(self.read, request, piece) for piece in later])

@@ -26,8 +26,8 @@ class Compression(GZipMiddleware):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Starlette looks for the word gzip alone, which stands in gzip;q=0, too."""
         if scope["type"] == "http" and REFUSAL.search(Headers(scope=scope).get("Accept-Encoding", "")):
-            headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-            scope = {**scope, "headers": headers}
+            # in place: the router adds the route to this scope, and the access log reads it
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
         if scope["type"] == "http" and "gzip" in Headers(scope=scope).get("Accept-Encoding", ""):
             await Responder(self, self.limiter)(scope, receive, send)
         else:

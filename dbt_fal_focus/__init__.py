@@ -60,9 +60,9 @@ def restrict_new_log(log: Path, umask: int) -> None:
 def check_landing_folder(name: str, project: Path) -> None:
     """Raise ValueError unless the landing folder can be read; an empty name means the sample of the project.
 
-    A URL, which Spark reads, is left to Spark.
+    A URL or another Hadoop path with a scheme, such as dbfs:/mnt/landing, is left to Spark.
     """
-    if "://" in name:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", name):
         return
     folder = Path(name) if name else project / "sample"
     setting = f"FAL_LANDING_DIR is {name}" if name else f"FAL_LANDING_DIR is not set, which means {folder}"

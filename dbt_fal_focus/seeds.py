@@ -1,5 +1,6 @@
 """Checks of seed files, which spreadsheets change: encoding, separator, quotes, columns and numbers."""
 
+import codecs
 import csv
 import io
 import re
@@ -47,10 +48,11 @@ def check_seed(name: str, content: bytes, types: Mapping[str, str]) -> None:
 
 def decode(name: str, content: bytes) -> str:
     """The text of a file, without a byte order mark."""
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
-        *rows, line = content[: error.start].decode("utf-8-sig").split("\n")
+        *rows, line = content[: error.start].decode().split("\n")
         column = column_name(next(csv.reader(rows), []), next(csv.reader([line]), []) or [""])
         raise ValueError(
             f"{name}, row {len(rows) + 1}, column {column}: byte 0x{content[error.start]:02x} is not UTF-8;"

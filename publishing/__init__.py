@@ -76,17 +76,19 @@ def charges_by_account(warehouse: duckdb.DuckDBPyConnection, relation: str) -> d
         return dict(cursor.execute(query).fetchall())
 
 
-def published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """How many charges each account has in the publication of a folder; empty if there is no readable one."""
+def published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int] | None:
+    """How many charges each account has in the publication of a folder; None if it cannot be read."""
+    if not (folder / DATABASE).exists():
+        return {}
     with warehouse.cursor() as cursor:
         try:
             cursor.execute(f"attach {text(folder / DATABASE)} as fal_published (read_only)")
         except duckdb.Error:
-            return {}
+            return None
         try:
             return charges_by_account(cursor, "fal_published.focus.cost_and_usage")
         except duckdb.Error:
-            return {}
+            return None
         finally:
             cursor.execute("detach fal_published")
 

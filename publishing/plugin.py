@@ -48,10 +48,10 @@ class Plugin(BasePlugin):
                 )
             before = published_charges(self.warehouse, folder)
             after = charges_by_account(self.warehouse, config["marts"][CHARGES])
-            if before and not after and not config["may_be_empty"]:
+            if before != {} and not after and not config["may_be_empty"]:
+                state = "cannot be read" if before is None else f"has charges ({sum(before.values()):,})"
                 raise OSError(
-                    "the landing zone has no loads, and the publication has charges"
-                    f" ({sum(before.values()):,}); correct FAL_LANDING_DIR,"
+                    f"the landing zone has no loads, and the publication {state}; correct FAL_LANDING_DIR,"
                     " or add --vars 'fal_publish_empty: true' to replace it"
                 )
             descriptions = {
@@ -66,7 +66,7 @@ class Plugin(BasePlugin):
                 config["publication_id"],
                 descriptions,
             )
-            lost = [f"{account} ({rows:,})" for account, rows in before.items() if account not in after]
+            lost = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
             if lost:
                 config["warning"] = (
                     f"The publication in {folder} had charges of accounts that this one lacks:"

@@ -108,8 +108,17 @@ def test_a_token_may_read_so_many_records(tmp_path: Path) -> None:
         refused = api.get("/cost-and-usage", params={"pageSize": "1"})
         assert error(refused)["code"] == "rate_limited"
         assert 0 < int(refused.headers["retry-after"]) <= 24
-        assert [other.get("/cost-and-usage").status_code for _ in range(9)] == [200] * 9  # of 2 records each
+        few = [other.get("/cost-and-usage", params={"pageSize": "100"}) for _ in range(9)]
+        assert [page.status_code for page in few] == [200] * 9  # of 2 records each
         assert api.head("/cost-and-usage").status_code == 200
+
+
+def test_a_page_larger_than_the_limit_of_records_uses_up_the_limit(tmp_path: Path) -> None:
+    publish_small(tmp_path / "published")
+    limited = serving(tmp_path / "published", tmp_path, row_rate_limit=RateLimit(2, 3600))
+    with limited as served, served.client() as api:
+        pages = [api.get("/cost-and-usage", params={"pageSize": "100"}).status_code for _ in range(3)]
+        assert pages == [200, 429, 429]
 
 
 def test_requests_without_a_valid_token_count_together(tmp_path: Path) -> None:

@@ -47,6 +47,10 @@ def test_a_good_seed_passes_however_it_is_written(content: str | bytes) -> None:
             'row 3, column account: byte 0xe9 is not UTF-8; save the file as "CSV UTF-8"',
         ),
         (
+            b"\xef\xbb\xbf" + HEADER.encode() + "acme,1,1,true\nAnd\xe9,2,2,true\n".encode("latin-1"),
+            'row 3, column account: byte 0xe9 is not UTF-8; save the file as "CSV UTF-8"',
+        ),
+        (
             HEADER.encode("utf-16"),
             'row 1, column 1: byte 0xff is not UTF-8; save the file as "CSV UTF-8"',
         ),

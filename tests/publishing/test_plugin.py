@@ -95,6 +95,14 @@ def test_a_publication_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
     assert published(tmp_path / "w.duckdb", folder) == {}
 
 
+def test_a_publication_that_cannot_be_read_is_not_replaced_by_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "fal_focus.duckdb").write_text("no database")
+    assert "the publication cannot be read" in published(tmp_path / "w.duckdb", folder, "")["failure"]
+    assert (folder / "fal_focus.duckdb").read_text() == "no database"
+
+
 def open_error(path: Path) -> str:
     """The error of a warehouse that cannot be opened."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(path))
