@@ -16,7 +16,10 @@ def make_run(folder: Path) -> str:
     copy_project(folder / "project")
     venv = Path(sys.executable).parent.parent
     installed = f"{venv}/.installed"
-    done = run(["make", "run", f"VENV={venv}", f"--old-file={installed}"], cwd=folder / "project")
+    done = run(
+        ["make", "--no-print-directory", "run", f"VENV={venv}", f"--old-file={installed}"],
+        cwd=folder / "project",
+    )
     assert done.code == 0, done.output
     return done.output
 

@@ -32,8 +32,9 @@ SHOWN = 3
 
 CHARGES = """
     select
-        x_Account, x_ChargeId, x_ChargeSource, ChargePeriodStart, ChargePeriodEnd, EffectiveCost, BilledCost,
-        BillingPeriodStart, x_ChargeStatus, ChargeCategory, ChargeClass,
+        x_Account, x_ChargeId, x_ChargeSource,
+        timezone('UTC', ChargePeriodStart), timezone('UTC', ChargePeriodEnd), EffectiveCost, BilledCost,
+        timezone('UTC', BillingPeriodStart), x_ChargeStatus, ChargeCategory, ChargeClass,
         case when x_ChargeSource in ('invoice', 'estimate') then ChargeDescription end, InvoiceId,
         coalesce(ResourceId, SkuId), PricingUnit, ContractedUnitPrice, PricingQuantity, x_AuthMethod,
         ContractApplied,
