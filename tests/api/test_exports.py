@@ -432,7 +432,7 @@ def test_so_many_jobs_are_run_at_once_and_the_others_wait(
             created = [exports.create(request, OWNER, None, published) for request in different(5)]
             ids = [job.job_id for job in created]
             assert {job.status for job in created} == {"Pending"}
-            await until(lambda: recorded(tmp_path, ids[1]).status == "Processing")
+            await until(lambda: {now(exports, job_id).status for job_id in ids[:2]} == {"Processing"})
             wanted = ["Processing"] * 2 + ["Pending"] * 3
             assert [now(exports, job_id).status for job_id in ids] == wanted
             assert [recorded(tmp_path, job_id).status for job_id in ids] == wanted
