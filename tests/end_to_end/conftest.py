@@ -60,12 +60,12 @@ class Warehouse:
         return self.value(query) or Decimal(0)
 
 
-def copy_project(folder: Path) -> None:
-    """Copy the project as a fresh clone has it, to run it there or to edit it."""
+def copy_project(folder: Path, checkout: Path = ROOT) -> None:
+    """Copy a checkout of the project as a fresh clone has it, to run it there or to edit it."""
     ignored = shutil.ignore_patterns(
         ".venv", ".git", "target", "logs", "landing", "published", "export", "*.duckdb", "__pycache__"
     )
-    shutil.copytree(ROOT, folder, ignore=ignored)
+    shutil.copytree(checkout, folder, ignore=ignored)
 
 
 def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:

@@ -1,0 +1,129 @@
+"""Compare every mart of two checkouts: `python -m tests.end_to_end.compare CHECKOUT [--target spark]`.
+
+Builds the same landing zones with this checkout and with another one: the sample, 40 days with every oddity,
+and random landing zones with their commitments. Prints the rows and the column types that differ, and exits
+with 1 if any do.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from tests.end_to_end.conftest import ROOT, Warehouse, copy_project, run
+from tests.end_to_end.random_zones import random_zone, write_account, write_seeds
+from tests.end_to_end.test_bill import DAYS, FIRST_DAY, KEY, Bill
+from tests.fal_server.server import FalServer
+from tests.fal_server.world import World
+
+DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
+COMPARED = "table_schema in ('focus', 'finops', 'api') or table_name like 'base_fal__typed_%'"
+# records of equal keys are numbered in the order in which the engine stored them
+NOT_COMPARED = {"api.cost_and_usage_records": ("record_number",)}
+SHOWN = 3
+ZONES = 12
+
+
+def forty_days(landing: Path) -> None:
+    """The landing zone of the end-to-end tests, with fewer events a day."""
+    world = World(
+        seed=11, accounts={"acme": KEY}, first_day=FIRST_DAY, days=DAYS, events_per_day=800, oddities=True
+    )
+    with FalServer(world) as server:
+        Bill(world, server, landing, Warehouse(landing, ""), Warehouse).load_all()
+
+
+def build(checkout: Path, target: str, landing: Path, folder: Path) -> None:
+    """dbt build of a landing zone with the models of a checkout, into a folder."""
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    where = ("--project-dir", str(checkout), "--profiles-dir", str(checkout), "--target", target)
+    kept = ("--target-path", str(folder / "target"), "--log-path", str(folder / "target"))
+    done = run(
+        [dbt, "--no-use-colors", "build", *where, *kept, *DATA_ONLY],
+        cwd=checkout,
+        FAL_LANDING_DIR=landing,
+        FAL_WAREHOUSE=folder / "warehouse.duckdb",
+        FAL_PUBLISH_DIR=folder / "published",
+        FAL_SPARK_WAREHOUSE=folder / "spark",
+        PYTHONPATH=checkout,
+    )
+    if done.code:
+        sys.exit(done.output)
+
+
+def relations(target: str, folder: Path, database: str) -> dict[str, str]:
+    """What to select from, by the name of each mart and typed feed. Views leave no files on Spark."""
+    if target == "spark":
+        tables = [table for table in (folder / "spark").glob("*.db/*") if any(table.rglob("*.parquet"))]
+        files = "read_parquet('{}/**/*.parquet', hive_partitioning = true)"
+        return {
+            f"{table.parent.stem}.{table.name}": files.format(table)
+            for table in tables
+            if table.parent.stem in ("focus", "finops") or table.name.startswith("base_fal__typed_")
+        }
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
+        tables = connection.execute(
+            f"select table_schema, table_name from information_schema.tables where {COMPARED}"
+        ).fetchall()
+    return {f"{schema}.{table}": f'{database}.{schema}."{table}"' for schema, table in tables}
+
+
+def differences(target: str, before: Path, after: Path) -> Iterator[str]:
+    """A line for each mart, column type or row that one of two builds alone has."""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        if target == "duckdb":
+            for name, folder in (("before", before), ("after", after)):
+                connection.execute(f"attach '{folder / 'warehouse.duckdb'}' as {name} (read_only)")
+        old, new = relations(target, before, "before"), relations(target, after, "after")
+        yield from (f"{name}: in one checkout alone" for name in sorted(set(old) ^ set(new)))
+        for name in sorted(set(old) & set(new)):
+            types = [connection.execute(f"describe from {one[name]}").fetchall() for one in (old, new)]
+            columns = [[column[:2] for column in described] for described in types]
+            if columns[0] != columns[1]:
+                yield f"{name}: columns {columns[0]} became {columns[1]}"
+                continue
+            left_out = NOT_COMPARED.get(name, ())
+            compared = ", ".join(f'"{column}"' for column, _ in columns[0] if column not in left_out)
+            for mark, one, other in (("-", old, new), ("+", new, old)):
+                rows = connection.execute(
+                    f"select {compared} from {one[name]} except all select {compared} from {other[name]}"
+                ).fetchall()
+                yield from (f"{mark} {name}: {row}" for row in rows[:SHOWN])
+                if len(rows) > SHOWN:
+                    yield f"{mark} {name}: and {len(rows) - SHOWN} more rows"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.end_to_end.compare", description=__doc__)
+    parser.add_argument("checkout", type=Path, help="the folder of the other checkout")
+    parser.add_argument("--target", choices=("duckdb", "spark"), default="duckdb", help="the engine")
+    arguments = parser.parse_args()
+    has_differences = False
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        accounts = [account for number in range(ZONES) for account in random_zone(str(number)).accounts]
+        landings = {"the sample": ROOT / "sample"}
+        landings |= {zone: folder / zone / "landing" for zone in ("40 days", "random zones")}
+        forty_days(landings["40 days"])
+        for account in accounts:
+            write_account(landings["random zones"], account)
+        checkouts = {"before": arguments.checkout, "after": ROOT}
+        for label, checkout in checkouts.items():
+            copy_project(folder / label, checkout)
+            write_seeds(folder / label / "seeds", accounts)
+        for zone, landing in landings.items():
+            for label, checkout in checkouts.items():
+                project = folder / label if zone == "random zones" else checkout
+                build(project, arguments.target, landing, folder / f"{zone} {label}")
+            found = list(differences(arguments.target, folder / f"{zone} before", folder / f"{zone} after"))
+            print(f"{zone}: {len(found) or 'no'} differences", *found, sep="\n", flush=True)
+            has_differences |= bool(found)
+    sys.exit(has_differences)
+
+
+if __name__ == "__main__":
+    main()
