@@ -1,4 +1,4 @@
-"""The file of an export: rows of a publication, written as macros/export.sql writes them."""
+"""The file of an export: rows of a publication, written as macros/operations/export.sql writes them."""
 
 import zipfile
 from collections.abc import Callable
@@ -127,7 +127,7 @@ def write_rows(
 
 
 def exported(name: str, data_type: str, request: ExportRequest) -> str:
-    """A column as a file wants it: what macros/export.sql says."""
+    """A column as a file wants it: what macros/operations/export.sql says."""
     file_format = request.format
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":

@@ -1,4 +1,4 @@
-"""Publishing as a dbt-duckdb plugin, called by macros/publish.sql; it also opens the warehouse."""
+"""Publishing as a dbt-duckdb plugin, called by macros/building/publish.sql; it also opens the warehouse."""
 
 import re
 from pathlib import Path
