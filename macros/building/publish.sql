@@ -58,7 +58,7 @@
         'views': views,
         'descriptions': published_descriptions(marts, views),
         'publication_id': invocation_id,
-        'may_be_empty': var('fal_publish_empty') or landed_loads().values() | sum > 0,
+        'may_be_empty': var('fal_publish_empty') or latest_loads() | length > 0,
     } %}
     {% if folder %}
         {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}

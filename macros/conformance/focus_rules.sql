@@ -183,40 +183,6 @@
     end
 {%- endmacro %}
 
-{# whether the rows of a relation that are among others, with the key that is there, all have one and the same value #}
-{% macro has_one_value(value, key, relation, among) -%}
-    {{ return(adapter.dispatch('has_one_value')(value, key, relation, among)) }}
-{%- endmacro %}
-
-{# no window: it would hold all rows in memory, with every column a rule looks at #}
-{% macro duckdb__has_one_value(value, key, relation, among) -%}
-    {{ key }} not in (
-        select {{ key }}
-        from {{ relation }}
-        where {{ key }} is not null and {{ among }}
-        group by {{ key }}
-        having min({{ value }}) <> max({{ value }}) or count({{ value }}) <> count(*)
-    )
-{%- endmacro %}
-
-{# Spark has subqueries in filters alone #}
-{% macro spark__has_one_value(value, key, relation, among) -%}
-    min({{ value }}) over (partition by {{ key }}, {{ among }}) = max({{ value }}) over (partition by {{ key }}, {{ among }})
-    and count({{ value }}) over (partition by {{ key }}, {{ among }}) = count(*) over (partition by {{ key }}, {{ among }})
-{%- endmacro %}
-
-{# whether a text is one of these: boolean, null for null #}
-{% macro is_one_of(value, texts) -%}{{ return(adapter.dispatch('is_one_of')(value, texts | list)) }}{%- endmacro %}
-
-{# no IN: one of more than a few values is planned as a join with them, and a scan of the rules has a hundred #}
-{% macro duckdb__is_one_of(value, texts) -%}
-    {%- set patterns = [] -%}
-    {%- for text in texts %}{% do patterns.append(modules.re.escape(text)) %}{% endfor -%}
-    regexp_full_match({{ value }}, {{ sql_text(patterns | join('|')) }})
-{%- endmacro %}
-
-{% macro default__is_one_of(value, texts) -%} {{ value }} in ({{ sql_texts(texts) }}) {%- endmacro %}
-
 {% macro focus_columns_as_text(columns) -%}
     {%- for column in columns -%} cast({{ column }} as {{ dbt.type_string() }}), {% endfor -%} null
 {%- endmacro %}

@@ -1,4 +1,9 @@
-{# dbt-spark's session makes the text None of an empty cell and does not escape quotes: rows are written as literals instead #}
+{# Overrides of macros of dbt-spark. #}
+
+{#
+    Inserts the rows of a seed as literals. A session of dbt-spark turns an empty cell into the text None, and does
+    not escape quotes.
+#}
 {% macro spark__load_csv_rows(model, agate_table) %}
     {% set types = model['config']['column_types'] %}
     {% set loaded = [] %}
@@ -20,3 +25,8 @@
     {% endfor %}
     {{ return(loaded | first | default('-- no rows')) }}
 {% endmacro %}
+
+{# Escapes backslashes in the texts of unit tests, which Spark reads as escapes. #}
+{% macro spark__escape_single_quotes(expression) -%}
+    {{ expression | replace("\\", "\\\\") | replace("'", "\\'") }}
+{%- endmacro %}
