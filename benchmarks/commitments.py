@@ -24,7 +24,7 @@ from tests.end_to_end.test_commitments import MODELS
 ROOT = Path(__file__).parents[1]
 
 CHARGES = """
-    insert into intermediate.int_charges__by_precedence
+    insert into intermediate.int_charges__counted
     select
         printf('c%09d', n),
         'acme',
@@ -71,7 +71,7 @@ COMMITMENTS = """
 def copy_charges(connection: duckdb.DuckDBPyConnection) -> float:
     """Copy all charges into a table and drop it: seconds of the copy."""
     began = time.perf_counter()
-    connection.execute("create table copied as from intermediate.int_charges__by_precedence")
+    connection.execute("create table copied as from intermediate.int_charges__counted")
     copying = time.perf_counter() - began
     connection.execute("drop table copied")
     return copying
@@ -93,7 +93,7 @@ def main() -> int:
             connection.execute(CHARGES, [options.charges])
             connection.execute(COMMITMENTS, [options.commitments])
             connection.execute(
-                "insert into intermediate.int_accounts__known values ('acme', 'acme', null, 'Account')"
+                "insert into intermediate.int_accounts__named values ('acme', 'acme', null, 'Account')"
             )
             connection.execute(
                 "insert into staging.stg_fal__landed_files select 'acme', null, true,"
@@ -109,7 +109,7 @@ def main() -> int:
             print(f"{result['execution_time']:7.2f} s  {result['unique_id'].rpartition('.')[2]}")
         spent = sum(result["execution_time"] for result in results)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
-            query = "select count(*) from intermediate.int_charges__commitments_applied"
+            query = "select count(*) from intermediate.int_usage__commitments_applied"
             (applied,) = connection.execute(query).fetchone() or (0,)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
         print(

@@ -15,7 +15,7 @@ from tests.end_to_end.landing_zone import event, page, write_events
 
 Dbt = Callable[..., Warehouse]
 
-EVENTS = "+int_charges__of_event_days"
+EVENTS = "+int_billing_event_usage__priced"
 BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
 FIRST_DAY = date(2026, 1, 1)
 
@@ -60,7 +60,7 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
         built = dbt(warehouse, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
         return built.rows(
             "select strftime(charge_date, '%d'), sum(cost_usd) * 1000000000"
-            " from intermediate.int_charges__of_event_days group by all order by all"
+            " from intermediate.int_billing_event_usage__priced group by all order by all"
         )
 
     first = write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"), at("2026-01-01", "b"))])
@@ -144,7 +144,7 @@ def test_another_charge_grain_makes_all_charges_anew(tmp_path: Path, dbt: Dbt) -
         event("a", timestamp='"2026-01-05T01:00:00Z"'), event("b", timestamp='"2026-01-05T02:00:00Z"')
     )
     write_events(landing, "acme", "2026-01-05", [two_hours])
-    query = "select count(*) from intermediate.int_charges__of_event_days"
+    query = "select count(*) from intermediate.int_billing_event_usage__priced"
     for grain, charges in (("day", 1), ("hour", 2), ("day", 1)):
         arguments = ("--select", EVENTS, "--vars", f"fal_charge_grain: {grain}")
         assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
@@ -158,13 +158,13 @@ def test_a_table_that_another_version_made_with_other_columns_or_types_is_made_a
     select = ("run", "--select", EVENTS)
     dbt(path, *select, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("alter table intermediate.int_charges__of_event_days drop column event_count")
+        connection.execute("alter table intermediate.int_billing_event_usage__priced drop column event_count")
         connection.execute("alter table staging.stg_fal__billing_event_days add column other integer")
         connection.execute(
             "alter table staging.base_fal__typed_billing_events alter billed_at type timestamptz"
         )
     built = dbt(path, *select, FAL_LANDING_DIR=landing)
-    assert built.value("select event_count from intermediate.int_charges__of_event_days") == 1
+    assert built.value("select event_count from intermediate.int_billing_event_usage__priced") == 1
     assert "other" not in [name for name, *_ in built.rows("describe staging.stg_fal__billing_event_days")]
     assert (
         built.value("select distinct typeof(billed_at) from staging.base_fal__typed_billing_events")
@@ -181,7 +181,7 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     # what the build that is to come finds there, and has no reason to compute again, is wrong
     with duckdb.connect(str(path)) as connection:
         wrong = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd + 1 where charge_date = "
+            "update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd + 1 where charge_date = "
         )
         connection.execute(wrong + "'2026-01-02'")
     # only tests of what is built here: the marts are not
@@ -195,7 +195,7 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
         dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
         right = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd - 1 where charge_date = "
+            "update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd - 1 where charge_date = "
         )
         connection.execute(right + "'2026-01-02'")
         # a day that passed is asked about by dbt test alone
