@@ -402,10 +402,12 @@ def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
     """
     stamps = {stamp: entry for entry in partition_folder.iterdir() if (stamp := stamp_of(entry))}
     last = max(stamps, default=None)
-    try:
-        stamp = max(fetched_at, last + timedelta(microseconds=1)) if last else fetched_at
-    except OverflowError:
-        raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
+    stamp = fetched_at
+    if last is not None:
+        try:
+            stamp = max(stamp, last + timedelta(microseconds=1))
+        except OverflowError:
+            raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
     return f"{stamp.strftime(STAMP)}-{secrets.token_hex(3)}"
 
 

@@ -118,7 +118,7 @@ def commands(landing_dir: Path, findings: Iterable[Finding]) -> list[str]:
 
 
 def _findings(load: LandedLoad) -> list[Finding]:
-    what_to_do, options = "load it again", ()
+    what_to_do, options = "load it again", tuple[str, ...]()
     try:
         manifest = read_manifest(load.folder, Manifest)
         fetched_at = read_manifest(load.folder, Latest).fetched_at
