@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from api.export_files import ExportRequest, open_publication, publication_id_of, write_export
 from loaders import clock
-from loaders.files import folders_in, remove_folder, sync_folder, write_durably
+from loaders.files import list_folders, remove_folder, sync_folder, write_durably
 
 RECORD = "job.json"
 JOBS = "jobs"
@@ -237,7 +237,7 @@ class Exports:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = hold(self._folder)
         jobs = []
-        for folder in folders_in(self._folder):
+        for folder in list_folders(self._folder):
             if job := read_record(folder):
                 jobs.append(job)
             else:
@@ -442,7 +442,7 @@ class Exports:
 
 def remove_exports(folder: Path, owners: str) -> None:
     """Remove the jobs in a server's folder whose owners begin with a text, even while the server runs."""
-    for job_folder in folders_in(folder / JOBS):
+    for job_folder in list_folders(folder / JOBS):
         job = read_record(job_folder)
         if job and job.owner.startswith(owners):
             remove_folder(job_folder)

@@ -66,7 +66,7 @@ class Http:
             self.mine.connection.close()  # it is opened again
         self.mine.connection.request("GET", path, headers=self.headers)
         response = self.mine.connection.getresponse()
-        body = response.read()
+        body: bytes = response.read()
         self.mine.asked_at = time.monotonic()
         if response.status != 200:
             raise SystemExit(f"{path} was answered with {response.status}: {body[:200]!r}")
@@ -246,8 +246,8 @@ def compare(peers: dict[str, Api | Roapi | Bare], options: argparse.Namespace) -
         for name, peer in peers.items():
             for is_filtered in late:
                 for behind in (0, late[is_filtered]):
-                    took = timed(partial(peer.page, is_filtered, behind))
-                    times.setdefault((name, is_filtered, behind), []).append(took)
+                    seconds = timed(partial(peer.page, is_filtered, behind))
+                    times.setdefault((name, is_filtered, behind), []).append(seconds)
     for (name, is_filtered, behind), took in times.items():
         what = f"{'filtered ' if is_filtered else ''}page {behind // PAGE + 1:,}"
         p50, p99 = median(took), quantiles(took, n=100, method="inclusive")[98]

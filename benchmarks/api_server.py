@@ -139,4 +139,4 @@ def free_port() -> int:
     """A port of this machine that nobody listens at now."""
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
+        return int(tried.getsockname()[1])

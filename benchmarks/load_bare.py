@@ -6,6 +6,7 @@ Nothing is looked at but the cursor, and that with msgspec: json would take as l
 """
 
 import sys
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -21,14 +22,15 @@ class Page(msgspec.Struct):
 def main() -> int:
     """Save every page of a window of billing events, as httpx hands it over."""
     url, start, end, folder = sys.argv[1:]
-    params = {"start": start, "end": end, "limit": 10_000, "expand": "auth_method"}
-    number, cursor = 0, ""
+    params: dict[str, str | int] = {"start": start, "end": end, "limit": 10_000, "expand": "auth_method"}
     with httpx.Client(headers={"Authorization": "Key benchmark"}) as client:
-        while cursor is not None:
+        for number in count(1):
             body = client.get(f"{url}/models/billing-events", params=params).content
-            number += 1
             Path(folder, f"page-{number:05}.json").write_bytes(body)
-            cursor = params["cursor"] = msgspec.json.decode(body, type=Page).next_cursor
+            cursor = msgspec.json.decode(body, type=Page).next_cursor
+            if cursor is None:
+                break
+            params["cursor"] = cursor
     return 0
 
 

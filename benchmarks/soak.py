@@ -15,10 +15,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import httpx
 
@@ -33,7 +34,7 @@ ROWS = 20_000
 PUBLISH_EVERY = 20.0  # seconds
 GROWTH = 50  # MB
 WARM_UP = 5.0  # minutes; growth in a shorter run is reported as a ratio and not judged
-VALID = (
+VALID: tuple[dict[str, str], ...] = (
     {},
     {"pageSize": "1"},
     {"pageSize": "10000"},
@@ -211,7 +212,7 @@ def main() -> int:
     return 0
 
 
-def watch(server: Server, futures: list[Future[object]], until: float) -> list[tuple[float, int]]:
+def watch(server: Server, futures: Sequence[Future[Any]], until: float) -> list[tuple[float, int]]:
     """The server's memory from second to second, until then or until a client has ended early."""
     memory = []
     while time.monotonic() < until and not any(future.done() for future in futures):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dbt.flags import get_flags
-from dbt.plugins import dbtPlugin
+from dbt.plugins.manager import dbtPlugin
 from dbt_common.invocation import get_invocation_id
 
 from dbt_fal_focus.seeds import check_seeds
@@ -28,7 +28,7 @@ class Preflight(dbtPlugin):
 
     def initialize(self) -> None:
         """Raise ValueError with one line; dbt prints it without a traceback."""
-        flags = get_flags()
+        flags = get_flags()  # type: ignore[no-untyped-call]  # dbt does not annotate it
         if self.project_name != PROJECT:
             return
         umask = restrict_new_files()

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
                 case "NodeFinished":
                     bar.advance(task)
                 case "JinjaLogWarning":
-                    print(event.info.msg, flush=True)
+                    print(event.info.msg, flush=True)  # type: ignore[attr-defined]  # dbt's protocol lacks it
 
         result = dbtRunner(callbacks=[show]).invoke(["--quiet", "build", *arguments])
     if result.success:

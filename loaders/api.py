@@ -116,7 +116,8 @@ class FalApi:
         )
         request = described(path, params)
         try:
-            return attempts(self._get_once, path, params, accept, request)
+            taken: T = attempts(self._get_once, path, params, accept, request)
+            return taken
         except PassingError as error:
             tries = attempts.statistics.get("attempt_number", 1)
             if error.unreachable:
@@ -258,9 +259,11 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
 def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """What is wrong with a certificate, if that is behind an error."""
-    while error and not isinstance(error, ssl.SSLCertVerificationError):
+    while error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
         error = error.__context__
-    return error
+    return None
 
 
 def _reason(error: Exception) -> str:
@@ -269,7 +272,7 @@ def _reason(error: Exception) -> str:
 
 def _retry_after(answer: httpx.Response) -> float | None:
     """Seconds that the Retry-After header asks for, given as seconds or as an HTTP date; None without one."""
-    text = answer.headers.get("Retry-After", "").strip()
+    text: str = answer.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -43,6 +43,7 @@ SURROGATES = re.compile(
 )
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 
 
 class Envelope(msgspec.Struct):
@@ -125,11 +126,11 @@ def walk_once(api: FalApi, load: Load) -> bool:
     It goes on where an earlier run stopped. Should fal refuse that, the day begins anew. EndlessError, also
     after MOST_STALE_PAGES, leaves no page behind.
     """
-    watch, cursors = Watch(load.walk.request), []
+    watch, cursors = Watch(load.walk.request), list[str]()
     try:
         for page in kept_pages(load):
             watch.look_at(page)
-            cursors.append(page.next_cursor)
+            cursors += [page.next_cursor] if page.next_cursor else []
         for page in pages(api, load.walk.request, cursors):
             load.add(file_of(len(load.pages) + 1), page.body, page.rows, page.gzipped)
             if page.next_cursor is not None:
@@ -210,13 +211,13 @@ def telling(events: Sequence[T]) -> Iterator[T]:
     return chain(events[:BORDER], events[BORDER:-BORDER:10], events[BORDER:][-BORDER:])
 
 
-class Recent:
+class Recent(Generic[H]):
     """What the events that came last are known by: of REMEMBERED events at least, however many come."""
 
     def __init__(self) -> None:
-        self._sets: deque[set[Hashable]] = deque([set()])
+        self._sets: deque[set[H]] = deque([set()])
 
-    def unseen(self, events: set[Hashable]) -> set[Hashable]:
+    def unseen(self, events: set[H]) -> set[H]:
         """Those of a page's events that are not among them; from now on they are."""
         unseen = events
         for some in self._sets:
@@ -237,7 +238,7 @@ class Watch:
     def __init__(self, request: Params) -> None:
         self.has_repeats = False
         self._request = request
-        self._recent = Recent()
+        self._recent = Recent[int]()
         self._stale_pages = 0
 
     def look_at(self, page: EventPage) -> None:
@@ -255,7 +256,7 @@ class Watch:
 
 def digest_of(load: Load) -> str:
     """A digest of the events of a load, the same in whatever order and however often repeated they come."""
-    recent, count, total = Recent(), 0, 0
+    recent, count, total = Recent[bytes](), 0, 0
     for page in load.pages:
         events = parse_page(load.body(page)).events
         unseen = recent.unseen({blake2b(event, digest_size=16).digest() for event in events})

@@ -38,7 +38,7 @@ class Gunzip:
 
     def __init__(self) -> None:
         self.members = 0
-        self._member = None
+        self._member: zlib_ng._Decompress | None = None
 
     def fed(self, data: bytes) -> Iterator[bytes]:
         """What comes out for more bytes, at most PIECE at once. MalformedBodyError when they are no gzip."""
@@ -50,7 +50,7 @@ class Gunzip:
             while piece is None or len(piece) == PIECE:  # then there may be more of it
                 try:
                     piece = self._member.decompress(data, PIECE)
-                except zlib_ng.error:
+                except zlib_ng.error:  # type: ignore[misc]  # the stub declares an instance
                     raise MalformedBodyError("its gzip encoding is broken") from None
                 yield piece
                 data = self._member.unconsumed_tail

@@ -12,7 +12,14 @@ from loaders import adhoc, billing_events, clock, focus_reports, settings, sync,
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import READ_FOR, LandingZone, Manifest
-from loaders.options import MONTH, WHEN, When, common_options, landed_dir_option, of_accounts_option
+from loaders.options import (
+    When,
+    common_options,
+    landed_dir_option,
+    month_option,
+    of_accounts_option,
+    when_option,
+)
 from loaders.parallel import HOPELESS, Outcome, land_all
 from loaders.progress import count, described, reporting, say, tell, tracked
 
@@ -62,8 +69,8 @@ def cli() -> None:
 
 
 @cli.command("billing-events", epilog=SETTINGS_HELP)
-@click.option("--start", type=WHEN, help="First UTC day to land.")
-@click.option("--end", type=WHEN, help="The day after the last one: the end is exclusive.")
+@when_option("--start", help="First UTC day to land.")
+@when_option("--end", help="The day after the last one: the end is exclusive.")
 @click.option(
     "--page-size",
     type=click.IntRange(min=1),
@@ -130,12 +137,10 @@ def billing_events_command(
     required=True,
     help="What was billed, or live usage.",
 )
-@click.option("--billing-month", type=MONTH, help="invoice: the month it was issued in. Default: this month.")
-@click.option(
-    "--charge-month", type=MONTH, help="invoice: the month of the charges, one before the billing month."
-)
-@click.option("--start", type=WHEN, help="estimate: first UTC day.")
-@click.option("--end", type=WHEN, help="estimate: the day after the last one: the end is exclusive.")
+@month_option("--billing-month", help="invoice: the month it was issued in. Default: this month.")
+@month_option("--charge-month", help="invoice: the month of the charges, one before the billing month.")
+@when_option("--start", help="estimate: first UTC day.")
+@when_option("--end", help="estimate: the day after the last one: the end is exclusive.")
 @click.option(
     "--timezone", help="estimate: time zone of the buckets; another than UTC is ad hoc.  [default: UTC]"
 )
@@ -183,12 +188,12 @@ def focus_report_command(
     if billing_month and charge_month:
         raise click.UsageError("--billing-month and --charge-month mean the same invoice: give one of them.")
     if is_adhoc or timezone not in (None, "UTC") or timeframe not in (None, *focus_reports.LANDED_TIMEFRAMES):
-        given = {
+        given: dict[str, str | None] = {
             "source": source,
             "billing_month": billing_month,
             "charge_month": charge_month,
-            "start": start and start.text,
-            "end": end and end.text,
+            "start": start.text if start else None,
+            "end": end.text if end else None,
             "timezone": timezone,
             "timeframe": timeframe,
             "bound_to_timeframe": None if bound is None else str(bound).lower(),
@@ -216,7 +221,7 @@ def focus_report_command(
 
 
 @cli.command("sync", epilog=SETTINGS_HELP)
-@click.option("--since", type=WHEN, help="First UTC day to look at.  [default: see above]")
+@when_option("--since", help="First UTC day to look at.  [default: see above]")
 @common_options
 def sync_command(since: When | None, account: str, api_url: str, landing_dir: str, concurrency: int) -> int:
     """Land what is missing or may have changed. Run it every day.

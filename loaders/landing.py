@@ -23,8 +23,8 @@ from loaders import clock
 from loaders.body import PIECE
 from loaders.errors import BrokenFileError, LandingError
 from loaders.files import (
-    folders_in,
     is_below,
+    list_folders,
     make_folder_durably,
     remove_folder,
     sync_folder,
@@ -42,7 +42,7 @@ from loaders.work import (
     body_of,
     cut_record,
     hand_on,
-    lock,
+    lock_account,
     make_work_folder,
     read_record,
     take_over,
@@ -154,8 +154,8 @@ class LandingZone:
         work = account_folder(self.folder, account)
         with told_in_one_line(self.folder):
             make_work_folder(work, self.folder)
-            locked = lock(work, account)
-        with locked:
+            held = lock_account(work, account)
+        with held:
             with told_in_one_line(self.folder):
                 own = take_over(work)
             self._work = own
@@ -186,7 +186,9 @@ class LandingZone:
         """The days or months of an account that have a load, in order; those there can't be are none."""
         parent = (self.folder / Partition(feed, account, "", source).folder).parent
         with told_in_one_line(self.folder):
-            landed = [partition_in(self.folder, folder) for folder in folders_in(parent) if loads_of(folder)]
+            landed = [
+                partition_in(self.folder, folder) for folder in list_folders(parent) if loads_of(folder)
+            ]
         return [partition.value for partition in landed if partition]
 
     def prune(self, keep: int, account: str | None = None) -> Pruned:
@@ -200,7 +202,7 @@ class LandingZone:
         with told_in_one_line(self.folder):
             trash = self.folder / WORK / "pruned"
             make_work_folder(trash, self.folder)
-            for unfinished in folders_in(trash):
+            for unfinished in list_folders(trash):
                 remove_folder(unfinished)
             readable_since = (clock.utc_now() - READ_FOR).timestamp()
             for load, successor, is_needed in self._superseded(keep, account):
@@ -402,10 +404,12 @@ def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
     """
     stamps = {stamp: entry for entry in partition_folder.iterdir() if (stamp := stamp_of(entry))}
     last = max(stamps, default=None)
-    try:
-        stamp = max(fetched_at, last + timedelta(microseconds=1)) if last else fetched_at
-    except OverflowError:
-        raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
+    stamp = fetched_at
+    if last is not None:
+        try:
+            stamp = max(stamp, last + timedelta(microseconds=1))
+        except OverflowError:
+            raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
     return f"{stamp.strftime(STAMP)}-{secrets.token_hex(3)}"
 
 
@@ -422,7 +426,7 @@ def loads_of(partition_folder: Path) -> list[Path]:
     """The loads of a partition, oldest first. A folder without a manifest is none, nor is a symbolic link."""
     return [
         folder
-        for folder in folders_in(partition_folder)
+        for folder in list_folders(partition_folder)
         if stamp_of(folder) and (folder / MANIFEST).is_file()
     ]
 

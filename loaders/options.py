@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from loaders import settings
 
 # fal is a company of this century; other years are typing errors
 DAY_OR_TIME = re.compile(r"20\d\d-\d\d-\d\d([T ].+)?")
-A_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
+MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 
 Command = Callable[..., Any]
 
@@ -30,40 +31,26 @@ class When:
         return self.instant.date() if len(self.text) == 10 else None
 
 
-class WhenType(click.ParamType):
-    """YYYY-MM-DD, or an ISO 8601 date-time; without an offset it is UTC."""
-
-    name = "day"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> When:
-        """The value, or a usage error."""
-        if isinstance(value, When):
-            return value
-        text = str(value)
-        try:
-            instant = datetime.fromisoformat(text) if DAY_OR_TIME.fullmatch(text) else None
-        except ValueError:
-            instant = None
-        if instant is None:
-            self.fail(f"{text!r} is no day: write it as YYYY-MM-DD.", param, ctx)
-        return When(text, instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
+def parse_when(text: str) -> When:
+    """Parse YYYY-MM-DD, or an ISO 8601 date-time, which is in UTC unless it has an offset."""
+    try:
+        instant = datetime.fromisoformat(text) if DAY_OR_TIME.fullmatch(text) else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise click.BadParameter(f"{text!r} is not a day: write it as YYYY-MM-DD.")
+    return When(text, instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC))
 
 
-class MonthType(click.ParamType):
-    """YYYY-MM"""
-
-    name = "month"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The value, or a usage error."""
-        text = str(value)
-        if not A_MONTH.fullmatch(text):
-            self.fail(f"{text!r} is no month: write it as YYYY-MM.", param, ctx)
-        return text
+def parse_month(text: str) -> str:
+    """Return a month that is written as YYYY-MM."""
+    if not MONTH.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is not a month: write it as YYYY-MM.")
+    return text
 
 
-WHEN = WhenType()
-MONTH = MonthType()
+when_option = partial(click.option, type=parse_when, metavar="DAY")
+month_option = partial(click.option, type=parse_month, metavar="MONTH")
 
 
 account_option = click.option(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from loaders import clock
 from loaders.landing import Latest
@@ -24,9 +24,7 @@ class Plan:
     def __str__(self) -> str:
         reasons = list(self.days.values())
         counts = ", ".join(
-            f"{reasons.count(reason)} {reason}"
-            for reason in ("missing", "open", "unsettled")
-            if reason in reasons
+            f"{reasons.count(reason)} {reason}" for reason in get_args(Reason) if reason in reasons
         )
         days = "1 day" if len(reasons) == 1 else f"{len(reasons)} days"
         return f"{days}: {counts or 'all settled'}; invoices: {', '.join(self.invoices) or 'none'}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from loaders import billing_events, clock, focus_reports
 from loaders.body import MalformedBodyError
 from loaders.errors import BrokenFileError
-from loaders.files import folders_in
+from loaders.files import list_folders
 from loaders.landing import (
     MANIFEST,
     Latest,
@@ -81,7 +81,7 @@ def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], l
                 findings.append(_unread(landing_dir, folder))
                 continue
             found = []
-            for load in folders_in(folder):
+            for load in list_folders(folder):
                 if stamp_of(load) is None:
                     findings.append(Finding(f"{load} is not named like a load: remove it"))
                 elif (load / MANIFEST).is_file():
@@ -118,7 +118,7 @@ def commands(landing_dir: Path, findings: Iterable[Finding]) -> list[str]:
 
 
 def _findings(load: LandedLoad) -> list[Finding]:
-    what_to_do, options = "load it again", ()
+    what_to_do, options = "load it again", tuple[str, ...]()
     try:
         manifest = read_manifest(load.folder, Manifest)
         fetched_at = read_manifest(load.folder, Latest).fetched_at
@@ -136,9 +136,9 @@ def _findings(load: LandedLoad) -> list[Finding]:
 
 def _partition_folders(landing_dir: Path, account: str | None) -> Iterator[Path]:
     """Every folder where a partition may be; one further up that has no name of ours ends the way down."""
-    for feed in folders_in(landing_dir):
+    for feed in list_folders(landing_dir):
         if feed.name in LEVELS:
-            owners = folders_in(feed) if account is None else [feed / f"account={account}"]
+            owners = list_folders(feed) if account is None else [feed / f"account={account}"]
             yield from _below(LEVELS[feed.name], owners)
         elif account is None and not feed.name.startswith("."):
             yield feed
@@ -149,7 +149,7 @@ def _below(levels: Sequence[str], folders: Iterable[Path]) -> Iterator[Path]:
         if len(levels) == 1 or not re.fullmatch(levels[0], folder.name):
             yield folder
         else:
-            yield from _below(levels[1:], folders_in(folder))
+            yield from _below(levels[1:], list_folders(folder))
 
 
 def _unread(landing_dir: Path, folder: Path) -> Finding:

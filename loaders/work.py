@@ -9,24 +9,23 @@ follows, lies beside the pages while they are in the making. A line is written a
 says when.
 """
 
-import fcntl
 import hashlib
 import io
 import re
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os import getpid
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 
 from loaders import clock
 from loaders.body import PIECE, Gunzip, MalformedBodyError
 from loaders.errors import BrokenFileError, LandingError, LockedError
-from loaders.files import folders_in, is_below, remove_folder
+from loaders.files import is_below, list_folders, lock, remove_folder, replace_file
 
 WORK = ".work"
 LOCK = "lock"
@@ -103,25 +102,25 @@ def make_work_folder(folder: Path, landing_dir: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def lock(work: Path, account: str) -> IO[str]:
-    """Take an account, until the file that this returns is closed. LockedError when a loader has it."""
-    if (work / LOCK).is_symlink():
-        raise LandingError(f"{work / LOCK} is a symbolic link: remove it")
-    file = (work / LOCK).open("a+", errors="replace")
+def lock_account(work: Path, account: str) -> ExitStack:
+    """Lock an account until the returned stack is closed. Raises LockedError if a loader has the lock.
+
+    The file contains who has the lock, for the error message of others.
+    """
+    file = work / LOCK
+    if file.is_symlink():
+        raise LandingError(f"{file} is a symbolic link: remove it")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = lock(file, wait=False)
     except BlockingIOError:
-        file.seek(0)
-        holder = HOLDER.fullmatch(file.read(100))
-        file.close()
+        holder = HOLDER.fullmatch(file.read_text(errors="replace"))
         raise LockedError(
             f"account {account} is being landed by {holder[0] if holder else 'another process'}: "
             "wait until that has ended, or stop it, then run this again"
         ) from None
-    file.truncate(0)
-    file.write(f"process {getpid()} since {clock.seconds_text(clock.utc_now())}")
-    file.flush()
-    return file
+    with held:
+        file.write_text(f"process {getpid()} since {clock.seconds_text(clock.utc_now())}")
+        return held.pop_all()
 
 
 def take_over(work: Path) -> Path:
@@ -134,7 +133,7 @@ def take_over(work: Path) -> Path:
     for entry in work.iterdir():
         if entry.is_symlink():
             entry.unlink()
-    for left in folders_in(work):
+    for left in list_folders(work):
         if own.exists():
             remove_folder(left)
         else:
@@ -169,13 +168,14 @@ def _is_resumable(load: Path) -> bool:
 
 def begin_record(load: Path, walk: Walk) -> None:
     """Write the record of a walk without a page, in one step."""
-    _write_record(load, _line(walk))
+    replace_file(load / RECORD, _line(walk), durable=False)
 
 
 def cut_record(load: Path, count: int) -> None:
     """Leave the walk and its first pages in a record, in one step."""
     lines = (load / RECORD).read_bytes().split(b"\n")
-    _write_record(load, b"".join(line + b"\n" for line in lines[: 1 + count]))
+    content = b"".join(line + b"\n" for line in lines[: 1 + count])
+    replace_file(load / RECORD, content, durable=False)
 
 
 def add_to_record(load: Path, page: Page) -> None:
@@ -233,12 +233,6 @@ def _gunzipped(file: Path, bound: int) -> bytes:
     if not gunzip.is_whole:
         raise BrokenFileError(f"{file} is cut: its gzip ends too early")
     return body.getvalue()
-
-
-def _write_record(load: Path, content: bytes) -> None:
-    new = load / f"{RECORD}.new"
-    new.write_bytes(content)
-    new.rename(load / RECORD)
 
 
 def _line(value: Walk | Kept) -> bytes:

@@ -27,7 +27,7 @@ from tests.loaders.conftest import KEY, Landed
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 
-STEPS = ("mkdir", "rename", "unlink", "rmdir", "fsync", "open")
+STEPS = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "open")
 Happening = Callable[..., Any]  # of the name of a step and what it was called with
 
 
@@ -89,7 +89,7 @@ def disk_full(step: str, *args: object) -> io.BufferedIOBase | None:
     """There is room for nothing. A file can be opened, and what is written to it fails."""
     if step == "open" and args[1] in ("wb", "xb", "ab"):
         return open("/dev/full", "wb")  # noqa: PTH123
-    if step in ("mkdir", "rename", "fsync"):
+    if step in ("mkdir", "rename", "replace", "fsync"):
         raise OSError(ENOSPC, os.strerror(ENOSPC))
     return None
 
