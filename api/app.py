@@ -139,6 +139,7 @@ class Service:
         file = self.exports.download(request.path_params["secret"], request.scope["caller"].owner)
         if file is None or file.name != request.path_params["fileName"] or not file.is_file():
             raise ApiError(404, "not_found", "there is no such download, or it has expired")
+        request.scope["work"].begin_download()
         request.scope["answer"].within = DOWNLOADED_WITHIN
         return Download(file, filename=file.name, media_type=MEDIA_TYPES[file.suffix])
 

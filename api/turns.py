@@ -19,6 +19,7 @@ AT_ONCE = 4  # turns
 AT_ONCE_OF_TOKEN = 2
 REQUESTS = 256  # in progress: waiting, running or being sent
 REQUESTS_OF_TOKEN = 32
+DOWNLOADS_OF_TOKEN = 4  # a download may run for an hour, and counts as a request for as long
 UNSENT = 64 << 20  # bytes
 UNSENT_OF_TOKEN = 16 << 20
 RETRY_AFTER = {"Retry-After": "1"}
@@ -33,6 +34,7 @@ class Turns:
         self.threads = CapacityLimiter(AT_ONCE)
         self.waiting: dict[str, deque[asyncio.Future[None]]] = {}  # by token, the next one first
         self.requests: Counter[str] = Counter()
+        self.downloads: Counter[str] = Counter()
         self.running: Counter[str] = Counter()
         self.unsent: Counter[str] = Counter()
 
@@ -89,6 +91,7 @@ class Work:
     def __init__(self, turns: Turns, token: str, receive: Receive) -> None:
         self.turns, self.token, self.receive = turns, token, receive
         self.unsent = 0
+        self.is_download = False
         self.gone: asyncio.Task[None] | None = None
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
@@ -118,12 +121,22 @@ class Work:
         self.unsent = size
         self.turns.give()
 
+    def begin_download(self) -> None:
+        """Count this request as a running download. ApiError 429 if its token has too many of them."""
+        if self.turns.downloads[self.token] >= DOWNLOADS_OF_TOKEN:
+            message = f"a token may have {DOWNLOADS_OF_TOKEN} running downloads: wait until one has ended"
+            raise ApiError(429, "rate_limited", message, headers=RETRY_AFTER)
+        self.turns.downloads[self.token] += 1
+        self.is_download = True
+
     def end(self) -> None:
         """The request has ended."""
         if self.gone is not None:
             self.gone.cancel()
         self.count_unsent(0)
         lower(self.turns.requests, self.token)
+        if self.is_download:
+            lower(self.turns.downloads, self.token)
 
 
 async def until_gone(receive: Receive) -> None:

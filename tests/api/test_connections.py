@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from api import app, connections, edge
+from api.turns import DOWNLOADS_OF_TOKEN
 from tests.api.serving import MARTS, MORE, publish_small, running, serving
+from tests.api.test_app import error, exported
 
 AT_ONCE = 0.05  # seconds
 
@@ -139,6 +142,32 @@ def test_a_slow_reader_of_a_large_page_is_cut_off(tmp_path: Path, monkeypatch: p
         connection.sendall(f"{head}\r\n".encode())
         time.sleep(2)
         assert not read_to_the_end(connection).endswith(b"0\r\n\r\n")
+
+
+def test_slow_downloads_of_a_token_have_a_bound_and_others_go_on(tmp_path: Path) -> None:
+    publish_many(tmp_path / "published", 10_000)
+    with (
+        serving(tmp_path / "published", tmp_path) as served,
+        served.client() as api,
+        served.limited_to("other", "studio") as other,
+        ExitStack() as open_connections,
+    ):
+        period = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2027-01-01T00:00:00Z"}
+        urls = {client: exported(client, **period)["downloadUrl"] for client in (api, other)}
+        head = f"GET {urlsplit(urls[api]).path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {served.token}\r\n\r\n"
+        slow = [open_connections.enter_context(connected(served.url)) for _ in range(DOWNLOADS_OF_TOKEN)]
+        for connection in slow:
+            connection.sendall(head.encode())
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        refused = api.get(urls[api])
+        assert (refused.status_code, error(refused)["code"]) == (429, "rate_limited")
+        assert refused.headers["retry-after"] == "1"
+        assert "running downloads" in refused.json()["message"]
+        assert api.get("/schema").status_code == other.get(urls[other]).status_code == 200
+        slow[0].close()
+        while (again := api.get(urls[api])).status_code == 429:
+            time.sleep(0.05)
+        assert again.status_code == 200
 
 
 def publish_many(folder: Path, charges: int) -> None:
