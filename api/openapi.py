@@ -86,8 +86,8 @@ ERRORS = {
     413: "The body is too large.",
     415: "The body is not application/json.",
     416: "The file has no such range of bytes.",
-    429: "The token was used too often, read too many records, or has too many requests, downloads or exports; "
-    "Retry-After says in how many seconds to come back.",
+    429: "The token was used too often, read too many records, or has too many requests, downloads or "
+    "exports; Retry-After says in how many seconds to come back.",
     500: "The server failed; its log says why.",
     503: "Nothing is published, the server has too many requests, or it cannot read its tokens or write an "
     "export.",

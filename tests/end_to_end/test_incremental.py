@@ -15,6 +15,9 @@ from tests.end_to_end.landing_zone import event, page, write_events
 
 Dbt = Callable[..., Warehouse]
 
+ADD = """
+    update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd {} where charge_date = '{}'
+"""
 EVENTS = "+int_billing_event_usage__priced"
 BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
 FIRST_DAY = date(2026, 1, 1)
@@ -180,10 +183,7 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
     # what the build that is to come finds there, and has no reason to compute again, is wrong
     with duckdb.connect(str(path)) as connection:
-        wrong = (
-            "update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd + 1 where charge_date = "
-        )
-        connection.execute(wrong + "'2026-01-02'")
+        connection.execute(ADD.format("+ 1", "2026-01-02"))
     # only tests of what is built here: the marts are not
     only = ("--select", EVENTS, "--indirect-selection", "cautious")
     for _ in range(2):
@@ -194,12 +194,9 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        right = (
-            "update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd - 1 where charge_date = "
-        )
-        connection.execute(right + "'2026-01-02'")
+        connection.execute(ADD.format("- 1", "2026-01-02"))
         # a day that passed is asked about by dbt test alone
-        connection.execute(wrong + "'2026-01-01'")
+        connection.execute(ADD.format("+ 1", "2026-01-01"))
     dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "test", "--select", "event_charges_tie_to_events", FAL_LANDING_DIR=landing)

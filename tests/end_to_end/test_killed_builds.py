@@ -26,7 +26,8 @@ def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> No
         begun = chance.choice(("base_fal__typed_billing_events", "int_billing_event_usage__priced"))
         # half of them as soon as a transaction is seen to be open, and whatever has become of it by then
         in_transaction += killed(path, landing, begun, 0 if kill % 2 else chance.random())
-        built.value("select count(*) from intermediate.int_billing_event_usage__priced")  # it can still be read
+        # it can still be read
+        built.value("select count(*) from intermediate.int_billing_event_usage__priced")
     assert in_transaction >= 1
     built = dbt(path, *BUILD, FAL_LANDING_DIR=landing)
     assert differences(built, rebuilt(dbt, built, landing)) == []
