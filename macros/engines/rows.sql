@@ -35,3 +35,13 @@
     min({{ value }}) over (partition by {{ key }}, {{ among }}) = max({{ value }}) over (partition by {{ key }}, {{ among }})
     and count({{ value }}) over (partition by {{ key }}, {{ among }}) = count(*) over (partition by {{ key }}, {{ among }})
 {%- endmacro %}
+
+{# Whether a value is in a column of a relation. column: SQL over the relation. #}
+{% macro is_in_column(value, relation, column) -%}{{ return(adapter.dispatch('is_in_column')(value, relation, column)) }}{%- endmacro %}
+
+{% macro duckdb__is_in_column(value, relation, column) -%} {{ value }} in (select {{ column }} from {{ relation }}) {%- endmacro %}
+
+{# Spark allows IN with a subquery in filters only. #}
+{% macro spark__is_in_column(value, relation, column) -%}
+    array_contains((select collect_list({{ column }}) from {{ relation }}), {{ value }})
+{%- endmacro %}
