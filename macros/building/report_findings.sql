@@ -1,6 +1,7 @@
 {#
-    After a build: prints the first rows of each test of the project that failed or warned. dbt prints only their number. For
-    a test with a `summary` in its meta, it prints the summary. It uses print, which shows at any log level.
+    After a build: prints the first rows of each test of the project that failed or warned. dbt prints only their
+    number. For a test with a `summary` in its meta, it prints the summary. It uses print, which shows at any log
+    level.
 #}
 {% macro report_findings(results) %}
     {% if execute and flags.WHICH in ['build', 'test'] %}
@@ -39,8 +40,8 @@
 {% endmacro %}
 
 {#
-    A value as text of at most 200 characters. Characters that a terminal interprets, that reverse the direction of text or
-    that break a line become escapes (\n, \x1b, \u202e), because the text may come from anyone.
+    A value as text of at most 200 characters. Characters that a terminal interprets, that reverse the direction of
+    text or that break a line become escapes (\n, \x1b, \u202e), because the text may come from anyone.
 #}
 {% macro printable_cell(value) -%}
     {%- set written = [] -%}

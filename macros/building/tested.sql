@@ -1,6 +1,7 @@
 {#
-    Tests of every event check only the parts that have not been in a complete and passed build. So they check the parts of a
-    failed build again until they pass. dbt test, --full-refresh and a warehouse without a passed build check all parts.
+    Tests of every event check only the parts that have not been in a complete and passed build. So they check the
+    parts of a failed build again until they pass. dbt test, --full-refresh and a warehouse without a passed build
+    check all parts.
 #}
 
 {# The tables of tested parts: the relation with the parts, and the key. #}
@@ -32,13 +33,18 @@
     ))) }}
 {% endmacro %}
 
-{# Whether a build had every seed, model and data test of the project, and all passed. Unit tests check the code, not the data. #}
+{#
+    Whether a build had every seed, model and data test of the project, and all passed. Unit tests check the code, not
+    the data.
+#}
 {% macro is_passed_build(results) %}
     {% if flags.WHICH != 'build' or flags.EMPTY %}{{ return(false) }}{% endif %}
     {% set statuses = ['success', 'pass', 'warn', 'no-op'] %}
     {% set passed = results | selectattr('status', 'in', statuses) | map(attribute='node.unique_id') | list %}
-    {% for node in graph.nodes.values() if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in passed %}
-        {{ return(false) }}
+    {% for node in graph.nodes.values() %}
+        {% if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in passed %}
+            {{ return(false) }}
+        {% endif %}
     {% endfor %}
     {{ return(results | length == passed | length) }}
 {% endmacro %}
@@ -47,14 +53,16 @@
 {% macro record_tested(results, table) %}
     {% if execute and is_passed_build(results) %}
         {% set tested = tested_tables()[table] %}
-        {% set query %}
-            select {{ tested['key'] | join(', ') }} from {{ graph.nodes['model.fal_focus.' ~ tested['of']].relation_name }}
-        {% endset %}
-        {{ return(adapter.dispatch('replace_table')(tested_relation(table), query)) }}
+        {% set wanted = graph.nodes['model.fal_focus.' ~ tested['of']].relation_name %}
+        {{ return(adapter.dispatch('replace_table')(
+            tested_relation(table), 'select ' ~ tested['key'] | join(', ') ~ ' from ' ~ wanted
+        )) }}
     {% endif %}
 {% endmacro %}
 
-{% macro duckdb__replace_table(relation, query) -%} create or replace table {{ relation }} as {{ query }} {%- endmacro %}
+{% macro duckdb__replace_table(relation, query) -%}
+    create or replace table {{ relation }} as {{ query }}
+{%- endmacro %}
 
 {# Spark replaces no Parquet table in one statement. #}
 {% macro spark__replace_table(relation, query) -%}

@@ -2,7 +2,9 @@
 
 {# ---- the element #}
 
-{% macro focus_shape_flat_element(rule, scanned) -%} {{ focus_verdict(rule, focus_value_is_key_value('element')) }} {%- endmacro %}
+{% macro focus_shape_flat_element(rule, scanned) -%}
+    {{ focus_verdict(rule, focus_value_is_key_value('element')) }}
+{%- endmacro %}
 
 {% macro focus_shape_known_element_keys(rule, scanned) -%}
     {{ focus_verdict(rule, json_keys_are_known('element', rule.arguments)) }}
@@ -20,7 +22,9 @@
 
 {# ---- a key of the element, which is the argument of the rule #}
 
-{% macro focus_shape_key_exists(rule, scanned) -%} {{ focus_verdict(rule, rule.arguments[0] ~ '_kind is not null') }} {%- endmacro %}
+{% macro focus_shape_key_exists(rule, scanned) -%}
+    {{ focus_verdict(rule, rule.arguments[0] ~ '_kind is not null') }}
+{%- endmacro %}
 
 {% macro focus_shape_key_not_null(rule, scanned) -%}
     {{ focus_verdict(rule, 'coalesce(' ~ rule.arguments[0] ~ "_kind, 'null') <> 'null'") }}
@@ -51,8 +55,8 @@
 {%- endmacro %}
 
 {#
-    Two CTEs: `lists`, and `elements`, a row per item of the list Elements in the JSON columns of a charge. Each key of FOCUS
-    has two columns: its text, and its type (Key_kind: string, number, null ..., null if the key is absent).
+    Two CTEs: `lists`, and `elements`, a row per item of the list Elements in the JSON columns of a charge. Each key
+    of FOCUS has two columns: its text, and its type (Key_kind: string, number, null ..., null if the key is absent).
 #}
 {% macro focus_elements(charges) %}
 {%- set json_columns = ['AllocatedMethodDetails', 'ContractApplied'] -%}

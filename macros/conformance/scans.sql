@@ -1,13 +1,14 @@
 {#
-    A scan checks many rules of FOCUS in one pass over the rows of a mart. seeds/focus_rules describes each rule by a shape, a
-    condition and arguments. The verdict of a rule on a row is true (kept), false (broken) or null (the rule does not apply).
+    A scan checks many rules of FOCUS in one pass over the rows of a mart. seeds/focus_rules describes each rule by a
+    shape, a condition and arguments. The verdict of a rule on a row is true (kept), false (broken) or null (the rule
+    does not apply).
 #}
 
 {#
-    The result of each rule of a scan: rule_id, rows_checked, violations (rows of our own), findings (rows from a file of the
-    provider) and example_row.
-    mart: for the types of its columns. relation: has the rows. row_id, is_provider_row: SQL over the relation.
-    ours_too: for each column that we may fill in a row of the provider, SQL for whether we filled it.
+    The result of each rule of a scan: rule_id, rows_checked, violations (rows of our own), findings (rows from a file
+    of the provider) and example_row. mart: for the types of its columns. relation: has the rows. row_id,
+    is_provider_row: SQL over the relation. ours_too: for each column that we may fill in a row of the provider, SQL
+    for whether we filled it.
 #}
 {% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- set rules = focus_rules_in_scan(scan, dataset) -%}
@@ -23,8 +24,8 @@
 {% endmacro %}
 
 {#
-    The active rules of a scan: a list of dicts, empty before the seeds are built. each_column: the columns of a rule with a
-    shape that begins with every_.
+    The active rules of a scan: a list of dicts, empty before the seeds are built. each_column: the columns of a rule
+    with a shape that begins with every_.
 
     Query while compiling: the rules are data, and each becomes its own SQL expression.
 #}
@@ -107,7 +108,9 @@
         {%- for rule in rules %}
         {%- set shape = context.get('focus_shape_' ~ rule.shape) %}
         {%- if not shape %}
-            {{ exceptions.raise_compiler_error('seeds/focus_rules: ' ~ rule.rule_id ~ ' has the unknown shape ' ~ rule.shape) }}
+            {{ exceptions.raise_compiler_error(
+                'seeds/focus_rules: ' ~ rule.rule_id ~ ' has the unknown shape ' ~ rule.shape
+            ) }}
         {%- endif %}
         {{ shape(rule, scanned) }} as {{ rule.verdict }}{{ ',' if not loop.last }}
         {%- endfor %}

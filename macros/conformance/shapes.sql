@@ -1,7 +1,8 @@
 {#
-    A macro for each shape of rule, named focus_shape_ and the shape in seeds/focus_rules. It returns the verdict of a rule on
-    a row. rule: a dict of focus_rules_in_scan. scanned: the types of the columns of the mart, the relation with the rows, and
-    the condition of rows from a file of the provider. The shapes present, type and column_name are in conformance_of_columns.
+    A macro for each shape of rule, named focus_shape_ and the shape in seeds/focus_rules. It returns the verdict of a
+    rule on a row. rule: a dict of focus_rules_in_scan. scanned: the types of the columns of the mart, the relation
+    with the rows, and the condition of rows from a file of the provider. The shapes present, type and column_name are
+    in conformance_of_columns.
 #}
 
 {# The verdict on a condition. It is null if the rule does not apply to the row, and false if the condition is null. #}
@@ -45,7 +46,9 @@
     {{ focus_verdict_on_value(rule, rule.column ~ ' = ' ~ rule.arguments[0]) }}
 {%- endmacro %}
 
-{% macro focus_shape_at_least_zero(rule, scanned) -%} {{ focus_verdict_on_value(rule, rule.column ~ ' >= 0') }} {%- endmacro %}
+{% macro focus_shape_at_least_zero(rule, scanned) -%}
+    {{ focus_verdict_on_value(rule, rule.column ~ ' >= 0') }}
+{%- endmacro %}
 
 {% macro focus_shape_other_than(rule, scanned) -%}
     {{ focus_verdict_on_value(rule, rule.column ~ ' <> ' ~ sql_text(rule.arguments[0])) }}
@@ -60,7 +63,9 @@
 {%- endmacro %}
 
 {% macro focus_shape_service_subcategory(rule, scanned) -%}
-    {{ focus_verdict_on_value(rule, is_in_column(rule.column, ref('focus_service_subcategories'), 'service_subcategory')) }}
+    {{ focus_verdict_on_value(rule, is_in_column(
+        rule.column, ref('focus_service_subcategories'), 'service_subcategory'
+    )) }}
 {%- endmacro %}
 
 {% macro focus_shape_service_pair(rule, scanned) -%}
@@ -131,8 +136,8 @@
 {%- endmacro %}
 
 {#
-    The arguments are a key and its parent. A row of our own is compared only with rows of our own: a file of the provider
-    cannot make our rows break the rule.
+    The arguments are a key and its parent. A row of our own is compared only with rows of our own: a file of the
+    provider cannot make our rows break the rule.
 #}
 {% macro focus_shape_one_parent(rule, scanned) -%}
     {%- set key, parent = rule.arguments -%}
@@ -147,14 +152,22 @@
 
 {% macro focus_shape_every_text(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'text') }} {%- endmacro %}
 
-{% macro focus_shape_every_number(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'number') }} {%- endmacro %}
+{% macro focus_shape_every_number(rule, scanned) -%}
+    {{ focus_verdict_on_columns(rule, scanned, 'number') }}
+{%- endmacro %}
 
 {% macro focus_shape_every_time(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'time') }} {%- endmacro %}
 
-{% macro focus_shape_every_currency(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'currency') }} {%- endmacro %}
+{% macro focus_shape_every_currency(rule, scanned) -%}
+    {{ focus_verdict_on_columns(rule, scanned, 'currency') }}
+{%- endmacro %}
 
 {% macro focus_shape_every_unit(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'unit') }} {%- endmacro %}
 
-{% macro focus_shape_every_key_value(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'key_value') }} {%- endmacro %}
+{% macro focus_shape_every_key_value(rule, scanned) -%}
+    {{ focus_verdict_on_columns(rule, scanned, 'key_value') }}
+{%- endmacro %}
 
-{% macro focus_shape_every_json_object(rule, scanned) -%} {{ focus_verdict_on_columns(rule, scanned, 'json_object') }} {%- endmacro %}
+{% macro focus_shape_every_json_object(rule, scanned) -%}
+    {{ focus_verdict_on_columns(rule, scanned, 'json_object') }}
+{%- endmacro %}

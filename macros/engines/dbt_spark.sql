@@ -16,9 +16,17 @@
                 {%- endfor %}
             from values
             {%- for row in rows %}
-            ({% for cell in row %}{{ 'null' if cell is none else sql_text(cell) }}{{ ', ' if not loop.last }}{% endfor %}){{ ',' if not loop.last }}
+            (
+                {%- for cell in row -%}
+                {{ 'null' if cell is none else sql_text(cell) }}{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            ){{ ',' if not loop.last }}
             {%- endfor %}
-            as seed ({% for name in agate_table.column_names %}{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor %})
+            as seed (
+                {%- for name in agate_table.column_names -%}
+                {{ adapter.quote(name) }}{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            )
         {% endset %}
         {% do adapter.add_query(query, abridge_sql_log=True) %}
         {% do loaded.append(query) %}

@@ -30,8 +30,8 @@
 {% endmacro %}
 
 {#
-    Spark writes a folder of this name, with one file of rows in it. JSON objects are written as text, because the JSON writer of
-    Spark uses exponents (0E-18).
+    Spark writes a folder of this name, with one file of rows in it. JSON objects are written as text, because the
+    JSON writer of Spark uses exponents (0E-18).
 #}
 {% macro spark__export_statement(relation, format, file, escape) %}
     {% set writers = {'csv': "csv options (header 'true', escape '\"')", 'parquet': 'parquet', 'json': 'text'} %}
@@ -72,9 +72,9 @@
 {%- endmacro %}
 
 {#
-    A column in the form of the file. In CSV and JSON a number has a point and no exponent, because a reader that infers types
-    would take a column of whole numbers for integers, while FOCUS requires decimals. Date-times are YYYY-MM-DDTHH:mm:ssZ. Null
-    is empty.
+    A column in the form of the file. In CSV and JSON a number has a point and no exponent, because a reader that
+    infers types would take a column of whole numbers for integers, while FOCUS requires decimals. Date-times are
+    YYYY-MM-DDTHH:mm:ssZ. Null is empty.
 #}
 {% macro export_column(column, format, escape=false) -%}
     {%- set name = adapter.quote(column.name) -%}
@@ -91,7 +91,10 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Escapes a text that a spreadsheet would take for a formula by its first character. The last three are tab, LF and CR. #}
+{#
+    Escapes a text that a spreadsheet would take for a formula by its first character. The last three are tab, LF and
+    CR.
+#}
 {% macro escape_formula(text) -%}
     {%- set text = 'cast(' ~ text ~ ' as ' ~ dbt.type_string() ~ ')' -%}
     case

@@ -13,7 +13,8 @@
                 else x_ChargeSource
             end as "source",
             max(x_ChargeStatus) as "status",
-            cast(sum(case when ChargeCategory = 'Usage' then EffectiveCost else 0 end) as decimal(18, 2)) as "usage USD",
+            cast(sum(case when ChargeCategory = 'Usage' then EffectiveCost else 0 end) as decimal(18, 2))
+                as "usage USD",
             cast(sum(case when ChargeCategory <> 'Usage' then EffectiveCost else 0 end) as decimal(18, 2))
                 as "credits, taxes ... USD",
             cast(sum(BilledCost) as decimal(18, 2)) as "billed USD"
