@@ -15,7 +15,8 @@
             ) %}
         {% else %}
             {% do exceptions.warn(
-                'The landing zone ' ~ landing_name() ~ ' has no loads: check FAL_LANDING_DIR, or run python -m loaders sync.'
+                'The landing zone ' ~ landing_name()
+                ~ ' has no loads: check FAL_LANDING_DIR, or run python -m loaders sync.'
             ) %}
         {% endif %}
     {% endif %}

@@ -1,10 +1,10 @@
 {#
-    What was tested already. Tests that look at every event look at what a build brought in: all that is not yet in a build
-    that had everything and passed. So what a failed build brought in is looked at until it passes. dbt test, a
-    --full-refresh and a warehouse without such a build look at all.
+    Tests of every event check only the parts that have not been in a complete and passed build. So they check the
+    parts of a failed build again until they pass. dbt test, --full-refresh and a warehouse without a passed build
+    check all parts.
 #}
 
-{# what is remembered, a table each: the relation it is taken from, and its key #}
+{# The tables of tested parts: the relation with the parts, and the key. #}
 {% macro tested_tables() %}
     {{ return({
         'tested_loads': {'of': 'stg_fal__billing_event_loads', 'key': ['account', 'landed_date', 'load_id']},
@@ -16,7 +16,7 @@
     {{ return(api.Relation.create(database=target.get('database'), schema='staging', identifier=table, type='table')) }}
 {% endmacro %}
 
-{# Rows of parts that are in no passed build: a list for is_in_parts, none for all. wanted: the relation of tested_tables(). #}
+{# The parts that have been in no passed build: a list for is_in_parts. wanted: the relation in tested_tables(). #}
 {% macro untested_parts(table, wanted) %}
     {% set tested = tested_relation(table) %}
     {% if
@@ -28,38 +28,44 @@
         {{ return(none) }}
     {% endif %}
     {% set key = tested_tables()[table]['key'] | join(', ') %}
-    {{ return(run_query('select ' ~ key ~ ' from ' ~ wanted ~ ' except select ' ~ key ~ ' from ' ~ tested).rows | list) }}
+    {{ return(list_parts(missing_parts_query(
+        key, 'select ' ~ key ~ ' from ' ~ wanted, 'select ' ~ key ~ ' from ' ~ tested
+    ))) }}
 {% endmacro %}
 
-{# Whether a build had every seed, model and data test of the project, and none failed. Unit tests ask about the code. #}
+{#
+    Whether a build had every seed, model and data test of the project, and all passed. Unit tests check the code, not
+    the data.
+#}
 {% macro is_passed_build(results) %}
     {% if flags.WHICH != 'build' or flags.EMPTY %}{{ return(false) }}{% endif %}
-    {% set good = results | selectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | map(attribute='node.unique_id') | list %}
-    {% for node in graph.nodes.values() if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in good %}
-        {{ return(false) }}
+    {% set statuses = ['success', 'pass', 'warn', 'no-op'] %}
+    {% set passed = results | selectattr('status', 'in', statuses) | map(attribute='node.unique_id') | list %}
+    {% for node in graph.nodes.values() %}
+        {% if node.resource_type in ['seed', 'model', 'test'] and node.unique_id not in passed %}
+            {{ return(false) }}
+        {% endif %}
     {% endfor %}
-    {{ return(results | length == good | length) }}
+    {{ return(results | length == passed | length) }}
 {% endmacro %}
 
-{# After a build in which all passed: remember what was tested. #}
-{% macro record_tested(results) %}
+{# After a passed build, the statement that stores the tested parts in a table of tested_tables(). #}
+{% macro record_tested(results, table) %}
     {% if execute and is_passed_build(results) %}
-        {% for table, what in tested_tables().items() %}
-            {% set wanted = graph.nodes['model.fal_focus.' ~ what['of']].relation_name %}
-            {% do run_query(replace_table(
-                tested_relation(table), 'select ' ~ what['key'] | join(', ') ~ ' from ' ~ wanted
-            )) %}
-        {% endfor %}
+        {% set tested = tested_tables()[table] %}
+        {% set wanted = graph.nodes['model.fal_focus.' ~ tested['of']].relation_name %}
+        {{ return(adapter.dispatch('replace_table')(
+            tested_relation(table), 'select ' ~ tested['key'] | join(', ') ~ ' from ' ~ wanted
+        )) }}
     {% endif %}
 {% endmacro %}
 
-{# a statement that makes a table of a query in place of the one there may be #}
-{% macro replace_table(relation, query) -%}{{ return(adapter.dispatch('replace_table')(relation, query)) }}{%- endmacro %}
+{% macro duckdb__replace_table(relation, query) -%}
+    create or replace table {{ relation }} as {{ query }}
+{%- endmacro %}
 
-{% macro duckdb__replace_table(relation, query) -%} create or replace table {{ relation }} as {{ query }} {%- endmacro %}
-
-{# two statements elsewhere: the first is run here, the second by who asks #}
+{# Spark replaces no Parquet table in one statement. #}
 {% macro spark__replace_table(relation, query) -%}
-    {%- do run_query('drop table if exists ' ~ relation) -%}
+    {%- do adapter.drop_relation(relation) -%}
     create table {{ relation }} as {{ query }}
 {%- endmacro %}

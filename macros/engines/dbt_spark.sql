@@ -16,9 +16,17 @@
                 {%- endfor %}
             from values
             {%- for row in rows %}
-            ({% for cell in row %}{{ 'null' if cell is none else sql_text(cell) }}{{ ', ' if not loop.last }}{% endfor %}){{ ',' if not loop.last }}
+            (
+                {%- for cell in row -%}
+                {{ 'null' if cell is none else sql_text(cell) }}{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            ){{ ',' if not loop.last }}
             {%- endfor %}
-            as seed ({% for name in agate_table.column_names %}{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor %})
+            as seed (
+                {%- for name in agate_table.column_names -%}
+                {{ adapter.quote(name) }}{{ ', ' if not loop.last }}
+                {%- endfor -%}
+            )
         {% endset %}
         {% do adapter.add_query(query, abridge_sql_log=True) %}
         {% do loaded.append(query) %}
@@ -30,3 +38,21 @@
 {% macro spark__escape_single_quotes(expression) -%}
     {{ expression | replace("\\", "\\\\") | replace("'", "\\'") }}
 {%- endmacro %}
+
+{# A table of parts (see parts.sql) is partitioned by the first two columns of its key. #}
+{% macro spark__partition_cols(label, required=false) -%}
+    {%- if config.get('incremental_strategy') == 'parts' -%}
+        {{ label }} ({{ config.get('unique_key')[:2] | join(', ') }})
+    {%- endif -%}
+{%- endmacro %}
+
+{# dbt-spark accepts only its own strategies. #}
+{% macro dbt_spark_validate_get_incremental_strategy(strategy, file_format) %}{{ return(strategy) }}{% endmacro %}
+
+{% macro dbt_spark_get_incremental_sql(strategy, source, target, existing, unique_key, incremental_predicates) %}
+    {{ return(get_incremental_parts_sql({
+        'target_relation': target,
+        'temp_relation': source,
+        'dest_columns': adapter.get_columns_in_relation(target),
+    })) }}
+{% endmacro %}

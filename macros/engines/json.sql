@@ -8,7 +8,10 @@
 {%- endmacro %}
 
 {% macro spark__json_text(text) -%}
-    case when {{ text }} is not null then substr(to_json(array({{ text }})), 2, length(to_json(array({{ text }}))) - 2) end
+    case
+        when {{ text }} is not null
+            then substr(to_json(array({{ text }})), 2, length(to_json(array({{ text }}))) - 2)
+    end
 {%- endmacro %}
 
 {# The pairs of a group as the text of a JSON object, keys in byte order. json: the value as JSON text. #}
@@ -65,7 +68,8 @@
 
 {# The type that Spark gives to a JSON text, or to the value under a key. Null for invalid JSON and absent keys. #}
 {% macro spark_json_type(text, key=none) -%}
-    schema_of_variant({{ 'try_variant_get(' if key }}try_parse_json({{ text }}){{ ", '$." ~ key ~ "', 'variant')" if key }})
+    {%- set value = 'try_parse_json(' ~ text ~ ')' -%}
+    schema_of_variant({{ 'try_variant_get(' ~ value ~ ", '$." ~ key ~ "', 'variant')" if key else value }})
 {%- endmacro %}
 
 {# The value under a key as text without quotes, null if the key is absent. #}

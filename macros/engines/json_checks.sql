@@ -48,7 +48,9 @@
 {%- endmacro %}
 
 {# Whether every key matches a pattern. #}
-{% macro json_keys_match(text, pattern) -%}{{ return(adapter.dispatch('json_keys_match')(text, pattern)) }}{%- endmacro %}
+{% macro json_keys_match(text, pattern) -%}
+    {{ return(adapter.dispatch('json_keys_match')(text, pattern)) }}
+{%- endmacro %}
 
 {% macro duckdb__json_keys_match(text, pattern) -%}
     case
@@ -77,10 +79,14 @@
 {%- endmacro %}
 
 {# Whether the items of the list under a key have one type. True without a list. #}
-{% macro json_items_are_of_one_type(text, key) -%}{{ return(adapter.dispatch('json_items_are_of_one_type')(text, key)) }}{%- endmacro %}
+{% macro json_items_are_of_one_type(text, key) -%}
+    {{ return(adapter.dispatch('json_items_are_of_one_type')(text, key)) }}
+{%- endmacro %}
 
 {% macro duckdb__json_items_are_of_one_type(text, key) -%}
-    coalesce(len(list_distinct(list_transform({{ json_items(text, key) }}, lambda item: {{ json_kind('item') }}))) <= 1, true)
+    coalesce(
+        len(list_distinct(list_transform({{ json_items(text, key) }}, lambda item: {{ json_kind('item') }}))) <= 1, true
+    )
 {%- endmacro %}
 
 {% macro spark__json_items_are_of_one_type(text, key) -%}
@@ -99,7 +105,9 @@
 {%- endmacro %}
 
 {# Whether no item of the list under a key is null. True without a list. #}
-{% macro json_items_are_not_null(text, key) -%}{{ return(adapter.dispatch('json_items_are_not_null')(text, key)) }}{%- endmacro %}
+{% macro json_items_are_not_null(text, key) -%}
+    {{ return(adapter.dispatch('json_items_are_not_null')(text, key)) }}
+{%- endmacro %}
 
 {% macro duckdb__json_items_are_not_null(text, key) -%}
     coalesce(not list_contains({{ json_items(text, key) }}, 'null'), true)

@@ -38,7 +38,9 @@
     JSON text with .0 after these members if they are whole numbers. In a string, the quotes of a name are escaped,
     so that no string matches.
 #}
-{% macro with_decimal_points(json, members) -%}{{ return(adapter.dispatch('with_decimal_points')(json, members)) }}{%- endmacro %}
+{% macro with_decimal_points(json, members) -%}
+    {{ return(adapter.dispatch('with_decimal_points')(json, members)) }}
+{%- endmacro %}
 
 {% macro duckdb__with_decimal_points(json, members) -%}
     regexp_replace({{ json }}, '("(?:{{ members | join('|') }})"\s*:\s*-?[0-9]+)([^0-9.eE])', '\1.0\2', 'g')

@@ -32,11 +32,15 @@
 {%- endmacro %}
 
 {% macro spark__struct(fields) -%}
-    named_struct({% for name, value in fields.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor %})
+    named_struct(
+        {%- for name, value in fields.items() %}'{{ name }}', {{ value }}{{ ', ' if not loop.last }}{% endfor -%}
+    )
 {%- endmacro %}
 
 {# Repeats the rows of a relation for each item of a list, with the item and its number (from 1) as columns. #}
-{% macro explode(relation, list, item, number) -%}{{ return(adapter.dispatch('explode')(relation, list, item, number)) }}{%- endmacro %}
+{% macro explode(relation, list, item, number) -%}
+    {{ return(adapter.dispatch('explode')(relation, list, item, number)) }}
+{%- endmacro %}
 
 {% macro duckdb__explode(relation, list, item, number) -%}
     select

@@ -29,7 +29,9 @@
     format characters (such as those that reverse the direction of text) and line separators.
 
 #}
-{% macro printable(text) -%}{{ return(adapter.dispatch('printable')(text, '[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]')) }}{%- endmacro %}
+{% macro printable(text) -%}
+    {{ return(adapter.dispatch('printable')(text, '[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]')) }}
+{%- endmacro %}
 
 {% macro duckdb__printable(text, pattern) -%} regexp_replace({{ text }}, '{{ pattern }}', '?', 'g') {%- endmacro %}
 

@@ -4,11 +4,16 @@
 #}
 
 {% macro time_pattern() %}
-    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)?)?') }}
+    {%- set time_of_day = '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?' -%}
+    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]' ~ time_of_day ~ zone_pattern() ~ '?)?') }}
 {% endmacro %}
 
 {# A time with a time of day and a time zone. #}
-{% macro whole_time_pattern() %}{{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*(Z|[-+][0-9]{2}(:?[0-9]{2})?)') }}{% endmacro %}
+{% macro whole_time_pattern() %}
+    {{ return('[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*' ~ zone_pattern()) }}
+{% endmacro %}
+
+{% macro zone_pattern() %}{{ return('(Z|[-+][0-9]{2}(:?[0-9]{2})?)') }}{% endmacro %}
 
 {#
     An ISO 8601 date or date-time as a UTC timestamp. Without a time zone it is taken as UTC. Null for other texts.
@@ -60,7 +65,9 @@
 {%- endmacro %}
 
 {# The number of days from a date to another: an integer. #}
-{% macro days_between(first_day, end_day) -%}{{ return(adapter.dispatch('days_between')(first_day, end_day)) }}{%- endmacro %}
+{% macro days_between(first_day, end_day) -%}
+    {{ return(adapter.dispatch('days_between')(first_day, end_day)) }}
+{%- endmacro %}
 
 {% macro duckdb__days_between(first_day, end_day) -%}
     datediff('day', {{ first_day }}, {{ end_day }})

@@ -10,10 +10,10 @@
 
 {#
     The events of the loads that this model does not hold yet, or of all loads in a full refresh. Columns: account,
-    landed_date, load_id, landed_file, event_number (from 1 within its page), is_readable, is_plain (see is_plain_event),
-    raw_event (its JSON text; on DuckDB null in a page that has only plain events), and each field of
-    billing_event_fields() as text. A page that is not a JSON document with a list of events is one row that is not readable.
-    loads: a relation of account, landed_date and load_id. files: stg_fal__landed_files.
+    landed_date, load_id, landed_file, event_number (from 1 within its page), is_readable, is_plain (see
+    is_plain_event), raw_event (its JSON text; on DuckDB null in a page that has only plain events), and each field of
+    billing_event_fields() as text. A page that is not a JSON document with a list of events is one row that is not
+    readable. loads: a relation of account, landed_date and load_id. files: stg_fal__landed_files.
 #}
 {% macro read_landed_billing_events(loads, files) %}
     {# the linter compiles in a warehouse without tables #}
@@ -31,11 +31,10 @@
 {% endmacro %}
 
 {#
-    pages: rows of stg_fal__landed_files. The manifest states which pages are one line of JSON, and which of these have no
-    long numbers. Both are cheaper to read than any other text.
+    pages: rows of stg_fal__landed_files. The manifest states which pages are one line of JSON, and which of these
+    have no long numbers. Both are cheaper to read than any other text.
 #}
 {% macro duckdb__read_billing_event_pages(pages) %}
-    {%- set fields = billing_event_fields() -%}
     with
 
     pages as (
@@ -50,7 +49,7 @@
             *,
             from_json(
                 page,
-                '{"billing_events":[{ {%- for field in fields %}"{{ field }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }]}'
+                '{"billing_events":[{{ dict.fromkeys(billing_event_fields(), 'VARCHAR') | tojson }}]}'
             ).billing_events as parsed_events
         from pages
 
@@ -172,7 +171,9 @@
             raw_events.raw_event,
             from_json(
                 raw_events.raw_event,
-                '{% for field in billing_event_fields() %}{{ adapter.quote(field) }} string{{ ', ' if not loop.last }}{% endfor %}'
+                '{% for field in billing_event_fields() -%}
+                {{ adapter.quote(field) }} string{{ ', ' if not loop.last }}
+                {%- endfor %}'
             ) as event
         from readable
         lateral view posexplode(events) raw_events as position, raw_event

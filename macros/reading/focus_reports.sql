@@ -1,8 +1,9 @@
 {#
-    The records of the latest loads of all FOCUS CSVs, invoices and estimates. Columns: account, source, landed_partition (a
-    billing month or a day), load_id, landed_file, record_number (from 1, without the header), and the lists field_names (from
-    the header), field_keys (the names in lower case, without spaces and underscores) and field_values. The first record of
-    each file is its header, and headers may differ from file to file. files: stg_fal__landed_files.
+    The records of the latest loads of all FOCUS CSVs, invoices and estimates. Columns: account, source,
+    landed_partition (a billing month or a day), load_id, landed_file, record_number (from 1, without the header), and
+    the lists field_names (from the header), field_keys (the names in lower case, without spaces and underscores) and
+    field_values. The first record of each file is its header, and headers may differ from file to file. files:
+    stg_fal__landed_files.
 #}
 {% macro read_landed_focus_reports(files) %}
     {% set folders = [] %}
@@ -149,8 +150,8 @@
 {% macro most_csv_fields() %}{{ return(300) }}{% endmacro %}
 
 {#
-    The field of a CSV record under a column of FOCUS, in any spelling of its name (BilledCost, Billed Cost, billed_cost):
-    text without surrounding spaces, null if it is empty or absent.
+    The field of a CSV record under a column of FOCUS, in any spelling of its name (BilledCost, Billed Cost,
+    billed_cost): text without surrounding spaces, null if it is empty or absent.
 #}
 {% macro record_field(name) -%}{{ return(adapter.dispatch('record_field')(name)) }}{%- endmacro %}
 

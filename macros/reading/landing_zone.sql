@@ -106,7 +106,8 @@
 {%- endmacro %}
 
 {#
-    A query of whole files as text (value) and their paths (filename). folders: of one landing zone. pattern: of file names.
+    A query of whole files as text (value) and their paths (filename). folders: of one landing zone. pattern: of file
+    names.
 #}
 {% macro spark_files_in(folders, pattern) -%}
     {%- set landing = modules.re.sub('/(billing_events|focus_reports)/account=[^{}]*$', '', folders[0]) -%}
@@ -122,8 +123,8 @@
 {%- endmacro %}
 
 {#
-    The value of key=value in the path of a file. The last one counts, because a folder above the landing zone may have such a
-    name too.
+    The value of key=value in the path of a file. The last one counts, because a folder above the landing zone may
+    have such a name too.
 #}
 {% macro folder_value(key) -%}
     regexp_extract(filename, '.*/{{ key }}=([^/]*)/', 1)

@@ -1,8 +1,8 @@
 {#
-    The manifests of the latest loads: a row per file of a load, or one row for a load without files. Columns: manifest_file
-    (its path), feed, account, source, landed_partition and load_id from the path; the same five as the manifest states them
-    (stated_...), which may differ; is_complete, fetched_at, page_number (from 1), page_file, page_rows, page_bytes (decoded),
-    is_one_line and has_short_numbers.
+    The manifests of the latest loads: a row per file of a load, or one row for a load without files. Columns:
+    manifest_file (its path), feed, account, source, landed_partition and load_id from the path; the same five as the
+    manifest states them (stated_...), which may differ; is_complete, fetched_at, page_number (from 1), page_file,
+    page_rows, page_bytes (decoded), is_one_line and has_short_numbers.
 #}
 {% macro read_landed_manifests() %}
     {% set folders = latest_loads() %}
@@ -13,8 +13,9 @@
     {{ return(empty_relation({
         'manifest_file': text, 'feed': text, 'account': text, 'source': text, 'landed_partition': text, 'load_id': text,
         'stated_feed': text, 'stated_account': text, 'stated_source': text, 'stated_partition': text,
-        'stated_load_id': text, 'is_complete': 'boolean', 'fetched_at': text, 'page_number': 'bigint', 'page_file': text,
-        'page_rows': 'bigint', 'page_bytes': 'bigint', 'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
+        'stated_load_id': text, 'is_complete': 'boolean', 'fetched_at': text, 'page_number': 'bigint',
+        'page_file': text, 'page_rows': 'bigint', 'page_bytes': 'bigint',
+        'is_one_line': 'boolean', 'has_short_numbers': 'boolean',
     })) }}
 {% endmacro %}
 
@@ -93,7 +94,9 @@
                 value,
                 'feed string, account string, source string, {{ adapter.quote('partition') }} string, load_id string,
                 complete boolean, fetched_at string,
-                pages array<struct<file: string, rows: bigint, bytes: bigint, one_line: boolean, short_numbers: boolean>>'
+                pages array<
+                    struct<file: string, rows: bigint, bytes: bigint, one_line: boolean, short_numbers: boolean>
+                >'
             ) as manifest
         from files
 

@@ -1,9 +1,9 @@
 {# The text of event pages, prepared for the JSON parsers of the engines. #}
 
 {#
-    A page whose numbers keep all digits. Engines parse a JSON number as a double, which keeps 15 digits. So in a page with
-    a run of 16 digits, the numbers of events are put in quotes. A name directly before a colon can only be a key.
-
+    A page whose numbers keep all digits. Engines parse a JSON number as a double, which keeps 15 digits. So in a page
+    with a run of 16 digits, the numbers of events are put in quotes. A name directly before a colon can only be a
+    key.
 #}
 {% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
 
@@ -14,10 +14,15 @@
     end
 {%- endmacro %}
 
+{# The fields of an event that are numbers, as alternatives of a pattern. #}
+{% macro event_number_fields() -%}
+    output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal
+{%- endmacro %}
+
 {% macro duckdb_with_quoted_numbers(page) -%}
     regexp_replace(
         {{ page }},
-        '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+        '"({{ event_number_fields() }})"\s*:\s*(-?[0-9][-+0-9.eE]*)',
         '"\1":"\2"',
         'g'
     )
@@ -28,7 +33,7 @@
         when {{ page }} rlike '[0-9][0-9.]{15}'
             then regexp_replace(
                 {{ page }},
-                '"(output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal)"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
+                '"({{ event_number_fields() }})"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
                 '"$1":"$2"'
             )
         else {{ page }}
@@ -36,9 +41,9 @@
 {%- endmacro %}
 
 {#
-    A page with a replacement character for each lone half of a surrogate pair, which is not valid text. On DuckDB, control
-    characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the replacement.
-
+    A page with a replacement character for each lone half of a surrogate pair, which is not valid text. On DuckDB,
+    control characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the
+    replacement.
 #}
 {% macro with_valid_text(page) -%}{{ return(adapter.dispatch('with_valid_text')(page)) }}{%- endmacro %}
 
@@ -71,7 +76,8 @@
             then regexp_replace(
                 {{ page }},
                 {{ sql_text(
-                    '(?<!\\\\)((?:\\\\\\\\)*+(?:\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
+                    '(?<!\\\\)((?:\\\\\\\\)*+(?:\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)'
+                    ~ '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
                 ) }},
                 {{ sql_text('$1\\\\ufffd') }}
             )
