@@ -14,7 +14,7 @@ terms as (
 
 paced as (
 
-    -- The pace is the mean of the last 28 days, or of all days if there are fewer. It is kept as a sum and a number of days,
+    -- The pace is the mean of the last 28 days, or of all days if there are fewer. It stays a sum and a number of days,
     -- so that only the results are rounded. A commitment is used up on the day after the last day with a rest.
     select
         days.account,
