@@ -1,4 +1,4 @@
-"""The seeds hang together, and what is told of the rules elsewhere is what the seeds say."""
+"""The seeds of FOCUS are consistent, and CONFORMANCE.md matches them."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ RULES = read_rules()
 MARTS = {"CostAndUsage": "cost_and_usage", "ContractCommitment": "contract_commitment"}
 
 
-def test_every_rule_is_there_once() -> None:
+def test_every_rule_occurs_once() -> None:
     assert len(RULES) == 933
     assert len({rule.rule_id for rule in RULES}) == 933
     assert sum(rule.rule_type == "Static" for rule in RULES) == 630
@@ -32,7 +32,7 @@ def test_every_active_static_must_is_checked() -> None:
     assert unchecked == []
 
 
-def test_a_rule_says_how_it_is_checked_or_why_not() -> None:
+def test_a_rule_has_a_check_or_a_reason_for_none() -> None:
     def is_told(rule: Rule) -> bool:
         return (
             rule.text.endswith(".")
@@ -44,7 +44,7 @@ def test_a_rule_says_how_it_is_checked_or_why_not() -> None:
     assert [rule.rule_id for rule in RULES if not is_told(rule)] == []
 
 
-def test_composites_are_not_deeper_than_the_report_looks() -> None:
+def test_composites_are_not_deeper_than_the_report_reads() -> None:
     report = (ROOT / "models/marts/focus/conformance_report.sql").read_text()
     depth = int(re.search(r"set depth = (\d+)", report)[1])  # type: ignore[index]
     part_of = {rule.rule_id: rule.part_of for rule in RULES}
@@ -82,6 +82,6 @@ def test_the_version_is_that_of_the_package() -> None:
     assert project["vars"]["fal_focus_version"] == project["version"] == package["version"]
 
 
-def test_conformance_md_is_what_the_seed_says() -> None:
+def test_conformance_md_matches_the_seed() -> None:
     text = DOCUMENT.read_text()
     assert document(text) == text, "run python -m tests.conformance.document"
