@@ -16,7 +16,7 @@ import duckdb
 from zlib_ng import zlib_ng
 
 from loaders.landing import Manifest, has_short_numbers, is_one_line
-from loaders.work import Page
+from loaders.work import PageFile
 
 PAGE = 10_000  # events
 
@@ -54,7 +54,9 @@ def write_day(folder: Path, day: date, events: int, endpoints: int, keys: int) -
         file = f"page-{number:05}.json.gz"
         (load / file).write_bytes(zlib_ng.compress(body, 1, wbits=31))
         sha256 = hashlib.sha256(body).hexdigest()
-        pages.append(Page(file, len(listed), len(body), sha256, is_one_line(body), has_short_numbers(body)))
+        pages.append(
+            PageFile(file, len(listed), len(body), sha256, is_one_line(body), has_short_numbers(body))
+        )
     manifest = Manifest(
         feed="billing_events",
         account="acme",
