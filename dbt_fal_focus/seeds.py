@@ -36,9 +36,10 @@ def check_seed(name: str, content: bytes, types: Mapping[str, str]) -> None:
     check_header(name, header, types)
     for number, row in rows:
         if row and len(row) != len(header):
+            counts = f"it has {format_fields(row)} where the header has {format_fields(header)}"
             raise ValueError(
-                f"{name}, row {number}: it has {format_fields(row)} where the header has"
-                f" {format_fields(header)}; add the missing comma, or put a text that contains a comma in double quotes"
+                f"{name}, row {number}: {counts};"
+                " add the missing comma, or put a text that contains a comma in double quotes"
             )
         for column, value in zip(header, row, strict=False):
             mistake = value and find_mistake(value, types.get(column, "string"))
