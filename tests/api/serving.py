@@ -11,8 +11,8 @@ import duckdb
 import httpx
 from starlette.types import ASGIApp
 
-from api.app import BASE, application
-from api.connections import server
+from api.app import BASE, create_application
+from api.server import create_server
 from api.settings import RateLimit, Settings
 from api.tokens import Tokens
 from publishing import publish
@@ -146,7 +146,7 @@ class Served:
 @contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
     """Run an application: the URL of its server."""
-    serves = server(app, "127.0.0.1", 0)
+    serves = create_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=serves.run)
     thread.start()
     try:
@@ -182,5 +182,5 @@ def serving(
         row_rate_limit,
     )
     token = token or Tokens(settings.tokens_file).create("everything", frozenset())
-    with running(application(settings)) as url:
+    with running(create_application(settings)) as url:
         yield Served(f"{url}{BASE}", settings, token)

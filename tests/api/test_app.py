@@ -270,7 +270,7 @@ def test_an_error_of_our_own_is_in_the_log_alone(
     def broken(self: Service, standard_fields: bool) -> bytes:
         raise RuntimeError("something private")
 
-    monkeypatch.setattr(Service, "schema_metadata", broken)
+    monkeypatch.setattr(Service, "read_schema", broken)
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
         answer = api.get("/schema")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api import app, connections, edge
+from api import app, edge, overrides
 from api.turns import DOWNLOADS_OF_TOKEN
 from tests.api.serving import MARTS, MORE, publish_small, running, serving
 from tests.api.test_app import error, exported
@@ -22,7 +22,7 @@ AT_ONCE = 0.05  # seconds
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long for a client."""
-    monkeypatch.setattr(connections, "SILENT_AT_MOST", AT_ONCE)
+    monkeypatch.setattr(overrides, "SILENT_AT_MOST", AT_ONCE)
     monkeypatch.setattr(app, "BODY_WITHIN", AT_ONCE)
 
 
@@ -113,7 +113,7 @@ def test_a_body_that_does_not_come_is_a_408(served: None, tmp_path: Path) -> Non
 def test_a_client_that_does_not_read_the_end_of_its_answer_is_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "SILENT_AT_MOST", 0.5)
+    monkeypatch.setattr(overrides, "SILENT_AT_MOST", 0.5)
 
     async def large(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -24,15 +24,18 @@ import duckdb
 import msgspec
 import pytest
 
+from api import export_limits
 from api import exports as module
-from api.export_files import ExportRequest, open_publication
-from api.exports import UNFINISHED_AT_MOST, Exports, Job, TooManyExportsError
+from api.export_files import ExportRequest, ExportWriter, open_publication
+from api.export_jobs import Job, remove_exports
+from api.export_limits import UNFINISHED_AT_MOST, TooManyExportsError
+from api.exports import Exports
 from loaders import clock
 
 ROOT = Path(__file__).parents[2]
 OWNER = "platform"
-FULL = "the server has no room for this export: ask for a shorter period, or again later"
-BROKEN = "the export could not be made, as the server's log says: ask again later"
+FULL = "the server has no room for this export: request a shorter period, or try again later"
+BROKEN = "the export failed; the server's log has the cause: try again later"
 
 CHARGES = """
     create table focus.cost_and_usage (
@@ -124,7 +127,7 @@ async def end_of(exports: Exports, job_id: str) -> Job:
 
 def now(exports: Exports, job_id: str) -> Job:
     """A job as it is."""
-    job = exports.job(job_id, OWNER)
+    job = exports.find_job(job_id, OWNER)
     assert job
     return job
 
@@ -139,7 +142,7 @@ def export(
             job = await end_of(exports, exports.create(request, OWNER, billing_accounts, database).job_id)
             assert job.status == "Complete", job.error
             assert job.download
-            file = exports.download(job.download.secret, OWNER)
+            file = exports.find_file(job.download.secret, OWNER)
             assert file
             return job, file
 
@@ -352,13 +355,13 @@ def test_a_job_and_its_file_are_their_owners_alone(tmp_path: Path, published: Pa
             job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
             assert job.download
             secret = job.download.secret
-            assert exports.download(secret, OWNER) == tmp_path / "jobs" / job.job_id / "cost_and_usage.csv"
-            assert exports.job(job.job_id, "another") is None
-            assert exports.download(secret, "another") is None
-            assert exports.job("none", OWNER) is None
+            assert exports.find_file(secret, OWNER) == tmp_path / "jobs" / job.job_id / "cost_and_usage.csv"
+            assert exports.find_job(job.job_id, "another") is None
+            assert exports.find_file(secret, "another") is None
+            assert exports.find_job("none", OWNER) is None
             for other in ("", "none", secret[:-1], secret + "=", "\u00e9", "\ud800", job.job_id):
-                assert exports.download(other, OWNER) is None
-            assert secret not in str(exports.download(secret, OWNER))
+                assert exports.find_file(other, OWNER) is None
+            assert secret not in str(exports.find_file(secret, OWNER))
             assert (tmp_path / "jobs" / job.job_id).stat().st_mode & 0o077 == 0
 
     asyncio.run(run())
@@ -380,16 +383,16 @@ def test_a_file_expires_after_a_day_and_its_job_after_a_week(
             assert done.expires_at == at + timedelta(hours=24)
             await asyncio.sleep(0.05)
             at += timedelta(hours=24, microseconds=-1)
-            assert exports.download(done.download.secret, OWNER) == folder / "cost_and_usage.csv"
+            assert exports.find_file(done.download.secret, OWNER) == folder / "cost_and_usage.csv"
             at += timedelta(microseconds=1)
-            assert exports.download(done.download.secret, OWNER) is None
+            assert exports.find_file(done.download.secret, OWNER) is None
             assert now(exports, done.job_id) == msgspec.structs.replace(done, download=None)
             await until(
                 lambda: names(folder) == {"job.json"} and not recorded(tmp_path, done.job_id).download
             )
             at += timedelta(days=6)
             await until(lambda: not folder.exists())
-            assert exports.job(done.job_id, OWNER) is None
+            assert exports.find_job(done.job_id, OWNER) is None
 
     asyncio.run(run())
 
@@ -525,7 +528,7 @@ def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
             ended = [await end_of(exports, job.job_id) for job in created]
             assert sorted(job.status for job in ended) == ["Complete", "Failed", "Failed"]
             (error,) = {job.error for job in ended if job.error}
-            assert error.startswith("the exports of this token may take 7000000 bytes: ")
+            assert error.startswith("the exports of this token may use 7000000 bytes: ")
             sizes = [file.stat().st_size for file in (tmp_path / "jobs").glob("*/*.csv")]
             assert sizes == [job.size for job in ended if job.download] and sizes[0] > 3_500_000
         async with running(tmp_path, quota=1_000_000) as exports:
@@ -540,21 +543,21 @@ def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
 def test_a_running_export_ends_at_the_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: Path
 ) -> None:
-    def write_export(publication: duckdb.DuckDBPyConnection, *arguments: Any) -> int:  # noqa: ANN401
-        (arguments[2] / "cost_and_usage.csv").write_bytes(b" " * 2000)
-        publication.execute(
+    def write(writer: ExportWriter) -> int:
+        (writer.work / "cost_and_usage.csv").write_bytes(b" " * 2000)
+        writer.publication.execute(
             "select count(*) from range(1_000_000_000) a, range(1_000_000_000) b where hash(a) = 0"
         )
         return 0
 
-    monkeypatch.setattr(module, "write_export", write_export)
+    monkeypatch.setattr(ExportWriter, "write", write)
     monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
 
     async def run() -> None:
         async with running(tmp_path, quota=1000) as exports:
             job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
             assert (job.status, job.download) == ("Failed", None)
-            assert job.error and job.error.startswith("the exports of this token may take 1000 bytes")
+            assert job.error and job.error.startswith("the exports of this token may use 1000 bytes")
             assert names(tmp_path / "jobs" / job.job_id) == {"job.json"}
             exports._floor = 10**18
             with pytest.raises(OSError):
@@ -585,7 +588,7 @@ def test_exports_leave_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_owner_has_so_many_files_and_jobs(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FILES_AT_MOST", 2)
+    monkeypatch.setattr(export_limits, "FILES_AT_MOST", 2)
     monkeypatch.setattr(module, "JOBS_AT_MOST", 5)
     empty = publication(tmp_path / "empty.duckdb")
 
@@ -597,16 +600,16 @@ def test_an_owner_has_so_many_files_and_jobs(
                 for request in different(9)
             ]
             assert names(tmp_path / "jobs") == {kept.job_id, *failing[-4:]}
-            assert [bool(exports.job(job_id, OWNER)) for job_id in failing] == [False] * 5 + [True] * 4
+            assert [bool(exports.find_job(job_id, OWNER)) for job_id in failing] == [False] * 5 + [True] * 4
             await end_of(exports, exports.create(asked(format="json"), OWNER, None, published).job_id)
             with pytest.raises(TooManyExportsError, match="this token has 2 exported files"):
                 exports.create(asked(format="parquet"), OWNER, None, published)
         async with running(tmp_path) as exports:
-            assert len(exports._by_owner[OWNER]) == 5
+            assert len(exports._jobs.list_of_owner(OWNER)) == 5
         monkeypatch.setattr(module, "JOBS_AT_MOST", 3)
         async with running(tmp_path) as exports:
-            await until(lambda: len(names(tmp_path / "jobs")) == len(exports._by_owner[OWNER]) == 3)
-            assert kept.download and exports.download(kept.download.secret, OWNER)
+            await until(lambda: len(names(tmp_path / "jobs")) == len(exports._jobs.list_of_owner(OWNER)) == 3)
+            assert kept.download and exports.find_file(kept.download.secret, OWNER)
 
     asyncio.run(run())
 
@@ -616,11 +619,11 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
         async with running(tmp_path) as exports:
             job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
             other = exports.create(asked(), "another", None, published)
-            await until(lambda: exports.job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
-            module.remove_exports(tmp_path, OWNER)
+            await until(lambda: exports.find_job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
+            remove_exports(tmp_path, OWNER)
             assert names(tmp_path / "jobs") == {other.job_id}
             exports._clean()
-            assert exports.job(job.job_id, OWNER) is None
+            assert exports.find_job(job.job_id, OWNER) is None
 
     asyncio.run(run())
 
@@ -628,7 +631,9 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
 def test_a_folder_is_one_servers(tmp_path: Path) -> None:
     async def run() -> None:
         async with running(tmp_path):
-            with pytest.raises(OSError, match="another server makes exports there: set FOCUS_API_EXPORT_DIR"):
+            with pytest.raises(
+                OSError, match="another server uses this folder for exports: set FOCUS_API_EXPORT_DIR"
+            ):
                 await Exports(tmp_path).start()
         async with running(tmp_path):
             pass
@@ -791,7 +796,7 @@ def test_a_record_that_nobody_can_read_is_removed_and_said(
     (file.parent / "job.json").write_text('{"job_id": 1}')
     asyncio.run(start_and_stop(tmp_path))
     assert names(tmp_path / "jobs") == {good.job_id}
-    assert f"export {bad.job_id} is not one that can be read: it is removed" in caplog.text
+    assert f"export {bad.job_id} cannot be read: it is removed" in caplog.text
 
 
 async def start_and_stop(folder: Path) -> None:

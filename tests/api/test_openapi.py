@@ -7,8 +7,8 @@ import httpx
 import pytest
 import yaml
 
-from api.app import application
-from api.openapi import document
+from api.app import create_application
+from api.openapi import build_document
 from api.queries import DATASETS
 from tests.api.serving import Served
 
@@ -31,7 +31,7 @@ SCHEMA = {
         for name in GIVEN["components"]["schemas"][record]["properties"]
     ],
 }
-OURS = document(SCHEMA)
+OURS = build_document(SCHEMA)
 
 
 def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -102,7 +102,7 @@ def test_no_field_has_several_types(small: Served) -> None:
 @pytest.mark.parametrize("name", GIVEN["components"]["schemas"])
 def test_the_standard_document_has_no_other_fields_than_the_given_one(name: str) -> None:
     given = GIVEN["components"]["schemas"][name]
-    ours = document(SCHEMA, standard_fields=True)["components"]["schemas"][name]
+    ours = build_document(SCHEMA, standard_fields=True)["components"]["schemas"][name]
     assert set(ours["properties"]) == set(given["properties"])
     assert set(ours.get("required", [])) <= set(given["properties"])
 
@@ -122,7 +122,7 @@ def test_the_security_schemes_are_those_of_the_given_one() -> None:
 def test_every_route_is_described(small: Served) -> None:
     routes = {
         (route.path.removeprefix("/focus/v1"), method.lower())
-        for route in application(small.settings).app.routes
+        for route in create_application(small.settings).app.routes
         for method in route.methods - {"HEAD"}
     }
     apart = {("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")}

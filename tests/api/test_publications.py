@@ -21,14 +21,14 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rows(kept: Publications, publication_id: str | None = None) -> int:
     """How many charges are in a publication."""
-    with kept.reading(publication_id) as (_, cursor):
+    with kept.open(publication_id) as (_, cursor):
         ((count,),) = cursor.execute("select count(*) from api.cost_and_usage_records").fetchall()
     return count
 
 
 def newest(kept: Publications) -> str:
     """What is published now."""
-    with kept.reading() as (publication, _):
+    with kept.open() as (publication, _):
         return publication.publication_id
 
 
@@ -100,7 +100,7 @@ def test_there_is_an_end_to_what_is_kept(
 def test_a_query_ends_well_when_its_publication_is_dropped_meanwhile(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a", charges=5)
-    with kept.reading() as (_, cursor):
+    with kept.open() as (_, cursor):
         for name in "bcdefg":
             publish_small(published, name)
             newest(kept)
@@ -126,8 +126,8 @@ def test_a_name_cannot_lead_out_of_the_folder(
     publish_small(published, name)
     with pytest.raises(NotPublishedError, match="cannot be served"):
         newest(kept)
-    assert "its publication_id is no file name" in caplog.text
-    with pytest.raises(NotPublishedError, match="not kept any more"):
+    assert "its publication_id cannot be a file name" in caplog.text
+    with pytest.raises(NotPublishedError, match="no longer kept"):
         rows(kept, name)
 
 
@@ -135,13 +135,15 @@ def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -
     kept = Publications(published, tmp_path / "kept")
     published.mkdir()
     (published / "fal_focus.duckdb").write_bytes(b"no database")
-    with pytest.raises(NotPublishedError, match="cannot be served; the server's log says why"):
+    with pytest.raises(NotPublishedError, match="cannot be served; the server's log has the cause"):
         newest(kept)
     (published / "fal_focus.duckdb").unlink()
     with duckdb.connect(str(published / "fal_focus.duckdb")) as old:
         old.execute("create schema focus")
         old.execute("create table focus.publication as select 'old' as publication_id, now() as published_at")
-    with pytest.raises(NotPublishedError, match="is of an older version, without the views of the API"):
+    with pytest.raises(
+        NotPublishedError, match="an older version published it, without the views of the API"
+    ):
         newest(kept)
     publish_small(published, "a")
     assert newest(kept) == "a"
@@ -167,7 +169,7 @@ def test_a_query_can_neither_write_nor_read_files(published: Path, tmp_path: Pat
     publish_small(published, "a")
     file = tmp_path / "file.csv"
     file.write_text("a\n1\n")
-    with kept.reading() as (_, cursor):
+    with kept.open() as (_, cursor):
         for query in (
             f"from read_csv('{file}')",
             f"copy (select 1) to '{tmp_path}/other.csv'",

@@ -10,7 +10,7 @@ import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.utils import TargetConfig, TargetLocation
 
-from publishing.plugin import Plugin, program_of
+from publishing.plugin import Plugin, find_program
 
 
 def published(
@@ -135,7 +135,7 @@ def test_a_warehouse_that_another_program_has_open_is_told_with_its_name(
 
 
 def test_a_process_that_has_ended_has_no_name() -> None:
-    assert program_of(2**22 + 1) is None
+    assert find_program(2**22 + 1) is None
 
 
 def test_a_warehouse_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from publishing import WORK, Description, alone_in, publish
+from publishing import WORK, Description, lock_publication, publish
 from tests.publishing.readers import ROOT, check, connect, database_state, parquet_state, reading
 
 MARTS = {name: f"warehouse.{name}" for name in ("focus.charges", "focus.accounts", "finops.months")}
@@ -287,7 +287,7 @@ def test_two_builds_do_not_publish_into_one_folder_at_once(
 ) -> None:
     folder = tmp_path / "published"
     publish(warehouse, folder, MARTS, VIEWS, "first")
-    with alone_in(folder), pytest.raises(OSError, match="another build is publishing there"):
+    with lock_publication(folder), pytest.raises(OSError, match="another build is publishing there"):
         publish(warehouse, folder, MARTS, VIEWS, "second")
     publish(warehouse, folder, MARTS, VIEWS, "third")
 
