@@ -1,4 +1,4 @@
-"""python -m api: what is printed, and exit codes."""
+"""python -m api: output and exit codes."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The settings of a server whose files are all in a folder."""
+    """Return the environment of a server whose files are all in a folder."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "FOCUS_"))}
     return others | {
         "FAL_PUBLISH_DIR": str(folder / "published"),
@@ -25,7 +25,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """python -m api, with these settings."""
+    """Run python -m api with these settings."""
     command = [sys.executable, "-m", "api", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=environment(folder) | settings, text=True, capture_output=True, timeout=60

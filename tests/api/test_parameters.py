@@ -1,4 +1,4 @@
-"""What a client may ask."""
+"""Query parameters."""
 
 from datetime import UTC, datetime
 
@@ -27,17 +27,17 @@ def parse(query: bytes) -> ListParameters:
         ("2026-01-01t00:00:00z", datetime(2026, 1, 1, tzinfo=UTC)),
         ("2026-01-01T05:30:00+05:30", datetime(2026, 1, 1, tzinfo=UTC)),
         ("2025-12-31T23:00:00-01:00", datetime(2026, 1, 1, tzinfo=UTC)),
-        # as strftime's %z writes a zone
+        # a zone as written by %z of strftime
         ("2026-01-01T00:00:00.000000+0000", datetime(2026, 1, 1, tzinfo=UTC)),
         ("2026-01-01T05:30:00.000000500+0530", datetime(2026, 1, 1, 0, 0, 0, 1, UTC)),
         ("2026-01-01T00:00:00-00:00", datetime(2026, 1, 1, tzinfo=UTC)),
         ("2026-01-01T00:00:00.5Z", datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)),
-        # a time between two microseconds: the later
+        # between two microseconds: the later one
         ("2026-01-01T00:00:00.0000001Z", datetime(2026, 1, 1, 0, 0, 0, 1, UTC)),
         ("2026-01-01T00:00:00.99999900Z", datetime(2026, 1, 1, 0, 0, 0, 999_999, UTC)),
         ("2025-12-31T23:59:59.999999000001Z", datetime(2026, 1, 1, tzinfo=UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
-        # beyond the calendar of Python
+        # outside the calendar of Python
         ("0000-02-29T00:00:00Z", datetime.min.replace(tzinfo=UTC)),
         ("0001-01-01T00:00:00+01:00", datetime.min.replace(tzinfo=UTC)),
         ("9999-12-31T23:59:60Z", datetime.max.replace(tzinfo=UTC)),

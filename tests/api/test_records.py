@@ -1,4 +1,4 @@
-"""Records over HTTP: what a page holds, and how a walk goes through all of them."""
+"""Records over HTTP: the content of pages, and walks through all of them."""
 
 import json
 import re
@@ -17,21 +17,21 @@ ALL = MORE + 3
 
 
 def get(api: httpx.Client, path: str = "/cost-and-usage", **parameters: object) -> dict[str, Any]:
-    """What is answered, numbers as they stand there."""
+    """Return a response with exact numbers."""
     answer = api.get(path, params=parameters)
     assert answer.status_code == 200, answer.text
     return json.loads(answer.text, parse_float=Decimal)
 
 
 def code(api: httpx.Client, path: str = "/cost-and-usage", **parameters: object) -> str:
-    """The code of an answer, which must be a 400."""
+    """Return the code of a response, which must be a 400."""
     answer = api.get(path, params=parameters)
     assert answer.status_code == 400, answer.text
     return answer.json()["code"]
 
 
 def walk(api: httpx.Client, **parameters: object) -> list[dict[str, Any]]:
-    """All records, page by page."""
+    """Return all records, read page by page."""
     page = get(api, **parameters)
     records = page["data"]
     while token := page.get("nextPageToken"):
@@ -71,7 +71,7 @@ def test_numbers_texts_and_times_are_exact(api: httpx.Client) -> None:
 
 
 def test_every_number_of_a_record_has_a_decimal_point(api: httpx.Client) -> None:
-    # a reader that infers types makes integers of a column that begins with 0
+    # a reader that infers types makes an integer column of a first value 0
     for path in ("/cost-and-usage", "/contract-commitments"):
         whole: list[str] = []
         text = api.get(path).text

@@ -1,4 +1,4 @@
-"""Who may ask: tokens in a file or a variable."""
+"""Tokens in a file or a variable."""
 
 import threading
 from hashlib import sha256
@@ -12,7 +12,7 @@ from api.tokens import Tokens
 
 @pytest.fixture
 def tokens(tmp_path: Path) -> Tokens:
-    """Tokens of a file that is not there yet."""
+    """Return the tokens of a file that does not exist yet."""
     return Tokens(tmp_path / "made" / "api_tokens.json")
 
 
