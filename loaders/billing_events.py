@@ -28,12 +28,14 @@ from loaders.landing import LandingZone, Load, Manifest, Partition
 from loaders.settings import MOST_PAGES
 
 NAME = b'"billing_events"'
+ESCAPED_LETTER = re.compile(rb"\\u00(?:5[fF]|6[25679cCeE]|7[346])")  # of billing_events
 PATH = "/models/billing-events"
 DEFAULT_PAGE_SIZE = 10_000
 LONGEST_WINDOW = timedelta(days=90)  # the limit of the API for a request
 MOST_IDS = 50
 MOST_WALKS = 3
 MOST_STALE_PAGES = 100  # in a row, without a new event
+LONGEST_CURSOR = 8192  # bytes; percent-encoded, a longer one may exceed the 64 KB that an address may have
 REMEMBERED = 20_000  # events; rows move by less between two pages
 BORDER = 1000  # events at either end of a page that are all compared
 UTF8_PIECE = 2**16  # bytes decoded at once: as text, a whole page takes up to four times its bytes
@@ -281,17 +283,21 @@ def parse_page(body: bytes) -> EventPage:
     try:
         check_utf8(body)  # the decoder does not check it
         envelope, text = _decode_envelope(body)
+        may_have_two_lists = _may_have_two_lists(text, envelope.billing_events)
+        names = _list_names(body) if may_have_two_lists else []
     except (ValueError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
         raise MalformedBodyError("it is not complete JSON") from None
-    if _may_have_two_lists(text, envelope.billing_events) and _list_names(body).count("billing_events") > 1:
+    if names.count("billing_events") > 1:
         raise MalformedBodyError("it has billing_events twice, and JSON readers differ in which one they use")
     has_more, cursor = _decode_field(envelope.has_more, bool), _decode_field(envelope.next_cursor, str)
     if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
     if has_more and not cursor:
         raise MalformedBodyError("has_more is true, but there is no next_cursor")
+    if has_more and cursor and len(cursor.encode()) > LONGEST_CURSOR:
+        raise MalformedBodyError(f"its next_cursor is over the limit of {LONGEST_CURSOR:,} bytes")
     return EventPage(body, envelope.billing_events, cursor if has_more else None)
 
 
@@ -333,18 +339,20 @@ def _may_have_two_lists(text: bytes, events: Sequence[msgspec.Raw]) -> bool:
 
     text: the text that the events were decoded from. In compact JSON, only commas separate events. If the
     bytes from the first event to the last are exactly those of the events and commas, the function searches
-    only the rest of the page. Searching a whole page takes three times as long.
+    only the rest of the page. Searching a whole page takes three times as long. An escape for a letter of the
+    name may hide one.
     """
+    parts = [text]
     if events:
         start, end = text.find(events[0]), text.rfind(events[-1]) + len(events[-1])
         if end - start == sum(map(len, events)) + len(events) - 1:
-            return text.count(NAME, 0, start) + text.count(NAME, end) > 1
-    return text.count(NAME) > 1
+            parts = [text[:start], text[end:]]
+    return sum(part.count(NAME) for part in parts) > 1 or any(map(ESCAPED_LETTER.search, parts))
 
 
 def _list_names(body: bytes) -> list[str]:
     """Return the field names of the envelope in order, with repeats."""
-    return [name for name, _ in json.loads(body, object_pairs_hook=list)]
+    return [name for name, _ in json.loads(body, object_pairs_hook=list, parse_int=str)]
 
 
 def _decode_field(raw: msgspec.Raw, kind: type[T]) -> T | None:

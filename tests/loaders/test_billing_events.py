@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loaders import billing_events
 from loaders.billing_events import parse_page, split_window
 from loaders.body import MalformedBodyError
 from tests.fal_server import FalServer, World
@@ -211,6 +212,8 @@ def page(**more: object) -> bytes:
         (page(has_more=True), "no next_cursor"),
         (page(has_more=True, next_cursor=""), "no next_cursor"),
         (page(has_more=True, next_cursor=7), "no next_cursor"),
+        (page(has_more=True, next_cursor="c" * 8193), "next_cursor is over the limit of 8,192 bytes"),
+        (page(has_more=True, next_cursor="ü" * 4097), "next_cursor is over the limit of 8,192 bytes"),
     ],
 )
 def test_an_envelope_that_makes_no_sense_is_refused(body: bytes, reason: str) -> None:
@@ -226,6 +229,34 @@ def test_two_lists_of_events_are_refused_whatever_is_in_them(first: str, second:
     for body in (f'{{"has_more":false,{lists}}}', f'{{{lists},"has_more":false,"y":[1]}}'):
         with pytest.raises(MalformedBodyError, match="billing_events twice"):
             parse_page(body.encode())
+
+
+@pytest.mark.parametrize("comma", [",", ", "])
+@pytest.mark.parametrize("events", ["[]", "[1]", '["\\u005f"]'])
+@pytest.mark.parametrize(
+    "name", [r"billing\u005fevents", r"billing_event\u0073", r"\u0062illing_event\u0073"]
+)
+def test_two_lists_of_events_are_refused_if_a_name_is_escaped(name: str, events: str, comma: str) -> None:
+    for names in (("billing_events", name), (name, "billing_events"), (name, name)):
+        lists = f'"{names[0]}":[1,2],"has_more":false,"{names[1]}":{events}'.replace(",", comma)
+        with pytest.raises(MalformedBodyError, match="billing_events twice"):
+            parse_page(f"{{{lists}}}".encode())
+
+
+def test_escapes_in_compact_events_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(billing_events, "_list_names", None)
+    body = rb'{"billing_events":[{"a":"\u005f\u00e9"},{"a":"\u0065"}],"has_more":false,"news":"\u00e9"}'
+    assert parse_page(body).rows == 2
+
+
+def test_one_list_of_events_may_have_an_escaped_name_and_numbers_of_any_length() -> None:
+    body = rb'{"billing\u005fevents":[1],"has_more":false,"x":' + b"1" * 5000 + b"}"
+    assert parse_page(body).rows == 1
+
+
+def test_a_cursor_may_have_8192_bytes() -> None:
+    cursor = "%" * 8192
+    assert parse_page(page(has_more=True, next_cursor=cursor)).next_cursor == cursor
 
 
 def test_new_fields_in_the_envelope_are_welcome() -> None:
