@@ -6,11 +6,13 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -29,6 +31,7 @@ from tenacity.nap import sleep_using_event
 
 from loaders import clock
 from loaders.body import LARGEST, Body, MalformedBodyError, OversizedBodyError, is_html, read_body
+from loaders.connection import Connection
 from loaders.errors import (
     GaveUpError,
     MisdirectedError,
@@ -79,18 +82,19 @@ class Request:
 
 
 class FalApi:
-    """The fal API behind one connection pool, for use by many threads at once.
+    """The fal API, for use by many threads at once. Requests at the same time have a connection each.
 
     stopping: once set, ends all waits and prevents further requests. max_pages: see ApiSettings.
     """
 
-    def __init__(self, api_settings: ApiSettings, concurrency: int) -> None:
+    def __init__(self, api_settings: ApiSettings) -> None:
         self.stopping = threading.Event()
         self.max_pages = api_settings.max_pages
         self._settings = api_settings
         self._secrets = compile_secrets(api_settings.key)
         self._longest_try = LONGEST_TRY * api_settings.timeout
-        self._client = _make_client(api_settings, concurrency)
+        self._connect = prepare_connections(api_settings)
+        self._idle = [self._connect()]
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +102,8 @@ class FalApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        for connection in self._idle:
+            connection.close()
 
     def get(self, path: str, params: Params, accept: Callable[[Body], T]) -> T:
         """GET a path with retries, and return the result of `accept` for the body.
@@ -130,8 +135,11 @@ class FalApi:
         if self.stopping.is_set():
             raise TransientError("the run is stopping")
         longest = self._longest_try
+        until = time.monotonic() + longest
         try:
-            return accept(run_within(longest, partial(self._fetch, request, time.monotonic() + longest)))
+            with self._borrow_connection() as connection:
+                body = run_within(longest, partial(self._fetch, connection, request, until))
+            return accept(body)
         except TimeoutError:
             raise TransientError(f"it took longer than {longest:g} seconds") from None
         except MalformedBodyError as error:
@@ -142,11 +150,27 @@ class FalApi:
             what = f"the body is over the limit of {LARGEST // 2**20} MB"
             raise TooLargeError(self._redact(f"{request}: {what}; {what_to_do}")) from None
 
-    def _fetch(self, request: Request, until: float) -> Body:
+    @contextmanager
+    def _borrow_connection(self) -> Iterator[Connection]:
+        """Yield an idle connection, or a new one. A TimeoutError aborts it, so that its thread ends."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        except TimeoutError:
+            connection.abort()
+            raise
+        finally:
+            if not connection.is_aborted:
+                self._idle.append(connection)
+
+    def _fetch(self, connection: Connection, request: Request, until: float) -> Body:
         """Send a request once. Raises the errors of _check_status and read_body, and those below."""
         url = self._settings.api_url + request.path
         try:
-            with self._client.stream("GET", url, params=dict(request.params)) as response:
+            with connection.stream(url, dict(request.params)) as response:
                 self._check_status(response, request, until)
                 body = read_body(response, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
@@ -241,11 +265,41 @@ def compile_secrets(key: str) -> re.Pattern[str]:
 def run_within(seconds: float, work: Callable[[], T]) -> T:
     """Return the result of `work`, or raise its error. Raises TimeoutError if it takes longer, and leaves it.
 
-    It runs on its own thread, since httpx has no limit for headers that arrive one by one.
+    It runs on its own thread, since httpx has no limit for headers that arrive one by one. The caller
+    ends work that takes longer.
     """
     outcome: Future[T] = Future()
     threading.Thread(target=_settle, args=(outcome, work), name="try", daemon=True).start()
     return outcome.result(seconds)
+
+
+def prepare_connections(api_settings: ApiSettings) -> Callable[[], Connection]:
+    """Return a function that makes a connection. Raises SettingsError; so does the function."""
+    timeout = api_settings.timeout
+    # plain http is allowed only to this machine, where a proxy would get the key
+    trust_env = urlsplit(api_settings.api_url).scheme == "https"
+
+    def connect() -> Connection:
+        with _explained_settings():
+            client = httpx.Client(
+                headers={
+                    "Authorization": f"Key {api_settings.key}",
+                    "User-Agent": "fal-focus-loaders",
+                    "Accept-Encoding": "gzip",
+                },
+                # no request needs a cookie, and httpx would keep any number of them
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+                limits=httpx.Limits(max_connections=1),
+                follow_redirects=False,  # another host must not get the key
+                trust_env=trust_env,
+                verify=certificates,
+            )
+        return Connection(client)
+
+    with _explained_settings():
+        certificates = httpx.create_ssl_context(trust_env=trust_env)  # reads a file of 200 KB
+    return connect
 
 
 def read_retry_after(response: httpx.Response) -> float | None:
@@ -262,23 +316,12 @@ def read_retry_after(response: httpx.Response) -> float | None:
     return max(0.0, (moment - clock.utc_now()).total_seconds())
 
 
-def _make_client(api_settings: ApiSettings, concurrency: int) -> httpx.Client:
-    timeout = api_settings.timeout
+@contextmanager
+def _explained_settings() -> Iterator[None]:
+    """Replace errors of proxy and certificate settings, whose messages may contain a password."""
     try:
-        return httpx.Client(
-            headers={
-                "Authorization": f"Key {api_settings.key}",
-                "User-Agent": "fal-focus-loaders",
-                "Accept-Encoding": "gzip",
-            },
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
-            # an attempt that took too long may still have its connection, so their number is not limited
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
-            follow_redirects=False,  # another host must not get the key
-            # plain http is allowed only to this machine, where a proxy would get the key
-            trust_env=urlsplit(api_settings.api_url).scheme == "https",
-        )
-    except (httpx.InvalidURL, ValueError, ImportError, OSError):  # their messages may quote a password
+        yield
+    except (httpx.InvalidURL, ValueError, ImportError, OSError):
         raise SettingsError(
             "the proxy or certificate settings cannot be used: check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, "
             "NO_PROXY (http and https proxies only), SSL_CERT_FILE and SSL_CERT_DIR"

@@ -294,7 +294,7 @@ def verify_command(account: str | None, landing_dir: str) -> int:
 @contextmanager
 def open_api(target: Target) -> Iterator[FalApi]:
     """Connect to the API with the settings of this run."""
-    with FalApi(settings.read_api_settings(target.api_url), target.concurrency) as api:
+    with FalApi(settings.read_api_settings(target.api_url)) as api:
         yield api
 
 

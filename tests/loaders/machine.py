@@ -102,7 +102,7 @@ def land(api: FalApi, landing: Path, day: date) -> None:
 
 def die_at_every_step(url: str, folder: Path, day: date) -> None:
     """Land a day in folder/0, folder/1, ... by processes that die at step 0, 1, ... until one lives."""
-    with FalApi(ApiSettings(url, KEY), 1) as api:
+    with FalApi(ApiSettings(url, KEY)) as api:
         for at in range(1000):
             child = os.fork()
             if child == 0:

@@ -68,7 +68,7 @@ def landing(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def api(server: FalServer) -> Iterator[FalApi]:
     """That world as a loader sees it."""
-    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01), 1) as api:
+    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01)) as api:
         yield api
 
 

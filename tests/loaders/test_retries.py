@@ -1,16 +1,22 @@
 """What passes is tried again, what does not pass is not; either way with one line at the end."""
 
 import re
+import socket
+import ssl
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 from tenacity import Future, RetryCallState, Retrying
 
-from loaders import clock
+import loaders.api
+from loaders import billing_events, clock
 from loaders.api import FalApi, TransientError, read_retry_after
 from loaders.errors import GaveUpError, UnauthorizedError
 from loaders.landing import Manifest
@@ -18,7 +24,7 @@ from loaders.parallel import land_all
 from loaders.progress import Reporter
 from loaders.settings import ApiSettings
 from tests.fal_server import FalServer, Fault, Request, World
-from tests.fal_server.faults import HTML
+from tests.fal_server.faults import HTML, saying
 from tests.fal_server.messages import Answer
 from tests.loaders.conftest import KEY, Loads, Run, day_of
 
@@ -134,7 +140,7 @@ def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer
 @pytest.fixture
 def api() -> FalApi:
     """An API that would wait up to a minute."""
-    return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY), 1)
+    return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY))
 
 
 def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
@@ -191,9 +197,100 @@ def test_retry_after_may_be_seconds_or_a_date(
     assert read_retry_after(httpx.Response(429, headers={"Retry-After": header})) == seconds
 
 
+class EndlessHints:
+    """A server that answers each request with interim responses until the client has gone."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.connections = self.open = 0
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            self.connections += 1
+            self.open += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            while True:
+                connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+                time.sleep(0.02)
+        connection.close()
+        self.open -= 1
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secure: bool
+) -> None:
+    monkeypatch.setattr(loaders.api, "LONGEST_TRY", 0.05)  # of ten seconds, so no read times out
+    tls = None
+    if secure:
+        authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(tls)
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    server = EndlessHints(tls)
+    with FalApi(ApiSettings(server.url, KEY, timeout=10, retry_max_wait=0.01)) as api:
+        with pytest.raises(GaveUpError, match="it took longer than"):
+            api.get("/models/billing-events", {}, lambda body: body)
+        until = time.monotonic() + 60
+        while (server.open or tries()) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert (tries(), server.open) == ([], 0)
+        assert server.connections > 1
+
+
+def tries() -> list[threading.Thread]:
+    """Return the threads of tries."""
+    return [thread for thread in threading.enumerate() if thread.name == "try"]
+
+
+def test_cookies_are_not_sent_back(run: Run, server: FalServer) -> None:
+    cookie = {"Set-Cookie": "session=1; Path=/"}
+    server.faults.append(
+        Fault.altered(lambda answer: replace(answer, headers=answer.headers | cookie), times=100)
+    )
+    assert run(*EVENTS, "--page-size", 20).code == 0
+    assert len(server.requests) > 2
+    assert [request.headers["cookie"] for request in server.requests if "cookie" in request.headers] == []
+
+
+@pytest.mark.parametrize("limit", [8192, 10**6], ids=["new", "kept by an earlier version"])
+def test_a_cursor_that_no_address_can_hold_fails_its_day_alone_and_the_next_run_lands_it(
+    run: Run, server: FalServer, loads: Loads, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    def is_of_that_day(request: Request) -> bool:
+        return (request.one("start") or "").startswith("2026-01-26")
+
+    days = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-29", "--page-size", 20)
+    server.faults.append(Fault.altered(saying(next_cursor="c" * 70_000), times=100, when=is_of_that_day))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(billing_events, "LONGEST_CURSOR", limit)
+        result = run(*days)
+    assert result.code == 1
+    if limit == 8192:
+        assert "next_cursor is over the limit of 8,192 bytes" in result.err
+        assert (len(loads(day_of("2026-01-26"))), len(loads(day_of("*")))) == (0, 2)
+    server.faults.clear()
+    result = run(*days)
+    assert (result.code, result.errors) == (0, [])
+    assert loads(day_of("2026-01-26")) != []
+
+
 def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
     server.faults.append(Fault.rate_limited("60", times=100))
-    with FalApi(ApiSettings(server.url, KEY), 1) as api:
+    with FalApi(ApiSettings(server.url, KEY)) as api:
         threading.Timer(0.1, api.stopping.set).start()
         began = time.monotonic()
         with pytest.raises(GaveUpError):
@@ -210,7 +307,7 @@ def test_a_run_that_stops_makes_no_further_request(server: FalServer) -> None:
             time.sleep(0.01)
         raise UnauthorizedError("no")
 
-    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01), 2) as api:
+    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01)) as api:
         jobs = [lambda: api.get("/models/billing-events", {}, lambda body: body), refused]
         with pytest.raises(UnauthorizedError):
             land_all(api, jobs, 2, Reporter(None, 2))  # type: ignore[arg-type]

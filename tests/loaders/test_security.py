@@ -255,8 +255,8 @@ def test_the_traceback_and_the_log_of_a_bug_do_not_show_the_key(
 def test_what_holds_the_key_does_not_show_it(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     api_settings = settings.read_api_settings("http://127.0.0.1:1/v1")
     assert api_settings.key == KEY
-    with FalApi(api_settings, 1) as api:
-        shown = [repr(api_settings), str(api_settings), repr(api), repr(api._client.headers)]
+    with FalApi(api_settings) as api:
+        shown = [repr(api_settings), str(api_settings), repr(api), repr(api._idle), repr(vars(api._idle[0]))]
     assert all(KEY[:12] not in text for text in shown)
     caplog.set_level(logging.DEBUG)
     assert run(*EVENTS).code == 0
