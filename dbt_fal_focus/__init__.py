@@ -1,4 +1,4 @@
-"""Checks before dbt parses the project, on every engine: landing folder, warehouse name and seeds. It also
+"""Checks before dbt parses the project, on every engine: landing zone, warehouse name and seeds. It also
 restricts the permissions of the files that dbt writes.
 
 dbt finds this package by its prefix and creates its plugins first. A mistake ends the command with one line;
@@ -7,6 +7,7 @@ later it would be a traceback, or no error at all.
 
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,11 +17,20 @@ from dbt_common.invocation import get_invocation_id
 
 from dbt_fal_focus.seeds import check_seeds
 from loaders.files import restrict_new_files
+from loaders.progress import escape
 
 PROJECT = "fal_focus"
 # these do not parse the project, and must work when it is broken
 HOUSEKEEPING = ("clean", "debug", "deps")
 READS_LANDING = ("build", "retry", "run")
+# the prefixes of folders, from the landing folder to its partitions (macros/reading/landing_zone.sql)
+PARTITIONS = (
+    "billing_events/account=/date=",
+    "focus_reports/account=/source=invoice/billing_month=",
+    "focus_reports/account=/source=estimate/date=",
+)
+MANIFEST = "manifest.json"
+LOADED_FILE = re.compile(r"manifest\.json|page-.*\.json\.gz|report\.csv\.gz", re.DOTALL)
 
 
 class Preflight(dbtPlugin):
@@ -72,6 +82,45 @@ def check_landing_folder(name: str, project: Path) -> None:
         raise ValueError(
             f"{setting}: * ? and [ in the name of a folder read as a pattern; choose another name"
         )
+    check_landed_files(folder)
+
+
+def check_landed_files(landing: Path) -> None:
+    """Raise ValueError unless the files that a build opens are regular files.
+
+    The engines wait without end for a pipe that has no writer. They would also follow a symbolic link.
+    """
+    for partitions in PARTITIONS:
+        for partition in find_folders(str(landing), partitions.split("/")):
+            for load in sorted(find_folders(partition, ["load="]), reverse=True):
+                files = [entry for entry in scan(load) if LOADED_FILE.fullmatch(entry.name)]
+                for file in files:
+                    if not file.is_file(follow_symlinks=False):
+                        raise ValueError(
+                            f"{escape(file.path)} is not a regular file: "
+                            "`python -m loaders verify` prints how to repair it"
+                        )
+                if MANIFEST in (file.name for file in files):
+                    break  # a build reads only the latest load
+
+
+def find_folders(above: str, prefixes: list[str]) -> Iterator[str]:
+    """Yield the folders below a folder, or their links, with one prefix of their names for each level."""
+    if not prefixes:
+        yield above
+        return
+    for entry in scan(above):
+        if entry.name.startswith(prefixes[0]) and entry.is_dir():
+            yield from find_folders(entry.path, prefixes[1:])
+
+
+def scan(folder: str) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; none if it cannot be read, or if a prune has removed it."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def check_warehouse_name(warehouse: str, project: Path) -> None:

@@ -1,13 +1,16 @@
 """A dbt command that cannot succeed ends before it builds, with one line on what to do."""
 
+import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dbt_fal_focus import check_landing_folder
 from tests.end_to_end.conftest import ROOT, Command, run
+from tests.end_to_end.landing_zone import event, page, write_events, write_report
 
 
 def dbt(folder: Path, *arguments: str, **settings: object) -> Command:
@@ -120,3 +123,54 @@ def test_housekeeping_works_with_a_broken_seed(project: Path, tmp_path: Path, co
         FAL_WAREHOUSE=tmp_path / "w.duckdb",
     )
     assert done.code == 0, done.output
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """A landing zone of two loads of a day and an invoice."""
+    folder = tmp_path / "landing"
+    for load in ("20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-aaaaaa"):
+        write_events(folder, "acme", "2026-01-05", [page(event())], load)
+    write_report(folder, "acme", "invoice", "2026-01", b"BilledCost,ChargeCategory,ChargePeriodStart\n", 0)
+    return folder
+
+
+REPLACEMENTS: dict[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "folder": Path.mkdir,
+    "link": lambda file: file.symlink_to("/dev/null"),
+    "dangling link": lambda file: file.symlink_to("not there"),
+}
+
+
+@pytest.mark.parametrize("replacement", REPLACEMENTS)
+@pytest.mark.parametrize("name", ["date=2026-01-05/*/manifest", "date=2026-01-05/*/page", "*/*/*/report"])
+def test_a_landed_file_that_is_not_a_regular_file_is_an_error(
+    landing: Path, name: str, replacement: str
+) -> None:
+    file = max(landing.glob(f"*/account=acme/{name}*"))
+    check_landing_folder(str(landing), ROOT)
+    file.unlink()
+    REPLACEMENTS[replacement](file)
+    with pytest.raises(ValueError) as raised:
+        check_landing_folder(str(landing), ROOT)
+    says = "is not a regular file: `python -m loaders verify` prints how to repair it"
+    assert str(raised.value) == f"{file} {says}"
+
+
+def test_a_build_does_not_wait_for_a_pipe_in_place_of_a_manifest(tmp_path: Path, landing: Path) -> None:
+    manifest = max(landing.glob("*/account=acme/date=2026-01-05/*/manifest.json"))
+    manifest.unlink()
+    os.mkfifo(manifest)
+    line = error(dbt(tmp_path, "build", FAL_LANDING_DIR=landing))
+    assert line.startswith(f"{manifest} is not a regular file: ")
+
+
+def test_only_files_that_a_build_opens_are_checked(landing: Path) -> None:
+    partition = landing / "billing_events" / "account=acme" / "date=2026-01-05"
+    superseded, latest = sorted(partition.iterdir())
+    (superseded / "manifest.json").unlink()
+    os.mkfifo(superseded / "manifest.json")
+    os.mkfifo(latest / "notes")
+    (landing / "billing_events" / "account=bolt").symlink_to(partition.parent)
+    check_landing_folder(str(landing), ROOT)
