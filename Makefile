@@ -129,10 +129,9 @@ sbom: $(DEV_INSTALLED) ## what a build installs, as CycloneDX: target/sbom.cdx.j
 		--output-file target/sbom.cdx.json requirements/run.txt
 
 # uv resolves for every Python and platform at once; a version that is pinned stays until `make lock UPGRADE=--upgrade`
-lock: $(INSTALLED) ## pin versions and hashes anew in requirements/, after a change of pyproject.toml
-	$(PYTHON) -m venv target/lock && target/lock/bin/pip install --quiet uv
+lock: $(DEV_INSTALLED) ## pin versions and hashes anew in requirements/, after a change of pyproject.toml
 	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev; do \
-		target/lock/bin/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
+		$(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \
 		constraint='--constraint requirements/spark.txt'; \
