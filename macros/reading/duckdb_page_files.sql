@@ -59,7 +59,7 @@
                 delim = chr(1),
                 quote = '',
                 escape = '',
-                nullstr = '\N~absent~',
+                nullstr = '{{ absent_cell() }}',
                 strict_mode = false,
                 parallel = false,
                 max_line_size = {{ largest }},

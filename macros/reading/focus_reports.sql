@@ -20,6 +20,12 @@
     })) }}
 {% endmacro %}
 
+{#
+    The text that stands for an absent cell of a CSV. A cell may hold any text, so this one contains an id that is new
+    in each run.
+#}
+{% macro absent_cell() %}{{ return('absent in run ' ~ invocation_id) }}{% endmacro %}
+
 {# The columns that come from the path of a report. #}
 {% macro report_path_columns() %}
         {{ folder_value('account') }} as account,
@@ -47,7 +53,7 @@
             delim = ',',
             quote = '"',
             escape = '"',
-            nullstr = '\N~absent~',
+            nullstr = '{{ absent_cell() }}',
             null_padding = true,
             strict_mode = false,
             parallel = false,

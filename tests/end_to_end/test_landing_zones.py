@@ -289,6 +289,8 @@ STYLES = {
     "shuffled": CsvStyle(shuffle=True),
     "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
     "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
+    # a text that stood for absent cells in an earlier version
+    "text-of-absence": CsvStyle(extra={"x_Region": r"\N~absent~"}),
     "byte-order-mark": CsvStyle(bom=True),
     "carriage-returns": CsvStyle(crlf=True),
     "line-breaks": CsvStyle(quoted_breaks=True),
