@@ -1,4 +1,4 @@
-"""docs/reliability.md names every fault, and only tests that there are."""
+"""docs/reliability.md names every fault, and only existing tests."""
 
 import re
 import subprocess
@@ -32,7 +32,7 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def like(name: str) -> re.Pattern[str]:
-    """Matches a test id, in which * stands for anything."""
+    """Return a pattern for test ids, in which * matches any text."""
     return re.compile(translate(name.replace("[", "[[]")))
 
 
