@@ -22,7 +22,7 @@ from tests.end_to_end.commitment_worlds import write_warehouse
 from tests.end_to_end.test_commitments import MODELS
 
 CHARGES = """
-    insert into intermediate.int_charges__by_precedence
+    insert into intermediate.int_charges__counted
     select
         printf('c%09d', n),
         'acme',
@@ -69,7 +69,7 @@ COMMITMENTS = """
 def copy_charges(connection: duckdb.DuckDBPyConnection) -> float:
     """Copy all charges into a table, drop it, and return the seconds of the copy."""
     began = time.perf_counter()
-    connection.execute("create table copied as from intermediate.int_charges__by_precedence")
+    connection.execute("create table copied as from intermediate.int_charges__counted")
     copying = time.perf_counter() - began
     connection.execute("drop table copied")
     return copying
@@ -82,7 +82,7 @@ def fill_warehouse(warehouse: Path, charges: int, commitments: int) -> float:
         connection.execute(CHARGES, [charges])
         connection.execute(COMMITMENTS, [commitments])
         connection.execute(
-            "insert into intermediate.int_accounts__known values ('acme', 'acme', null, 'Account')"
+            "insert into intermediate.int_accounts__named values ('acme', 'acme', null, 'Account')"
         )
         connection.execute(
             "insert into staging.stg_fal__landed_files select 'acme', null, true,"
@@ -117,7 +117,7 @@ def main() -> int:
         copying = fill_warehouse(warehouse, options.charges, options.commitments)
         spent = apply_commitments(folder, warehouse)
         with duckdb.connect(str(warehouse), read_only=True) as connection:
-            query = "select count(*) from intermediate.int_charges__commitments_applied"
+            query = "select count(*) from intermediate.int_usage__commitments_applied"
             (applied,) = connection.execute(query).fetchone() or (0,)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024**2
         print(
