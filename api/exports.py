@@ -231,7 +231,7 @@ class Exports:
         remove_folder(work)  # files of a run that was killed
         work.mkdir()
         check = partial(self._check, job)
-        with self._interruptible(open_publication(folder / DATABASE, work), job) as publication:
+        with self._track(open_publication(folder / DATABASE, work), job) as publication:
             publication_id = read_publication_id(publication)
             count = ExportWriter(publication, job.request, job.billing_accounts, work, check).write()
         size = (work / file_name).stat().st_size
@@ -282,7 +282,7 @@ class Exports:
             raise self._refusals[job.job_id]
 
     @contextmanager
-    def _interruptible(
+    def _track(
         self, connection: duckdb.DuckDBPyConnection, job: Job
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection that is interrupted when its job must end, and close it afterwards."""
