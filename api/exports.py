@@ -282,9 +282,7 @@ class Exports:
             raise self._refusals[job.job_id]
 
     @contextmanager
-    def _track(
-        self, connection: duckdb.DuckDBPyConnection, job: Job
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _track(self, connection: duckdb.DuckDBPyConnection, job: Job) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection that is interrupted when its job must end, and close it afterwards."""
         with connection:
             self._connections[connection] = job
