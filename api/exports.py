@@ -69,7 +69,7 @@ class Exports:
     # ------------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Read the jobs of the folder, and run the unfinished ones. OSError."""
+        """Read the jobs of the folder, and run the unfinished ones. Raises OSError."""
         self._lock = await asyncio.to_thread(self._lock_folder)
         await asyncio.to_thread(self._load)
         self._cleaner = asyncio.create_task(self._clean_regularly())
@@ -85,7 +85,7 @@ class Exports:
         self._lock.close()
 
     def _lock_folder(self) -> ExitStack:
-        """Make the folder and lock it against other servers. OSError."""
+        """Make the folder and lock it against other servers. Raises OSError."""
         if self._folder.is_symlink():
             raise OSError(f"{self._folder} is a symbolic link: remove it, or set FOCUS_API_EXPORT_DIR")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -388,7 +388,7 @@ def is_full_disk(error: Exception) -> bool:
 
 
 def link(database: Path, name: Path) -> None:
-    """Keep a database under another name, as a copy if the file system has no hard links. OSError."""
+    """Keep a database under another name, as a copy if the file system has no hard links. Raises OSError."""
     try:
         name.hardlink_to(database)
     except OSError:

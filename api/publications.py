@@ -76,7 +76,7 @@ class Publications:
     ) -> Iterator[tuple[Publication, duckdb.DuckDBPyConnection]]:
         """Yield the current publication, or the one of this id, and a connection to it for one thread.
 
-        NotPublishedError if no publication can be served, or that publication is no longer kept.
+        Raises NotPublishedError if no publication can be served, or that publication is no longer kept.
         """
         with self.lock:
             if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
@@ -186,7 +186,7 @@ class Publications:
 
 
 def open_publication(publication_id: str, file: Path) -> Publication:
-    """Open a publication. duckdb.Error, or NotPublishedError if it lacks the views of the API."""
+    """Open a publication. Raises duckdb.Error, or NotPublishedError if it lacks the views of the API."""
     connection = duckdb.connect(str(file), read_only=True, config=CONFIG)
     columns: dict[str, dict[str, str]] = {}
     rows = connection.execute(
