@@ -57,7 +57,7 @@ class Gate:
         self.requests, self.rows = Buckets(requests, clock), Buckets(rows, clock)
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-        """Return the caller of a request. Raises ApiError 401 or 429; ServingError without readable tokens."""
+        """Return the caller of a request. Raises ApiError 401 or 429, or ServingError."""
         token = read_token(headers)
         caller = self.tokens.find(token) if token else None
         self.take(self.requests, caller.sha256 if caller else ANONYMOUS, 1, "requests")

@@ -121,7 +121,7 @@ class Tokens:
 
 
 def decode_callers(content: bytes, source: str) -> list[Caller]:
-    """Read tokens from JSON; an empty text has none. Raises ServingError, also for a repeated name or hash."""
+    """Read tokens from JSON. Empty text has none. Raises ServingError, also for a repeated name or hash."""
     try:
         callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
     except (msgspec.DecodeError, UnicodeError) as error:
