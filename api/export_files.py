@@ -1,4 +1,4 @@
-"""The file of an export: rows of a publication, written as macros/export.sql writes them."""
+"""The file of an export: rows of a publication, written as macros/operations/export.sql writes them."""
 
 import zipfile
 from collections.abc import Callable
@@ -160,7 +160,7 @@ class ExportWriter:
 
 
 def build_column(name: str, data_type: str, request: ExportRequest) -> str:
-    """Return the SQL of a column in a file, as macros/export.sql has it."""
+    """Return the SQL of a column in a file, as macros/operations/export.sql has it."""
     file_format = request.format
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":

@@ -1,8 +1,8 @@
-"""The bare loop that `benchmarks.load` runs beside the loader: httpx, and every body into a file.
+"""The bare loop that `benchmarks.load` compares with the loader: httpx, and a file for each body.
 
 python -m benchmarks.load_bare URL START END FOLDER
 
-Nothing is looked at but the cursor, and that with msgspec: json would take as long as all the rest.
+It decodes only the cursor, with msgspec, since json would take as long as everything else.
 """
 
 import sys
@@ -14,13 +14,13 @@ import msgspec
 
 
 class Page(msgspec.Struct):
-    """All that the loop needs of a page."""
+    """The only field that the loop needs."""
 
     next_cursor: str | None
 
 
 def main() -> int:
-    """Save every page of a window of billing events, as httpx hands it over."""
+    """Save every page of a window of billing events."""
     url, start, end, folder = sys.argv[1:]
     params: dict[str, str | int] = {"start": start, "end": end, "limit": 10_000, "expand": "auth_method"}
     with httpx.Client(headers={"Authorization": "Key benchmark"}) as client:

@@ -1,17 +1,17 @@
-"""What the options of the command line take: days, months, and those that every command has."""
+"""The option types of the command line, and the options that several commands share."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import click
 
 from loaders import settings
 
-# fal is a company of this century; other years are typing errors
+# fal was founded in this century; other years are typing errors
 DAY_OR_TIME = re.compile(r"20\d\d-\d\d-\d\d([T ].+)?")
 MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -19,15 +19,25 @@ Command = Callable[..., Any]
 
 
 @dataclass(frozen=True)
+class Target:
+    """The account to land, from which API and into which folder, and how many loads run at once."""
+
+    account: str
+    api_url: str
+    landing_dir: str
+    concurrency: int
+
+
+@dataclass(frozen=True)
 class When:
-    """A day or a time as it was given, and the instant it stands for."""
+    """A day or a time as the user wrote it, and as an instant."""
 
     text: str
     instant: datetime
 
     @property
     def day(self) -> date | None:
-        """The UTC day, or None when a time of day was given."""
+        """The UTC day, or None for a time of day."""
         return self.instant.date() if len(self.text) == 10 else None
 
 
@@ -51,55 +61,55 @@ def parse_month(text: str) -> str:
 
 when_option = partial(click.option, type=parse_when, metavar="DAY")
 month_option = partial(click.option, type=parse_month, metavar="MONTH")
-
-
-account_option = click.option(
-    "--account",
-    envvar="FAL_ACCOUNT",
-    default=settings.DEFAULT_ACCOUNT,
+landing_dir_option = partial(
+    click.option,
+    "--landing-dir",
+    envvar="FAL_LANDING_DIR",
+    default=settings.DEFAULT_LANDING_DIR,
     show_default=True,
     show_envvar=True,
-    help="Your name for the account; its data land under it.",
+    metavar="FOLDER",
 )
-of_accounts_option = click.option(
-    "--account", default=None, help="Only this account. Default: all, whatever FAL_ACCOUNT says."
+account_filter_option = click.option(
+    "--account", default=None, help="Only this account. Default: all accounts, regardless of FAL_ACCOUNT."
 )
-landing_dir_option, landed_dir_option = (
+API_OPTIONS = (
     click.option(
-        "--landing-dir",
-        envvar="FAL_LANDING_DIR",
-        default=settings.DEFAULT_LANDING_DIR,
+        "--account",
+        envvar="FAL_ACCOUNT",
+        default=settings.DEFAULT_ACCOUNT,
         show_default=True,
         show_envvar=True,
-        metavar="FOLDER",
-        help=text,
-    )
-    for text in ("Where to land; made if it is not there.", "Where it has landed.")
+        help="Your name for the account, which names the folder of its data.",
+    ),
+    click.option(
+        "--api-url",
+        envvar="FAL_API_URL",
+        default=settings.DEFAULT_API_URL,
+        show_default=True,
+        show_envvar=True,
+        metavar="URL",
+        help="Base URL of the API.",
+    ),
+    landing_dir_option(help="The landing folder; created if it is missing."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 64),
+        default=settings.DEFAULT_CONCURRENCY,
+        show_default=True,
+        help="How many loads run at once. Each takes about 10 MB of memory.",
+    ),
 )
 
 
-def common_options(command: Command) -> Command:
-    """The options of every command that talks to fal."""
-    options = (
-        account_option,
-        click.option(
-            "--api-url",
-            envvar="FAL_API_URL",
-            default=settings.DEFAULT_API_URL,
-            show_default=True,
-            show_envvar=True,
-            metavar="URL",
-            help="Base URL of the API.",
-        ),
-        landing_dir_option,
-        click.option(
-            "--concurrency",
-            type=click.IntRange(1, 64),
-            default=settings.DEFAULT_CONCURRENCY,
-            show_default=True,
-            help="How many loads are fetched at once. Each takes some 10 MB of memory.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+def add_api_options(command: Command) -> Command:
+    """Add the options of every command that requests data from fal; the command gets them as a Target."""
+
+    @wraps(command)
+    def run(account: str, api_url: str, landing_dir: str, concurrency: int, **others: object) -> object:
+        return command(Target(account, api_url, landing_dir, concurrency), **others)
+
+    wrapped: Command = run
+    for option in reversed(API_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped

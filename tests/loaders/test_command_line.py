@@ -26,23 +26,13 @@ COMMANDS = ("billing-events", "focus-report", "sync", "prune", "verify")
 def test_the_help_of_each_command_is_its_manual(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert result.code == 0 and result.err == ""
-    for part in (
-        "Examples:",
-        f"python -m loaders {command}",
-        "Exit codes:",
-        "FAL_LANDING_DIR",
-        "default: landing",
-    ):
-        assert part in result.out
+    manual = " ".join(result.out.split())
     makes_the_folder = command not in ("prune", "verify")
-    assert ("made if it is not there" in result.out) == makes_the_folder
+    parts = ["Examples:", f"python -m loaders {command}", "Exit codes:", "FAL_LANDING_DIR; default: landing"]
     if makes_the_folder:
-        for part in (
-            "FAL_KEY",
-            "FAL_API_URL; default: https://api.fal.ai/v1",
-            "FAL_ACCOUNT; default: default",
-        ):
-            assert " ".join(part.split()) in " ".join(result.out.split())
+        parts += ["FAL_KEY", "FAL_API_URL; default: https://api.fal.ai/v1", "FAL_ACCOUNT; default: default"]
+    assert [part for part in parts if part not in manual] == []
+    assert ("created if it is missing" in manual) == makes_the_folder
 
 
 def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
@@ -115,8 +105,8 @@ def test_misuse_is_one_clear_line_and_asks_fal_nothing(
     ("settings", "message"),
     [
         ({"FAL_KEY": ""}, "FAL_KEY is not set"),
-        ({"FAL_KEY": "a b"}, "FAL_KEY has a space"),
-        ({"FAL_KEY": "schlüssel"}, "FAL_KEY has a space, a line break or a character beyond ASCII"),
+        ({"FAL_KEY": "a b"}, "FAL_KEY contains a space"),
+        ({"FAL_KEY": "schlüssel"}, "FAL_KEY contains a space, a line break or a character beyond ASCII"),
         ({"FAL_API_URL": "api.fal.ai"}, "FAL_API_URL must look like"),
         ({"FAL_API_URL": "https://me:secret@api.fal.ai/v1"}, "FAL_API_URL must look like"),
         ({"FAL_API_URL": "http://127.0.0.1:99999999/v1"}, "FAL_API_URL must look like"),
