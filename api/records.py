@@ -93,7 +93,7 @@ def read_page(publications: Publications, request: RecordRequest, key: Fernet) -
             reader = RecordReader(publications, publication, request, columns)
             return read_pieces(reader, cursor, position, key)
     except NotPublishedError:
-        if position is None:
+        if token is None:
             raise
         raise ApiError(
             400,
