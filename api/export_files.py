@@ -147,7 +147,7 @@ class ExportWriter:
         return int(count)
 
     def zip_files(self, files: list[Path]) -> None:
-        """Move files into the archive request.file_name, whatever their size."""
+        """Move files of any size into the archive request.file_name."""
         with zipfile.ZipFile(self.work / self.request.file_name, "x", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
                 entry = zipfile.ZipInfo.from_file(file, file.name)

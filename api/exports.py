@@ -251,7 +251,7 @@ class Exports:
         )
 
     def _end(self, job: Job) -> None:
-        """Record how a job ended. A complete job that cannot be recorded has failed: its file has no link."""
+        """Record how a job ended. A complete job without a record has failed: its file has no link."""
         folder = self._folder / job.job_id
         remove_folder(folder / WORK)
         if job.status == "Complete":
@@ -397,7 +397,7 @@ def link(database: Path, name: Path) -> None:
 
 
 def remove_work_files(folder: Path) -> None:
-    """Remove the files that only a running job needs. The next start removes what cannot be removed now."""
+    """Remove the files that only a running job needs. After an error, the next start removes the rest."""
     remove_folder(folder / WORK)
     with suppress(OSError):
         (folder / DATABASE).unlink(missing_ok=True)

@@ -76,7 +76,7 @@ class Publications:
     ) -> Iterator[tuple[Publication, duckdb.DuckDBPyConnection]]:
         """Yield the current publication, or the one of this id, and a connection to it for one thread.
 
-        Raises NotPublishedError if no publication can be served, or that publication is no longer kept.
+        Raises NotPublishedError if no publication can be served, or the one of this id was removed.
         """
         with self.lock:
             if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
@@ -90,7 +90,7 @@ class Publications:
 
     @contextmanager
     def reopen(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield another connection to an open publication, even if it is no longer kept."""
+        """Yield another connection to an open publication, even after its file was removed."""
         with self.lock:
             cursor = publication.connection.cursor()
         with cursor:

@@ -39,7 +39,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     @property
     def owner_prefix(self) -> str:
-        """The start of all owners of this token, whatever its billing accounts were."""
+        """The start of all owners of this token, with its current and earlier billing accounts."""
         return f"{sha256(self.sha256.encode()).hexdigest()}."
 
 
