@@ -1,11 +1,13 @@
 """
-What is told of the rules elsewhere, made from seeds/focus_rules: the tables of CONFORMANCE.md, and
-the rules of each column in the marts' .yml files.
+Documents made from seeds/focus_rules: the tables of CONFORMANCE.md and docs/conformance, and the rules of
+each column in the marts' .yml files.
 
-`python -m tests.conformance.document` writes them anew, and the sample's score, which takes a build. Tests
-fail when they are not as this would write them.
+`python -m tests.conformance.document` writes them again, with the sample's score, which takes a build. Tests
+fail if a document differs from its source.
 """
 
+import csv
+import io
 import re
 import tempfile
 from collections import Counter
@@ -38,8 +40,15 @@ def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def csv_table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
 def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
-    """As conformance_report says it."""
+    """The check of a rule, in the words of conformance_report."""
     return (
         shapes[rule.shape]
         + (f" ({rule.arguments})" if rule.arguments else "")
@@ -48,26 +57,26 @@ def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
 
 
 def strength(rule: Rule) -> str:
-    """MUST, SHOULD or MAY, whichever way it is put."""
+    """MUST, SHOULD or MAY, for all keywords of the standard."""
     return "MUST" if rule.keyword.startswith("MUST") else "MAY" if rule.keyword == "MAY" else "SHOULD"
 
 
 def counts(rules: list[Rule]) -> str:
-    """How many rules there are, and how many of them data show."""
+    """The number of rules, and how many of them are checked on data."""
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
     for keyword, rule_type in kinds:
-        those = [rule for rule in single if (strength(rule), rule.rule_type) == (keyword, rule_type)]
-        answers = Counter(rule.answer for rule in those)
-        told = sum(answers[answer] for answer in ("met", "not met", "does not arise", "provider"))
+        of_kind = [rule for rule in single if (strength(rule), rule.rule_type) == (keyword, rule_type)]
+        answers = Counter(rule.answer for rule in of_kind)
+        answered = sum(answers[answer] for answer in ("met", "not met", "does not arise", "provider"))
         rows.append(
             [
                 keyword,
                 rule_type.lower(),
-                len(those),
+                len(of_kind),
                 answers["checked"],
-                told,
+                answered,
                 answers["permission"],
                 answers["inactive"],
             ]
@@ -75,28 +84,28 @@ def counts(rules: list[Rule]) -> str:
     rows.append(["composite", "static", len(rules) - len(single), "by their parts", "", "", ""])
     rows.append(["all", "", len(rules), sum(row[3] for row in rows[:-1]), sum(row[4] for row in rows[:-1])])
     rows[-1] += [sum(row[5] for row in rows[:-2]), sum(row[6] for row in rows[:-2])]
-    header = ["rules", "type", "all", "checked", "told below", "permissions", "removed from the standard"]
+    header = ["rules", "type", "all", "checked", "answered below", "permissions", "removed from the standard"]
     return table(header, rows)
 
 
 def scans(rules: list[Rule]) -> str:
-    """How many rules each scan checks."""
+    """The number of rules that each scan checks."""
     found = Counter(scan for rule in rules for scan in rule.scans)
     return table(["one pass over", "checks rules"], ((SCANNED[scan], found[scan]) for scan in SCANNED))
 
 
 def deviations(rules: list[Rule]) -> str:
-    """Rules whose encoding and sentence disagree."""
-    return table(
-        ["rule", "it says", "the encoding"],
-        ((f"`{rule.rule_id}`", rule.text, rule.deviation) for rule in rules if rule.deviation),
+    """Rules whose encoding and sentence differ."""
+    return csv_table(
+        ["rule", "sentence", "encoding"],
+        ((rule.rule_id, rule.text, rule.deviation) for rule in rules if rule.deviation),
     )
 
 
 def not_met(rules: list[Rule]) -> str:
-    """Rules that we do not meet."""
+    """Rules that fal_focus does not meet."""
     return table(
-        ["rule", "keyword", "it says", "why not"],
+        ["rule", "keyword", "requirement", "reason"],
         (
             (f"`{rule.rule_id}`", rule.keyword, rule.text, rule.why)
             for rule in rules
@@ -106,7 +115,7 @@ def not_met(rules: list[Rule]) -> str:
 
 
 def dynamic(rules: list[Rule]) -> str:
-    """What we do about each rule that the model calls dynamic."""
+    """The answer to each rule that the requirements model calls dynamic."""
     shapes = {row["shape"]: row["how_checked"] for row in read_seed("focus_rule_shapes")}
 
     def answer(rule: Rule) -> str:
@@ -114,10 +123,10 @@ def dynamic(rules: list[Rule]) -> str:
             return f"checked: {how_checked(rule, shapes)}" + (f"; {rule.why}" if rule.why else "")
         return f"{rule.answer}: {rule.why}" if rule.why else rule.answer
 
-    return table(
-        ["rule", "keyword", "it says", "answer"],
+    return csv_table(
+        ["rule", "keyword", "requirement", "answer"],
         (
-            (f"`{rule.rule_id}`", rule.keyword, rule.text, answer(rule))
+            (rule.rule_id, rule.keyword, rule.text, answer(rule))
             for rule in rules
             if rule.rule_type == "Dynamic"
         ),
@@ -125,33 +134,43 @@ def dynamic(rules: list[Rule]) -> str:
 
 
 def run_score(warehouse: Path, **settings: object) -> Command:
-    """make conformance into a warehouse, of the sample if no landing zone is given."""
+    """Run make conformance into a warehouse, on the sample without other settings."""
     return run(["make", "-s", "conformance"], FAL_WAREHOUSE=warehouse, **settings)
 
 
 def score(command: Command) -> str:
-    """What make conformance printed, as a block."""
+    """The output of make conformance, as a block."""
     return f"```\n{command.output.strip()}\n```"
 
 
 def place(text: str, name: str, block: str) -> str:
-    """A text with a block at its place, in lieu of what is there."""
+    """The text with this block between its markers."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
-    assert found, f"CONFORMANCE.md has no place for {name}"
+    assert found, f"no markers for {name}"
     return before + begin + block + end + rest.partition(end[1:])[2]
 
 
-def document(text: str) -> str:
-    """CONFORMANCE.md with its tables as the seed has them."""
-    rules = read_rules()
-    for make in (counts, scans, deviations, not_met, dynamic):
-        text = place(text, make.__name__, make(rules))
+TABLES = {DOCUMENT: (not_met,), ROOT / "docs/conformance/README.md": (counts, scans)}
+CSV_FILES = {
+    ROOT / "docs/conformance/dynamic_rules.csv": dynamic,
+    ROOT / "docs/conformance/encoding.csv": deviations,
+}
+DOCUMENTS = (*TABLES, *CSV_FILES)
+
+
+def document(path: Path) -> str:
+    """A document as it follows from the seed."""
+    if path in CSV_FILES:
+        return CSV_FILES[path](read_rules())
+    text = path.read_text()
+    for make in TABLES[path]:
+        text = place(text, make.__name__, make(read_rules()))
     return text
 
 
 def rules_of_columns(dataset: str) -> dict[str, list[str]]:
-    """The rules that bind each column of a dataset, those of its object included."""
+    """The rules that bind each column of a dataset, including those of its object."""
     found: dict[str, list[str]] = {}
     for rule in read_rules():
         if rule.dataset == dataset and rule.rule_status != "Removed":
@@ -161,7 +180,7 @@ def rules_of_columns(dataset: str) -> dict[str, list[str]]:
 
 
 def with_rules(text: str, dataset: str) -> str:
-    """A mart's .yml with the rules of each FOCUS column in its meta, where dbt docs show them."""
+    """A mart's .yml with the rules of each FOCUS column in its meta, which dbt docs shows."""
     rules = rules_of_columns(dataset)
     lines = []
     column = ""
@@ -183,10 +202,12 @@ def with_rules(text: str, dataset: str) -> str:
 
 
 def main() -> None:
-    """Write them."""
+    """Write all documents."""
     with tempfile.TemporaryDirectory() as folder:
         command = run_score(Path(folder) / "warehouse.duckdb")
-    DOCUMENT.write_text(place(document(DOCUMENT.read_text()), "score", score(command)))
+    for path in DOCUMENTS:
+        path.write_text(document(path))
+    DOCUMENT.write_text(place(DOCUMENT.read_text(), "score", score(command)))
     for dataset, path in MARTS.items():
         path.write_text(with_rules(path.read_text(), dataset))
 

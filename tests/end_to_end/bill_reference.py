@@ -1,4 +1,4 @@
-"""The bill of an account: computed charge by charge from what was landed, by the rules of DESIGN.md.
+"""The bill of an account: computed charge by charge from what was landed, by the rules of docs/rules.md.
 
 This is the slow and obvious way. It shares no code with the models, so an error in either is a difference.
 It takes one thing from the warehouse: the x_ChargeId of each charge, an opaque key that only breaks ties.
