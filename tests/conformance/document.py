@@ -31,7 +31,7 @@ SCANNED = {
 
 
 def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table in Markdown."""
+    """Write a Markdown table."""
     lines = [
         header,
         ["---"] * len(header),
@@ -41,14 +41,14 @@ def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def csv_table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table as CSV."""
+    """Write a table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()
 
 
 def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
-    """The check of a rule, in the words of conformance_report."""
+    """Describe the check of a rule, as conformance_report does."""
     return (
         shapes[rule.shape]
         + (f" ({rule.arguments})" if rule.arguments else "")
@@ -57,12 +57,12 @@ def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
 
 
 def strength(rule: Rule) -> str:
-    """MUST, SHOULD or MAY, for all keywords of the standard."""
+    """Map a keyword to MUST, SHOULD or MAY."""
     return "MUST" if rule.keyword.startswith("MUST") else "MAY" if rule.keyword == "MAY" else "SHOULD"
 
 
 def counts(rules: list[Rule]) -> str:
-    """The number of rules, and how many of them are checked on data."""
+    """Count the rules, and the rules that are checked on data."""
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
@@ -89,13 +89,13 @@ def counts(rules: list[Rule]) -> str:
 
 
 def scans(rules: list[Rule]) -> str:
-    """The number of rules that each scan checks."""
+    """Count the rules of each scan."""
     found = Counter(scan for rule in rules for scan in rule.scans)
     return table(["one pass over", "checks rules"], ((SCANNED[scan], found[scan]) for scan in SCANNED))
 
 
 def deviations(rules: list[Rule]) -> str:
-    """Rules whose encoding and sentence differ."""
+    """List the rules whose encoding differs from their sentence."""
     return csv_table(
         ["rule", "sentence", "encoding"],
         ((rule.rule_id, rule.text, rule.deviation) for rule in rules if rule.deviation),
@@ -103,7 +103,7 @@ def deviations(rules: list[Rule]) -> str:
 
 
 def not_met(rules: list[Rule]) -> str:
-    """Rules that fal_focus does not meet."""
+    """List the rules that are not met."""
     return table(
         ["rule", "keyword", "requirement", "reason"],
         (
@@ -115,7 +115,7 @@ def not_met(rules: list[Rule]) -> str:
 
 
 def dynamic(rules: list[Rule]) -> str:
-    """The answer to each rule that the requirements model calls dynamic."""
+    """List the answer to each rule that the requirements model calls dynamic."""
     shapes = {row["shape"]: row["how_checked"] for row in read_seed("focus_rule_shapes")}
 
     def answer(rule: Rule) -> str:
@@ -134,17 +134,17 @@ def dynamic(rules: list[Rule]) -> str:
 
 
 def run_score(warehouse: Path, **settings: object) -> Command:
-    """Run make conformance into a warehouse, on the sample without other settings."""
+    """Run make conformance into a warehouse, for the sample unless settings name a landing zone."""
     return run(["make", "-s", "conformance"], FAL_WAREHOUSE=warehouse, **settings)
 
 
 def score(command: Command) -> str:
-    """The output of make conformance, as a block."""
+    """Quote the output of make conformance."""
     return f"```\n{command.output.strip()}\n```"
 
 
 def place(text: str, name: str, block: str) -> str:
-    """The text with this block between its markers."""
+    """Replace the block between the markers of a name."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
     assert found, f"no markers for {name}"
@@ -160,7 +160,7 @@ DOCUMENTS = (*TABLES, *CSV_FILES)
 
 
 def document(path: Path) -> str:
-    """A document as it follows from the seed."""
+    """Write a document from the seed."""
     if path in CSV_FILES:
         return CSV_FILES[path](read_rules())
     text = path.read_text()

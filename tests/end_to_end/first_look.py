@@ -1,6 +1,6 @@
-"""The picture in README.md, docs/first_look.svg, drawn from the output of `make run`.
+"""Draw docs/first_look.svg, the picture in README.md: `python -m tests.end_to_end.first_look`.
 
-`python -m tests.end_to_end.first_look` draws it again.
+It shows the output of `make run`.
 """
 
 import io
@@ -41,7 +41,7 @@ SVG = """\
 
 
 def make_run(folder: Path) -> str:
-    """The output of `make run` in a fresh copy of the project, whose dependencies are installed."""
+    """Return the output of `make run` in a fresh copy of the project with installed dependencies."""
     copy_project(folder / "project")
     venv = Path(sys.executable).parent.parent
     installed = f"{venv}/.installed"
@@ -54,12 +54,12 @@ def make_run(folder: Path) -> str:
 
 
 def select_sections(output: str) -> list[str]:
-    """The paragraphs of the output that the picture shows: all but the long table of models."""
+    """Return the paragraphs that the picture shows: all but the long table of models."""
     return [section for section in output.strip().split("\n\n") if not section.startswith("USAGE BY MONTH")]
 
 
 def draw(output: str) -> str:
-    """The SVG of a terminal that shows the output."""
+    """Draw a terminal with the output, as SVG."""
     text = "$ make run\n" + "\n\n".join(select_sections(output))
     width = max(map(len, text.splitlines()))
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)

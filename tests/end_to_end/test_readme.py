@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/api.md and the queries of docs/queries.md run; the picture is true."""
+"""Run the commands of README.md and docs/api.md and the queries of docs/queries.md, and draw the picture."""
 
 import json
 import os
@@ -22,7 +22,7 @@ QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "queries.md").read_te
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_of_the_documents_answers(sample: Warehouse, query: str) -> None:
+def test_a_query_returns_rows(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
 
 
