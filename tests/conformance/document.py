@@ -1,14 +1,11 @@
-"""
-Documents made from seeds/focus_rules: the tables of CONFORMANCE.md and docs/conformance, and the rules of
-each column in the marts' .yml files.
+"""Write the tables of CONFORMANCE.md and docs/conformance from seeds/focus_rules.
 
-`python -m tests.conformance.document` writes them again, with the sample's score, which takes a build. Tests
-fail if a document differs from its source.
+`python -m tests.conformance.document` also builds the sample and writes its score. A test fails if a document
+is out of date.
 """
 
 import csv
 import io
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -18,10 +15,6 @@ from tests.conformance.rules import Rule, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT, Command, run
 
 DOCUMENT = ROOT / "CONFORMANCE.md"
-MARTS = {
-    "CostAndUsage": ROOT / "models/marts/focus/cost_and_usage.yml",
-    "ContractCommitment": ROOT / "models/marts/focus/contract_commitment.yml",
-}
 SCANNED = {
     "charges": "rows of focus.cost_and_usage",
     "commitments": "rows of focus.contract_commitment",
@@ -169,38 +162,6 @@ def document(path: Path) -> str:
     return text
 
 
-def rules_of_columns(dataset: str) -> dict[str, list[str]]:
-    """The rules that bind each column of a dataset, including those of its object."""
-    found: dict[str, list[str]] = {}
-    for rule in read_rules():
-        if rule.dataset == dataset and rule.rule_status != "Removed":
-            for column in dict.fromkeys((rule.column_id, rule.entity)):
-                found.setdefault(column, []).append(rule.rule_id)
-    return found
-
-
-def with_rules(text: str, dataset: str) -> str:
-    """A mart's .yml with the rules of each FOCUS column in its meta, which dbt docs shows."""
-    rules = rules_of_columns(dataset)
-    lines = []
-    column = ""
-    for line in text.split("\n"):
-        if line.startswith("unit_tests:"):
-            column = ""
-        if match := re.fullmatch(r"      - name: (\w+)", line):
-            column = match[1]
-        if "focus_rules:" in line or line in ("        config:", "          meta:"):
-            continue
-        lines.append(line)
-        if line.startswith("        data_type:") and column in rules:
-            lines += [
-                "        config:",
-                "          meta:",
-                f"            focus_rules: [{', '.join(rules[column])}]",
-            ]
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Write all documents."""
     with tempfile.TemporaryDirectory() as folder:
@@ -208,8 +169,6 @@ def main() -> None:
     for path in DOCUMENTS:
         path.write_text(document(path))
     DOCUMENT.write_text(place(DOCUMENT.read_text(), "score", score(command)))
-    for dataset, path in MARTS.items():
-        path.write_text(with_rules(path.read_text(), dataset))
 
 
 if __name__ == "__main__":
