@@ -76,9 +76,8 @@ def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[st
     provider = "false" if scan == "commitments" else PROVIDER_ROW
     return (
         f"-- sql of {name}\n{elements}\n"
-        f"{{% set context = focus_rule_context('{dataset}', \"{provider}\", {mart}, '{source}') %}}"
-        f"{{% set rules = focus_rules_of('{scan}', {list(shapes)}) %}}"
-        f"{{{{ focus_rule_verdicts(rules, context, '{source}', '{row_id}', \"{provider}\") }}}}\n"
+        f"{{% set rules = focus_rules_in_scan('{scan}', '{dataset}', {list(shapes)}) %}}"
+        f"{{{{ focus_rule_verdicts(rules, {mart}, '{source}', '{row_id}', \"{provider}\") }}}}\n"
     )
 
 

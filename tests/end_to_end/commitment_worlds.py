@@ -211,12 +211,12 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             ],
         )
         connection.execute(
-            "create or replace table intermediate.int_accounts__known (account varchar,"
+            "create or replace table intermediate.int_accounts__named (account varchar,"
             " billing_account_id varchar, billing_account_name varchar, billing_account_type varchar)"
         )
         insert(
             connection,
-            "insert into intermediate.int_accounts__known values (?, ?, null, 'Account')",
+            "insert into intermediate.int_accounts__named values (?, ?, null, 'Account')",
             [(account, account) for account in accounts],
         )
         connection.execute(
@@ -232,11 +232,11 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " select account, cast(null as varchar) as source, true as is_complete,"
             f" cast(date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as varchar)"
             " as landed_partition"
-            " from intermediate.int_accounts__known, range(?) as days(n)",
+            " from intermediate.int_accounts__named, range(?) as days(n)",
             [DAYS + 10],
         )
         connection.execute(
-            "create or replace table intermediate.int_charges__by_precedence (x_ChargeId varchar,"
+            "create or replace table intermediate.int_charges__counted (x_ChargeId varchar,"
             " x_Account varchar, ChargePeriodStart timestamp, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
@@ -259,7 +259,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         ]
         insert(
             connection,
-            "insert into intermediate.int_charges__by_precedence"
+            "insert into intermediate.int_charges__counted"
             " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null, null)",
             rows,
         )

@@ -26,11 +26,11 @@ MODELS = [
     "int_commitments__terms",
     "int_commitments__scopes",
     "int_accounts__as_of",
-    "int_usage__in_blocks",
-    "int_blocks__commitments",
+    "int_usage__by_endpoint_day",
+    "int_endpoint_days__commitments",
     "int_blocks__prepaid",
-    "int_charges__prepaid_drawdown",
-    "int_charges__commitments_applied",
+    "int_usage__prepaid",
+    "int_usage__commitments_applied",
     "int_commitments__by_day",
     "int_commitments__purchases",
     "int_charges__from_commitments",
@@ -75,7 +75,7 @@ def applied_in(warehouse: Warehouse) -> dict[tuple[str, str], Decimal]:
         (charge, commitment): amount
         for charge, commitment, amount in warehouse.rows(
             "select charge_id, contract_commitment_id, applied_quantity"
-            " from intermediate.int_charges__commitments_applied"
+            " from intermediate.int_usage__commitments_applied"
         )
     }
 

@@ -53,10 +53,10 @@ def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str
         job = exports.create(request, "platform", billing_accounts, folder / DATABASE)
         while job.completed_at is None:
             await asyncio.sleep(0.01)
-            job = exports.job(job.job_id, "platform") or job
+            job = exports.find_job(job.job_id, "platform") or job
         await exports.stop()
         assert job.download, job.error
-        download = exports.download(job.download.secret, "platform")
+        download = exports.find_file(job.download.secret, "platform")
         assert download
         return download
 

@@ -15,7 +15,10 @@ from tests.end_to_end.landing_zone import event, page, write_events
 
 Dbt = Callable[..., Warehouse]
 
-EVENTS = "+int_charges__of_event_days"
+ADD = """
+    update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd {} where charge_date = '{}'
+"""
+EVENTS = "+int_billing_event_usage__priced"
 BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
 FIRST_DAY = date(2026, 1, 1)
 
@@ -60,7 +63,7 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
         built = dbt(warehouse, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
         return built.rows(
             "select strftime(charge_date, '%d'), sum(cost_usd) * 1000000000"
-            " from intermediate.int_charges__of_event_days group by all order by all"
+            " from intermediate.int_billing_event_usage__priced group by all order by all"
         )
 
     first = write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"), at("2026-01-01", "b"))])
@@ -144,7 +147,7 @@ def test_another_charge_grain_rebuilds_all_charges(tmp_path: Path, dbt: Dbt) -> 
         event("a", timestamp='"2026-01-05T01:00:00Z"'), event("b", timestamp='"2026-01-05T02:00:00Z"')
     )
     write_events(landing, "acme", "2026-01-05", [two_hours])
-    query = "select count(*) from intermediate.int_charges__of_event_days"
+    query = "select count(*) from intermediate.int_billing_event_usage__priced"
     for grain, charges in (("day", 1), ("hour", 2), ("day", 1)):
         arguments = ("--select", EVENTS, "--vars", f"fal_charge_grain: {grain}")
         assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
@@ -156,13 +159,13 @@ def test_a_table_of_another_version_with_other_columns_or_types_is_rebuilt(tmp_p
     select = ("run", "--select", EVENTS)
     dbt(path, *select, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("alter table intermediate.int_charges__of_event_days drop column event_count")
+        connection.execute("alter table intermediate.int_billing_event_usage__priced drop column event_count")
         connection.execute("alter table staging.stg_fal__billing_event_days add column other integer")
         connection.execute(
             "alter table staging.base_fal__typed_billing_events alter billed_at type timestamptz"
         )
     built = dbt(path, *select, FAL_LANDING_DIR=landing)
-    assert built.value("select event_count from intermediate.int_charges__of_event_days") == 1
+    assert built.value("select event_count from intermediate.int_billing_event_usage__priced") == 1
     assert "other" not in [name for name, *_ in built.rows("describe staging.stg_fal__billing_event_days")]
     assert (
         built.value("select distinct typeof(billed_at) from staging.base_fal__typed_billing_events")
@@ -178,10 +181,7 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
     # put a wrong row where the next build has no reason to compute again
     with duckdb.connect(str(path)) as connection:
-        wrong = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd + 1 where charge_date = "
-        )
-        connection.execute(wrong + "'2026-01-02'")
+        connection.execute(ADD.format("+ 1", "2026-01-02"))
     # only tests of these models; the marts are not built
     only = ("--select", EVENTS, "--indirect-selection", "cautious")
     for _ in range(2):
@@ -192,12 +192,9 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        right = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd - 1 where charge_date = "
-        )
-        connection.execute(right + "'2026-01-02'")
+        connection.execute(ADD.format("- 1", "2026-01-02"))
         # after a passed build, only dbt test checks the day
-        connection.execute(wrong + "'2026-01-01'")
+        connection.execute(ADD.format("+ 1", "2026-01-01"))
     dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "test", "--select", "event_charges_tie_to_events", FAL_LANDING_DIR=landing)

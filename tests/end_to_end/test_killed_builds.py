@@ -23,11 +23,11 @@ def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> No
     for kill in range(8):
         for number in range(3):
             change(chance, landing, f"{kill + 1}{number}")
-        begun = chance.choice(("base_fal__typed_billing_events", "int_charges__of_event_days"))
+        begun = chance.choice(("base_fal__typed_billing_events", "int_billing_event_usage__priced"))
         # kill half of them once a transaction is open, although it may end before the kill
         in_transaction += killed(path, landing, begun, 0 if kill % 2 else chance.random())
         # the warehouse can still be read
-        built.value("select count(*) from intermediate.int_charges__of_event_days")
+        built.value("select count(*) from intermediate.int_billing_event_usage__priced")
     assert in_transaction >= 1
     built = dbt(path, *BUILD, FAL_LANDING_DIR=landing)
     assert differences(built, rebuilt(dbt, built, landing)) == []

@@ -13,7 +13,7 @@
     'SkuPriceId', 'SubAccountId', 'SubAccountName', 'Tags', 'x_SplitCostAllocationMethod', 'x_SplitCostAllocationPercentage',
 ] -%}
 
-{#- in FOCUS, a charge without unit price costs its BilledCost; usage that a commitment pays for has a BilledCost of 0 #}
+{#- in FOCUS, a charge without unit price costs its BilledCost; usage that a commitment pays for has BilledCost 0 #}
 {%- set unpriced_cost = "case when ChargeCategory = 'Usage' then EffectiveCost else BilledCost end" -%}
 
 {%- set translations = {

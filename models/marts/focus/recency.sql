@@ -8,7 +8,7 @@ landed_files as (
 
 accounts as (
 
-    select * from {{ ref('int_accounts__known') }}
+    select * from {{ ref('int_accounts__named') }}
 
 ),
 

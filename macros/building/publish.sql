@@ -1,0 +1,82 @@
+{#
+    Publishes the marts into FAL_PUBLISH_DIR after a complete and passed build, so that they are consistent and tested.
+    Returns nothing, or SQL that fails with the reason.
+#}
+{% macro publish(results) %}
+    {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
+        {% if is_passed_build(results) %}
+            {% set marts = published_marts() %}
+            {{ return(adapter.dispatch('publish_marts')(marts, published_views(results, marts))) }}
+        {% else %}
+            {% do log(
+                'Nothing was published: a build publishes when all of the project is in it and passes.', info=true
+            ) %}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# The models of the schemas focus and finops: relation by schema.name. #}
+{% macro published_marts() %}
+    {% set marts = {} %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
+        {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
+    {% endfor %}
+    {{ return(marts) }}
+{% endmacro %}
+
+{# The models of the schema api: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
+{% macro published_views(results, marts) %}
+    {% set views = {} %}
+    {% for result in results if result.node.resource_type == 'model' and result.node.schema == 'api' %}
+        {% set sql = namespace(text=result.node.compiled_code) %}
+        {% for mart, relation_name in marts.items() %}
+            {% set sql.text = sql.text | replace(relation_name, mart) %}
+        {% endfor %}
+        {% do views.update({'api.' ~ result.node.name: sql.text}) %}
+    {% endfor %}
+    {{ return(views) }}
+{% endmacro %}
+
+{# The description and the columns of each mart and view in the .yml files, by schema.name. #}
+{% macro published_descriptions(marts, views) %}
+    {% set descriptions = {} %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' %}
+        {% set name = node.schema ~ '.' ~ node.name %}
+        {% if name in marts or name in views %}
+            {% set columns = {} %}
+            {% for column in node.columns.values() %}
+                {% do columns.update({column.name: column.description | trim | replace('\n', ' ')}) %}
+            {% endfor %}
+            {% do descriptions.update({name: {'description': node.description, 'columns': columns}}) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(descriptions) }}
+{% endmacro %}
+
+{% macro duckdb__publish_marts(marts, views) %}
+    {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
+    {% set publication = {
+        'marts': marts,
+        'views': views,
+        'descriptions': published_descriptions(marts, views),
+        'publication_id': invocation_id,
+        'may_be_empty': var('fal_publish_empty') or latest_loads() | length > 0,
+    } %}
+    {% if folder %}
+        {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}
+    {% else %}
+        {% do publication.update({
+            'failure': 'nothing was published: FAL_PUBLISH_DIR is empty; unset it for published/, or name a folder'
+        }) %}
+    {% endif %}
+    {% if publication.failure %}
+        {{ return('select error(' ~ sql_text(publication.failure) ~ ')') }}
+    {% endif %}
+    {% if publication.warning %}{% do exceptions.warn(publication.warning) %}{% endif %}
+    {% do print(
+        'Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.'
+    ) %}
+{% endmacro %}
+
+{# On other engines, readers use the tables of the warehouse, which builds do not lock. #}
+{% macro default__publish_marts(marts, views) %}{% endmacro %}

@@ -1,0 +1,112 @@
+{#
+    Writes both FOCUS datasets as files: <folder>/cost_and_usage.<format> and <folder>/contract_commitment.<format>.
+    format: csv, parquet or json (one object a line). The folder must exist.
+    csv_formula_escape: puts an apostrophe before the texts of a CSV that a spreadsheet would take for formulas.
+    `dbt run-operation export --args '{format: csv, folder: export}'`
+
+    Queries of an operation that a user runs: they write the files and count their rows.
+#}
+{% macro export(format, folder, csv_formula_escape=false) %}
+    {% if format not in ['csv', 'parquet', 'json'] %}
+        {{ exceptions.raise_compiler_error("format is '" ~ format ~ "': say csv, parquet or json") }}
+    {% endif %}
+    {% set escape = csv_formula_escape and format == 'csv' %}
+    {% for mart in ['cost_and_usage', 'contract_commitment'] %}
+        {% set relation = load_relation(ref(mart)) %}
+        {% if relation is none %}
+            {{ exceptions.raise_compiler_error('there is no ' ~ mart ~ ' in the warehouse yet: run dbt build first') }}
+        {% endif %}
+        {% set file = folder ~ '/' ~ mart ~ '.' ~ format %}
+        {% do run_query(adapter.dispatch('export_statement')(relation, format, file, escape)) %}
+        {% do print(file ~ ': ' ~ run_query('select count(*) from ' ~ relation).columns[0].values()[0] ~ ' rows') %}
+    {% endfor %}
+{% endmacro %}
+
+{% macro duckdb__export_statement(relation, format, file, escape) %}
+    {% set options = {'csv': 'format csv, header', 'parquet': 'format parquet', 'json': 'format json'} %}
+    copy (
+        select {{ export_columns(relation, format, escape) }} from {{ relation }} order by all
+    ) to {{ sql_text(file) }} ({{ options[format] }})
+{% endmacro %}
+
+{#
+    Spark writes a folder of this name, with one file of rows in it. JSON objects are written as text, because the
+    JSON writer of Spark uses exponents (0E-18).
+#}
+{% macro spark__export_statement(relation, format, file, escape) %}
+    {% set writers = {'csv': "csv options (header 'true', escape '\"')", 'parquet': 'parquet', 'json': 'text'} %}
+    insert overwrite directory {{ sql_text(file) }} using {{ writers[format] }}
+    with
+
+    exported as (
+
+        {% if format == 'json' -%}
+        select *, {{ json_line(relation) }} as line from {{ relation }} order by all
+        {%- else -%}
+        select {{ export_columns(relation, format, escape) }} from {{ relation }} order by all
+        {%- endif %}
+
+    )
+
+    select /*+ coalesce(1) */ {{ 'line' if format == 'json' else '*' }} from exported
+{% endmacro %}
+
+{# A row as a JSON object, without null fields. #}
+{% macro json_line(relation) -%}
+    '{' || concat_ws(',',
+    {%- for column in adapter.get_columns_in_relation(relation) %}
+        {%- set name, type = adapter.quote(column.name), column.data_type | upper %}
+        '"{{ column.name }}":' ||
+        {%- if 'TIMESTAMP' in type %} {{ json_text(iso_utc(name)) }}
+        {%- elif 'DECIMAL' in type %} {{ decimal_with_point(name) }}
+        {%- elif type == 'BIGINT' %} cast({{ name }} as {{ dbt.type_string() }}) || '.0'
+        {%- else %} {{ json_text(name) }}
+        {%- endif %}{{ ',' if not loop.last }}
+    {%- endfor %}) || '}'
+{%- endmacro %}
+
+{% macro export_columns(relation, format, escape) -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {{ export_column(column, format, escape) }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#
+    A column in the form of the file. In CSV and JSON a number has a point and no exponent, because a reader that
+    infers types would take a column of whole numbers for integers, while FOCUS requires decimals. Date-times are
+    YYYY-MM-DDTHH:mm:ssZ. Null is empty.
+#}
+{% macro export_column(column, format, escape=false) -%}
+    {%- set name = adapter.quote(column.name) -%}
+    {%- if 'TIMESTAMP' in column.data_type | upper and format != 'parquet' -%}
+        {{ iso_utc(name) }} as {{ name }}
+    {%- elif 'DECIMAL' in column.data_type | upper and format == 'csv' -%}
+        {{ decimal_with_point(name) }} as {{ name }}
+    {%- elif column.data_type | upper == 'BIGINT' and format == 'json' -%}
+        cast({{ name }} as decimal(20, 1)) as {{ name }}
+    {%- elif escape and (column.is_string() or column.dtype | upper in ['STRING', 'JSON']) -%}
+        {{ escape_formula(name) }} as {{ name }}
+    {%- else -%}
+        {{ name }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Escapes a text that a spreadsheet would take for a formula by its first character. The last three are tab, LF and
+    CR.
+#}
+{% macro escape_formula(text) -%}
+    {%- set text = 'cast(' ~ text ~ ' as ' ~ dbt.type_string() ~ ')' -%}
+    case
+        when left({{ text }}, 1) in ('=', '+', '-', '@', chr(9), chr(10), chr(13)) then chr(39) || {{ text }}
+        else {{ text }}
+    end
+{%- endmacro %}
+
+{# A decimal as text with a point: 12.0 or 0.025. #}
+{% macro decimal_with_point(number) -%}
+    case
+        when {{ plain_decimal(number) }} like '%.%' then {{ plain_decimal(number) }}
+        else {{ plain_decimal(number) }} || '.0'
+    end
+{%- endmacro %}
