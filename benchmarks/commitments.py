@@ -96,8 +96,8 @@ def main() -> int:
                 "insert into intermediate.int_accounts__named values ('acme', 'acme', null, 'Account')"
             )
             connection.execute(
-                "insert into staging.stg_fal__landed_files select 'acme', null, true,"
-                " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
+                "insert into intermediate.int_charge_days__known"
+                " select 'acme', date '2026-01-01' + cast(n as integer), true from range(365) as days (n)"
             )
             copying = min(copy_charges(connection) for _ in range(3))
         dbt = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--log-path", str(folder), "run"]

@@ -2,6 +2,7 @@
     What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
     in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
 -#}
+{%- set service = model_apis() -%}
 {%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
 {%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
 {%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
@@ -15,12 +16,13 @@
     'ServiceProviderName': 'coalesce(ProviderName, ' ~ sql_text(var('fal_service_provider_name')) ~ ')',
     'HostProviderName': sql_text(var('fal_host_provider_name')),
     'ProviderName': 'coalesce(ServiceProviderName, ' ~ sql_text(var('fal_provider_name')) ~ ')',
-    'PublisherName': "coalesce(model_developer, 'fal')",
+    'PublisherName': 'coalesce(model_developer, ' ~ service['PublisherName'] ~ ')',
     'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
-    'ServiceCategory': "'AI and Machine Learning'",
+    'ServiceCategory': service['ServiceCategory'],
     'ServiceSubcategory':
-        "case when coalesce(ServiceCategory, '') in ('', 'AI and Machine Learning') then 'Generative AI' end",
-    'ServiceName': "'fal Model APIs'",
+        "case when coalesce(ServiceCategory, '') in ('', " ~ service['ServiceCategory'] ~ ') then '
+        ~ service['ServiceSubcategory'] ~ ' end',
+    'ServiceName': service['ServiceName'],
     'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
     'ChargeDescription':
         "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
@@ -95,7 +97,6 @@ invoice_rows as (
         record_number,
         account,
         cast(null as date) as landed_date,
-        billing_month,
         {{ utc_add('month', -1, 'billing_month') }} as billing_period_start,
         {%- for column in focus_columns() %}
         {{ column }},
@@ -116,7 +117,6 @@ estimate_rows as (
         record_number,
         account,
         landed_date,
-        cast(null as date) as billing_month,
         {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
         {%- for column, kind in focus_columns().items() %}
         {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
@@ -164,7 +164,6 @@ filled as (
         account,
         landed_for,
         landed_date,
-        billing_month,
         record_number,
         provider_columns,
         {%- for column, kind in focus_columns().items() %}
@@ -233,14 +232,7 @@ focus as (
         ]) }},
 
         ---------- where it was landed
-        billing_month,
-        landed_date,
-        -- an estimate is asked for one day; what it says of another is that day's own estimate to say
-        coalesce(
-            {{ utc_date('ChargePeriodStart') }} = landed_date
-            and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
-            false
-        ) as is_of_its_day
+        {{ is_of_its_day() }} as is_of_its_day
 
     from filled
 

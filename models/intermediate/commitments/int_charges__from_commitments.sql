@@ -1,3 +1,5 @@
+{%- set service = model_apis() -%}
+
 with
 
 terms as (
@@ -66,7 +68,7 @@ expired as (
     inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
-        and days.is_landed_so_far
+        and days.is_known_so_far
         and days.remaining > 0
 
 ),
@@ -112,7 +114,7 @@ focus as (
         {{ sql_text(var('fal_host_provider_name')) }} as HostProviderName,
         {{ sql_text(var('fal_provider_name')) }} as ProviderName,
         {{ sql_text(var('fal_invoice_issuer_name')) }} as InvoiceIssuerName,
-        'fal' as PublisherName,
+        {{ service['PublisherName'] }} as PublisherName,
 
         ---------- when (UTC)
         charge_period_start as ChargePeriodStart,
@@ -127,9 +129,9 @@ focus as (
             when charge_category = 'Purchase' then 'Purchase of ' || lower(contract_commitment_type)
             else contract_commitment_type || ' expired unused'
         end as ChargeDescription,
-        'AI and Machine Learning' as ServiceCategory,
-        'fal Model APIs' as ServiceName,
-        'Generative AI' as ServiceSubcategory,
+        {{ service['ServiceCategory'] }} as ServiceCategory,
+        {{ service['ServiceName'] }} as ServiceName,
+        {{ service['ServiceSubcategory'] }} as ServiceSubcategory,
         contract_commitment_id as ResourceId,
         nullif(contract_commitment_description, contract_commitment_id) as ResourceName,
         contract_commitment_type as ResourceType,

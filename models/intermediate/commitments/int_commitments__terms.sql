@@ -60,22 +60,6 @@ in_days as (
         end as end_day
     from typed
 
-),
-
-ranked as (
-
-    -- Credits that end first are used first, by the instant, not by the day. The id only separates equal terms.
-    select
-        *,
-        case
-            when payment = 'prepaid'
-                then row_number() over (
-                    partition by account, payment
-                    order by period_end asc, period_start asc, committed_amount asc, contract_commitment_id asc
-                )
-        end as prepaid_rank
-    from in_days
-
 )
 
-select * from ranked
+select * from in_days
