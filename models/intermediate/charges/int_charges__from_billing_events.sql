@@ -135,7 +135,7 @@ focus as (
         'Estimated' as x_ChargeStatus,
         cast(request_count as bigint) as x_RequestCount,
 
-        ---------- no such thing at fal, or not known from an event
+        ---------- fal has no such value, or events do not state it
         {{ empty_focus_columns([
             'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',
             'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargeDescription', 'ChargeFrequency',

@@ -1,6 +1,6 @@
 {#-
-    What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
-    in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
+    Columns that a provider's row can lack, and the value that fills each. An amount of the file never changes. x_Repairs
+    lists the filled columns. A value is made from the landed row; those that need a filled column name it again.
 -#}
 {%- set service = model_apis() -%}
 {%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
@@ -41,9 +41,9 @@
 } -%}
 
 {#-
-    What replaces a text that the file has; x_Repairs names the column, and x_ProviderColumns keeps the file's text. The seed
-    names one billing account: the name of another one stays. Events have no SkuPriceId of the provider, and a price keeps
-    its id when its month closes, so that ours replaces the file's. FOCUS before 1.0 had other names of PricingCategory.
+    Columns whose text in the file is replaced. x_Repairs lists them, and x_ProviderColumns keeps the text of the file. The
+    seed names one billing account, so the name of another one stays. SkuPriceId is replaced because events have no id of
+    the provider, and a price must keep its id when its month closes. FOCUS before 1.0 had other names of PricingCategory.
 -#}
 {%- set is_of_seed = 'coalesce(BillingAccountId, billing_account_id) = billing_account_id' -%}
 {%- set replacements = {
@@ -89,7 +89,7 @@ endpoints as (
 
 invoice_rows as (
 
-    -- an invoice keeps its billing period; where it names none, it is the month before the one it was issued in
+    -- An invoice keeps its billing period. If it has none, the period is the month before the invoice was issued.
     select
         'invoice' as charge_source,
         'Final' as charge_status,
@@ -109,7 +109,7 @@ invoice_rows as (
 
 estimate_rows as (
 
-    -- the billing period of an estimate is the month of the charge, whatever the file says
+    -- The billing period of an estimate is the month of the charge; the period in the file is ignored.
     select
         'estimate' as charge_source,
         'Estimated' as charge_status,
@@ -190,7 +190,7 @@ filled as (
             {%- for column, replacement in replacements.items() %}
             case when {{ column }} <> {{ replacement }} then '"{{ column }}"' end,
             {%- endfor %}
-            -- a date got its time, or a time its zone
+            -- a date without a time, or a time without a zone, became a UTC time
             {%- for column, kind in focus_columns().items() if kind == 'time' %}
             case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,
             {%- endfor %}

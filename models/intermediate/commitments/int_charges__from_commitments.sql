@@ -35,7 +35,7 @@ invoiced_purchases as (
 
 bought as (
 
-    -- unless the invoice has the row
+    -- An invoice that has the row is not repeated.
     select
         terms.account,
         terms.contract_commitment_id,
@@ -54,7 +54,8 @@ bought as (
 
 expired as (
 
-    -- what is left when the end has come, once all days are known; charged on the last day inside the period
+    -- A credit has ended after its last day. It has expired once each of its days is known as well, because late usage could
+    -- still draw on it. The rest is charged on the last day.
     select
         days.account,
         days.contract_commitment_id,
@@ -168,7 +169,7 @@ focus as (
         'commitment' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,
 
-        ---------- no such thing at fal, or not known of a commitment
+        ---------- fal has no such value, or contracts do not state it
         {{ empty_focus_columns([
             'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',
             'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargeDescription', 'ChargeFrequency',

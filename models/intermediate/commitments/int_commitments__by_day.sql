@@ -21,7 +21,7 @@ applied as (
 known_days as (
 
     select * from {{ ref('int_charge_days__known') }}
-    -- an open day may still bring usage
+    -- a day that is not complete can still bring usage
     where is_complete
 
 ),

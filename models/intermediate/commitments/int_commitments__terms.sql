@@ -14,7 +14,7 @@ accounts as (
 
 typed as (
 
-    -- of the accounts that are in this landing zone; the seed may know of more
+    -- The seed may have accounts that are not in this landing zone.
     select
         commitments.account,
         commitments.contract_id,
@@ -48,7 +48,7 @@ typed as (
 
 in_days as (
 
-    -- a day is open when any of it is inside the period; what was drawn before the opening balance is in it
+    -- A commitment is active on each day that any of its period is on. An opening balance has everything before it.
     select
         *,
         coalesce(opening_balance, committed_amount) as drawable_amount,
