@@ -1,9 +1,10 @@
 {#
-    What a relation promises of its rows, all in one test: a test costs dbt more than a scan. unique: keys, each a column or
-    a list of columns, in which no two rows agree; nulls agree with each other. never_null: columns that have a value.
-    never_null_where: columns, and where they have one. accepted: by column, the values that it has, if any.
-    One scan for nulls and values, and a group by for each key. A row that is found shows some columns as text, those of the
-    keys unless others are named, and what is wrong; the first row of each thing that is wrong comes first.
+    What a relation promises of its rows, all in one test: a test costs dbt more than a scan. unique: keys, each a
+    column or a list of columns, in which no two rows agree; nulls agree with each other. never_null: columns that
+    have a value. never_null_where: columns, and where they have one. accepted: by column, the values that it has, if
+    any. One scan for nulls and values, and a group by for each key. A row that is found shows some columns as text,
+    those of the keys unless others are named, and what is wrong; the first row of each thing that is wrong comes
+    first.
 #}
 {% test well_formed(model, unique=[], never_null=[], never_null_where=[], accepted={}, show=none) %}
 

@@ -14,7 +14,7 @@ accounts as (
 
 contract_commitment as (
 
-    -- of the accounts that are in this landing zone; the seed may know of more
+    -- only accounts in this landing zone; the seed can contain others
     select
         ---------- FOCUS columns
         coalesce(commitments.billing_currency, 'USD') as BillingCurrency,

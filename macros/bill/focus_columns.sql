@@ -1,6 +1,8 @@
+{# The columns of FOCUS 1.3 Cost and Usage and of this project. #}
+
 {#
-    The 65 columns of FOCUS 1.3 Cost and Usage, in the order of the standard's column list, each with the kind of value it
-    holds: text, json, time, money (18 decimals) or quantity (9).
+    The 65 columns of FOCUS 1.3 Cost and Usage in the order of the standard, each with the kind of its values: text,
+    json, time, money (18 decimals) or quantity (9 decimals).
 #}
 {% macro focus_columns() %}
     {{ return({
@@ -72,7 +74,7 @@
     }) }}
 {% endmacro %}
 
-{# the columns that fal_focus adds behind them, with the same kinds; 'count' is a whole number #}
+{# The columns that this project adds after them, with the same kinds. A count is a whole number. #}
 {% macro focus_custom_columns() %}
     {{ return({
         'x_Account': 'text',
@@ -86,7 +88,7 @@
     }) }}
 {% endmacro %}
 
-{# the SQL type of a kind #}
+{# The SQL type of a kind. #}
 {% macro focus_type(kind) -%}
     {%- if kind == 'money' -%} decimal(38, 18)
     {%- elif kind == 'quantity' -%} decimal(38, 9)
@@ -97,8 +99,9 @@
 {%- endmacro %}
 
 {#
-    All of them in order, for a select.
-    relation: the name of what they are selected from, where it needs saying; instead: columns with SQL to select instead.
+    All columns in order, for a select. relation: their qualifier, if they need one. instead: SQL by column, for
+    columns with another value.
+
 #}
 {% macro all_focus_columns(relation=none, instead={}) -%}
     {%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
@@ -112,34 +115,11 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{#
-    FOCUS and custom columns that a feed never fills, typed, each `null as Column`.
-    filled: the columns that the select names itself.
-#}
+{# The columns that a feed never fills, as typed nulls. filled: the columns that the select contains itself. #}
 {% macro empty_focus_columns(filled) -%}
     {%- set columns = dict(focus_columns(), **focus_custom_columns()) -%}
     {%- set empty = columns.keys() | reject('in', filled) | list -%}
     {%- for column in empty %}
         cast(null as {{ focus_type(columns[column]) }}) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor -%}
-{%- endmacro %}
-
-{# one of FOCUS's allowed values, whatever case it is written in; null when it is none of them #}
-{% macro focus_value(column, allowed) -%}
-    case lower({{ column }})
-        {%- for value in allowed %}
-        when '{{ value | lower }}' then '{{ value }}'
-        {%- endfor %}
-    end
-{%- endmacro %}
-
-{# whether we filled in a column of a provider's row #}
-{% macro is_added_to_row(column) -%}
-    coalesce(x_Repairs like '%"{{ column }}"%', false)
-{%- endmacro %}
-
-{# whether a row is usage that no other row of an invoice charges as well: a correction is of usage charged elsewhere #}
-{% macro is_ordinary_usage(relation=none) -%}
-    {%- set row = relation ~ '.' if relation else '' -%}
-    ({{ row }}ChargeCategory = 'Usage' and {{ row }}ChargeClass is null)
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-    After a complete build in which all passed: the marts, published for readers into FAL_PUBLISH_DIR. They then belong
-    together, and all that is known about them was asked. Returns SQL that fails with what went wrong, or nothing.
+    Publishes the marts into FAL_PUBLISH_DIR after a complete and passed build, so that they are consistent and tested.
+    Returns nothing, or SQL that fails with the reason.
 #}
 {% macro publish(results) %}
     {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
@@ -8,12 +8,14 @@
             {% set marts = published_marts() %}
             {{ return(adapter.dispatch('publish_marts')(marts, published_views(results, marts))) }}
         {% else %}
-            {% do log('Nothing was published: a build publishes when all of the project is in it and passes.', info=true) %}
+            {% do log(
+                'Nothing was published: a build publishes when all of the project is in it and passes.', info=true
+            ) %}
         {% endif %}
     {% endif %}
 {% endmacro %}
 
-{# every model of the schemas focus and finops: a dict of schema.name to the relation #}
+{# The models of the schemas focus and finops: relation by schema.name. #}
 {% macro published_marts() %}
     {% set marts = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
@@ -22,7 +24,7 @@
     {{ return(marts) }}
 {% endmacro %}
 
-{# every model of the schema api: a dict of schema.name to its SQL, which names the published marts by schema.name #}
+{# The models of the schema api: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
 {% macro published_views(results, marts) %}
     {% set views = {} %}
     {% for result in results if result.node.resource_type == 'model' and result.node.schema == 'api' %}
@@ -35,7 +37,7 @@
     {{ return(views) }}
 {% endmacro %}
 
-{# what the .yml files say of marts and views: a dict of schema.name to description, and columns by name #}
+{# The description and the columns of each mart and view in the .yml files, by schema.name. #}
 {% macro published_descriptions(marts, views) %}
     {% set descriptions = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' %}
@@ -58,19 +60,23 @@
         'views': views,
         'descriptions': published_descriptions(marts, views),
         'publication_id': invocation_id,
-        'may_be_empty': var('fal_publish_empty') or landed_loads().values() | sum > 0,
+        'may_be_empty': var('fal_publish_empty') or latest_loads() | length > 0,
     } %}
     {% if folder %}
         {% do adapter.store_relation('publishing', none, [], folder, 'duckdb', publication) %}
     {% else %}
-        {% do publication.update({'failure': 'nothing was published: FAL_PUBLISH_DIR is empty; unset it for published/, or name a folder'}) %}
+        {% do publication.update({
+            'failure': 'nothing was published: FAL_PUBLISH_DIR is empty; unset it for published/, or name a folder'
+        }) %}
     {% endif %}
     {% if publication.failure %}
         {{ return('select error(' ~ sql_text(publication.failure) ~ ')') }}
     {% endif %}
     {% if publication.warning %}{% do exceptions.warn(publication.warning) %}{% endif %}
-    {% do print('Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.') %}
+    {% do print(
+        'Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.'
+    ) %}
 {% endmacro %}
 
-{# elsewhere, readers have the tables themselves, which never lock them out #}
+{# On other engines, readers use the tables of the warehouse, which builds do not lock. #}
 {% macro default__publish_marts(marts, views) %}{% endmacro %}

@@ -1,4 +1,4 @@
-{# an amount held between 0 and what a commitment has to give; kind: the macro of its decimals, money or quantity #}
+{# An amount held between 0 and the amount of a commitment. kind: the macro of the decimals, money or quantity. #}
 {% macro clamp(amount, most, kind=money) -%}
     least(greatest({{ amount }}, {{ kind(0) }}), {{ kind(most) }})
 {%- endmacro %}
@@ -53,7 +53,7 @@
     || ',"ContractCommitmentAppliedUnit":' || {{ json_text(unit) }} || '}'
 {%- endmacro %}
 
-{# the elements of a group with a comma between them, in byte order of the commitment: the same text each time #}
+{# The elements of a group, with commas, in byte order of the commitment so that the text is always the same. #}
 {% macro contract_applied_elements_agg(contract_id, contract_commitment_id, cost, quantity, unit) -%}
     {{ return(adapter.dispatch('contract_applied_elements_agg')(
         contract_applied_element(contract_id, contract_commitment_id, cost, quantity, unit), contract_commitment_id

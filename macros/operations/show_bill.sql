@@ -1,5 +1,5 @@
 {#
-    The bill at a glance, printed: cost by month and source, by month and model, and what is left of commitments.
+    Prints the bill: cost by month and source, usage by month and model, and the rest of each commitment.
     `dbt run-operation show_bill`
 #}
 {% macro show_bill() %}
@@ -13,7 +13,8 @@
                 else x_ChargeSource
             end as "source",
             max(x_ChargeStatus) as "status",
-            cast(sum(case when ChargeCategory = 'Usage' then EffectiveCost else 0 end) as decimal(18, 2)) as "usage USD",
+            cast(sum(case when ChargeCategory = 'Usage' then EffectiveCost else 0 end) as decimal(18, 2))
+                as "usage USD",
             cast(sum(case when ChargeCategory <> 'Usage' then EffectiveCost else 0 end) as decimal(18, 2))
                 as "credits, taxes ... USD",
             cast(sum(BilledCost) as decimal(18, 2)) as "billed USD"
@@ -32,7 +33,7 @@
                 {{ printable('coalesce(ResourceId, ChargeDescription)') }} as model,
                 sum(EffectiveCost) as usage_usd
             from {{ ref('cost_and_usage') }}
-            -- credits that expired unused are charged as usage, and are no model's
+            -- credits that expired unused are charged as usage, but of no model
             where ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment'
             group by 1, 2
 
@@ -72,24 +73,22 @@
         order by account, period_end, contract_commitment_id
     {% endset %}
 
-    {% set months = run_query(by_month) %}
-    {% do print('') %}
-    {% if months.rows | length == 0 %}
-        {% do print('No charges. Either nothing has landed in ' ~ landing_dir() ~ ' yet, or it is in quarantine: see staging.*_quarantine.') %}
-    {% else %}
-        {% do print('COST BY MONTH AND SOURCE') %}
-        {% do months.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
-        {% do print('') %}
-        {% do print('USAGE BY MONTH AND MODEL') %}
-        {% do run_query(by_model).print_table(max_rows=none, max_columns=none, max_column_width=60) %}
-        {% set left = run_query(commitments) %}
-        {% if left.rows | length > 0 %}
-            {% do print('') %}
-            {% do print('COMMITMENTS, AS OF THE LAST LANDED DAY') %}
-            {% do left.print_table(max_rows=none, max_columns=none, max_column_width=60) %}
-        {% endif %}
+    {% set months = print_table(
+        'COST BY MONTH AND SOURCE',
+        by_month,
+        'No charges. Either nothing has landed in ' ~ landing_dir()
+        ~ ' yet, or it is in quarantine: see staging.*_quarantine.',
+    ) %}
+    {% if months.rows | length %}
+        {% do print_table('USAGE BY MONTH AND MODEL', by_model) %}
+        {% do print_table('COMMITMENTS, AS OF THE LAST LANDED DAY', commitments) %}
     {% endif %}
-    {% do print('') %}
-    {% do print('Built from ' ~ landing_name() ~ ('.' if env_var('FAL_LANDING_DIR', '') else ': set FAL_KEY or FAL_KEY_FILE and run again to see your own bill.')) %}
-    {% do print('The warehouse is ' ~ env_var('FAL_WAREHOUSE', 'warehouse/fal_focus.duckdb') ~ ': see focus.cost_and_usage and finops.invoice_reconciliation.') %}
+    {% set next_step = '.' if env_var('FAL_LANDING_DIR', '')
+        else ': set FAL_KEY or FAL_KEY_FILE and run again to see your own bill.'
+    %}
+    {% do print('\nBuilt from ' ~ landing_name() ~ next_step) %}
+    {% do print(
+        'The warehouse is ' ~ env_var('FAL_WAREHOUSE', 'warehouse/fal_focus.duckdb')
+        ~ ': see focus.cost_and_usage and finops.invoice_reconciliation.'
+    ) %}
 {% endmacro %}

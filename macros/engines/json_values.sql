@@ -1,18 +1,9 @@
-{# What the views of the schema api are made with. #}
+{# JSON text as JSON values, for the views of the schema api. #}
 
-{#
-    Position of a row in a mart, ascending. It stays as long as the mart does, and a reader can go on behind it at once.
-    A unit test, whose rows are in no table, overrides it.
-#}
-{% macro record_number() -%}{{ return(adapter.dispatch('record_number')()) }}{%- endmacro %}
-
-{% macro duckdb__record_number() -%} rowid {%- endmacro %}
-
-{% macro spark__record_number() -%} monotonically_increasing_id() {%- endmacro %}
-
-{# whether a text is JSON by the letter; DuckDB also reads NaN, Infinity and a comma behind the last member #}
+{# Whether a text is valid JSON. #}
 {% macro is_strict_json(text) -%}{{ return(adapter.dispatch('is_strict_json')(text)) }}{%- endmacro %}
 
+{# json_valid also accepts NaN, Infinity and a trailing comma. #}
 {% macro duckdb__is_strict_json(text) -%}
     json_valid({{ text }})
     and not regexp_matches(regexp_replace({{ text }}, '"([^"\\]|\\.)*"', '0', 'g'), '(?i)nan|inf|,[[:space:]]*[]}]')
@@ -21,8 +12,9 @@
 {% macro spark__is_strict_json(text) -%} try_parse_json({{ text }}) is not null {%- endmacro %}
 
 {#
-    A JSON text as a JSON value; a text that is no JSON as a JSON string.
-    numbers: members that are numbers by FOCUS; they get a decimal point where they have none.
+    A JSON text as a JSON value. Other texts become a JSON string. numbers: members that FOCUS defines as numbers, which
+    get a decimal point if they have none.
+
 #}
 {% macro json_value(text, numbers=[]) -%}{{ return(adapter.dispatch('json_value')(text, numbers)) }}{%- endmacro %}
 
@@ -34,7 +26,7 @@
     end
 {%- endmacro %}
 
-{# Spark has no type for it #}
+{# Spark has no JSON type. #}
 {% macro spark__json_value(text, numbers) -%}
     case
         when {{ is_strict_json(text) }} then {{ with_decimal_points(text, numbers) if numbers else text }}
@@ -42,8 +34,13 @@
     end
 {%- endmacro %}
 
-{# JSON with .0 behind these members where they are whole numbers; within a string the quotes of a name have backslashes #}
-{% macro with_decimal_points(json, members) -%}{{ return(adapter.dispatch('with_decimal_points')(json, members)) }}{%- endmacro %}
+{#
+    JSON text with .0 after these members if they are whole numbers. In a string, the quotes of a name are escaped,
+    so that no string matches.
+#}
+{% macro with_decimal_points(json, members) -%}
+    {{ return(adapter.dispatch('with_decimal_points')(json, members)) }}
+{%- endmacro %}
 
 {% macro duckdb__with_decimal_points(json, members) -%}
     regexp_replace({{ json }}, '("(?:{{ members | join('|') }})"\s*:\s*-?[0-9]+)([^0-9.eE])', '\1.0\2', 'g')
@@ -53,7 +50,10 @@
     regexp_replace({{ json }}, '("(?:{{ members | join('|') }})"\\s*:\\s*-?[0-9]+)([^0-9.eE])', '$1.0$2')
 {%- endmacro %}
 
-{# a JSON object with each value as text, that of no text as its JSON; null for what is no object #}
+{#
+    A JSON object with each value as text, null for a text that is not an object. A value that is not a text becomes
+    its JSON.
+#}
 {% macro json_texts(text) -%}{{ return(adapter.dispatch('json_texts')(text)) }}{%- endmacro %}
 
 {% macro duckdb__json_texts(text) -%}
@@ -78,7 +78,7 @@
     end
 {%- endmacro %}
 
-{# whether a text is a JSON object of which each value is a text; null for null #}
+{# Whether a text is a JSON object that has only texts as values: null for null. #}
 {% macro json_values_are_texts(text) -%}{{ return(adapter.dispatch('json_values_are_texts')(text)) }}{%- endmacro %}
 
 {% macro duckdb__json_values_are_texts(text) -%}
@@ -98,15 +98,4 @@
             )
         when {{ text }} is not null then false
     end
-{%- endmacro %}
-
-{# the item of the list under this key, as JSON text, if it is the only one #}
-{% macro json_only_item(text, key) -%}{{ return(adapter.dispatch('json_only_item')(text, key)) }}{%- endmacro %}
-
-{% macro duckdb__json_only_item(text, key) -%}
-    case when len({{ json_items(text, key) }}) = 1 then list_extract({{ json_items(text, key) }}, 1) end
-{%- endmacro %}
-
-{% macro spark__json_only_item(text, key) -%}
-    case when size({{ json_items(text, key) }}) = 1 then element_at({{ json_items(text, key) }}, 1) end
 {%- endmacro %}

@@ -1,26 +1,32 @@
 {#
-    After a build: rows of the project's own tests that failed or warned, the first of each, since dbt only counts them.
-    A test with a `summary` in its meta gets one line in place of its rows. Printed, so that they show at any log level.
+    After a build: prints the first rows of each test of the project that failed or warned. dbt prints only their
+    number. For a test with a `summary` in its meta, it prints the summary. It uses print, which shows at any log
+    level.
 #}
 {% macro report_findings(results) %}
-    {% set most = 20 %}
     {% if execute and flags.WHICH in ['build', 'test'] %}
         {% for result in results
             if result.status in ['fail', 'warn'] and result.node.resource_type == 'test' and result.node.compiled_code
         %}
-            {% if result.node.config.meta.summary %}
-                {% do print(result.node.config.meta.summary | replace('{rows}', result.failures)) %}
+            {% set summary = result.node.config.meta.summary %}
+            {% if summary %}
+                {% do print(summary | replace('{rows}', result.failures)) %}
             {% else %}
-                {% do report_rows(result, most) %}
+                {% do print_first_rows(result, 20) %}
             {% endif %}
         {% endfor %}
     {% endif %}
 {% endmacro %}
 
-{# the first rows that a test found #}
-{% macro report_rows(result, most) %}
+{#
+    Prints the first rows that a test found.
+
+    Query at the end of a run: dbt counts the rows of a test and does not keep them.
+#}
+{% macro print_first_rows(result, most) %}
     {% set found = run_query(result.node.compiled_code ~ '\nlimit ' ~ most) %}
-    {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ (' rows' if result.failures != 1 else ' row')) %}
+    {% set unit = ' row' if result.failures == 1 else ' rows' %}
+    {% do print(result.status ~ ' ' ~ result.node.name ~ ': ' ~ result.failures ~ unit) %}
     {% for row in found.rows %}
         {% set cells = [] %}
         {% for column in found.column_names if row[column] is not none %}
@@ -34,8 +40,8 @@
 {% endmacro %}
 
 {#
-    A value as a build prints it: at most 200 characters, and an escape (\n, \x1b, \u202e) in place of each one that a terminal
-    obeys, that turns text around or that breaks the line. The text is somebody else's.
+    A value as text of at most 200 characters. Characters that a terminal interprets, that reverse the direction of
+    text or that break a line become escapes (\n, \x1b, \u202e), because the text may come from anyone.
 #}
 {% macro printable_cell(value) -%}
     {%- set written = [] -%}

@@ -1,0 +1,123 @@
+{#
+    Incremental models are built in parts. A part is the rows with the same values of the model's unique_key. The
+    relation in meta.parts_of has the keys of all parts that the model should have. A build adds the missing parts and
+    removes the others. So one strategy, `parts`, handles data that is landed again, late, removed or empty. A model
+    compares its own parts with those of meta.parts_of, so that a build completes what a killed build left.
+#}
+
+{#
+    Overrides the macro of dbt, which decides by --full-refresh. A table of parts is also rebuilt if its columns
+    differ from those of its .yml, by name or by a data_type given there.
+#}
+{% macro should_full_refresh() %}
+    {% set is_requested = flags.FULL_REFRESH if config.get('full_refresh') is none else config.get('full_refresh') %}
+    {% if not is_requested and execute and config.get('incremental_strategy') == 'parts' and load_relation(this) %}
+        {% set columns = adapter.get_columns_in_relation(this) %}
+        {% if columns | map(attribute='name') | sort != model.columns.keys() | sort %}{{ return(true) }}{% endif %}
+        {% for column in columns %}
+            {% set expected = model.columns[column.name].data_type or column.dtype %}
+            {% if expected | lower != column.dtype | lower %}{{ return(true) }}{% endif %}
+        {% endfor %}
+    {% endif %}
+    {{ return(is_requested) }}
+{% endmacro %}
+
+{# The keys of the parts of `wanted` that this model lacks: a list of rows. None stands for all parts. #}
+{% macro parts_to_build(wanted) %}
+    {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
+    {% set key = config.get('unique_key') | join(', ') %}
+    {{ return(list_parts(missing_parts_query(key, 'select ' ~ key ~ ' from ' ~ wanted, held_parts_query(this)))) }}
+{% endmacro %}
+
+{#
+    A query of the keys of the parts in a table. meta.in_each_part: a condition that few rows of each part fulfil, for
+    a faster scan.
+#}
+{% macro held_parts_query(relation) -%}
+    select distinct {{ config.get('unique_key') | join(', ') }}
+    from {{ relation }}
+    where {{ config.get('meta').get('in_each_part', 'true') }}
+{%- endmacro %}
+
+{# A query of the keys of `wanted` that are not in `held`; both are queries. #}
+{% macro missing_parts_query(key, wanted, held) -%}
+    select {{ key }} from ({{ wanted }} except {{ held }}) as missing order by {{ key }}
+{%- endmacro %}
+
+{#
+    The keys of parts: a list of rows, for is_in_parts.
+
+    Query while compiling: a scan reads only the row groups or files of these parts, because their keys are constants.
+    With a join, DuckDB would read all rows of a table behind a view.
+#}
+{% macro list_parts(query) %}
+    {{ return(run_query(query).rows | list) }}
+{% endmacro %}
+
+{#
+    A condition: whether a row belongs to one of these parts. columns: SQL for the first columns of the key, in its
+    order. parts: rows that begin with these columns, none for all parts. The ranges are for DuckDB, which pushes
+    ranges, but not lists of values, into the scan of a table behind a view.
+#}
+{% macro is_in_parts(parts, columns) -%}
+    {%- if parts is none -%} true
+    {%- elif not parts -%} false
+    {%- else -%}
+        {%- for column in columns %}
+        {%- set values = parts | map(attribute=loop.index0) | unique(case_sensitive=true) | sort(case_sensitive=true) %}
+        {{ column }} between {{ sql_value(values[0]) }} and {{ sql_value(values[-1]) }} and
+        {{ column }} in ({% for value in values %}{{ sql_value(value) }}{{ ', ' if not loop.last }}{% endfor %}) and
+        {%- endfor %}
+        ({{ columns | join(', ') }}) in (
+            {%- for part in parts %}
+            ({% for column in columns %}{{ sql_value(part[loop.index0]) }}{{ ', ' if not loop.last }}{% endfor %})
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{# The strategy. temp_relation has the rows of the parts to build. #}
+{% macro get_incremental_parts_sql(arguments) %}
+    {% set key = config.get('unique_key') %}
+    {% set wanted = 'select ' ~ key | join(', ') ~ ' from ' ~ ref(config.get('meta')['parts_of']) %}
+    {{ return(adapter.dispatch('replace_parts')(
+        arguments['target_relation'],
+        arguments['temp_relation'],
+        missing_parts_query(key | join(', '), held_parts_query(arguments['target_relation']), wanted),
+        key,
+        arguments['dest_columns'] | map(attribute='quoted') | join(', '),
+    )) }}
+{% endmacro %}
+
+{#
+    Deletes the parts of `obsolete`, a query of keys, and inserts the rows of new_parts. Readers see both changes at
+    once, because they are one transaction.
+#}
+{% macro duckdb__replace_parts(target, new_parts, obsolete, key, columns) %}
+    delete from {{ target }}
+    where ({{ key | join(', ') }}) in ({{ obsolete }});
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ new_parts }}
+{% endmacro %}
+
+{#
+    On Spark a table of parts has a folder for each account and day, the first two columns of its key, because a day
+    has the rows of one part at a time. Folders of obsolete parts are dropped, and those of new parts are overwritten.
+    If a build is killed in between, the next build repeats both.
+
+    Query while compiling: Spark runs one statement at a time, and has no DELETE for Parquet tables.
+#}
+{% macro spark__replace_parts(target, new_parts, obsolete, key, columns) %}
+    {% set partitions = [] %}
+    {% for part in list_parts(obsolete) %}
+        {% set account, day = sql_text(part[key[0]]), sql_text(part[key[1]]) %}
+        {% do partitions.append('partition (' ~ key[0] ~ ' = ' ~ account ~ ', ' ~ key[1] ~ ' = ' ~ day ~ ')') %}
+    {% endfor %}
+    {% if partitions %}
+        {% set dropped = partitions | unique(case_sensitive=true) | join(', ') %}
+        {% do run_query('alter table ' ~ target ~ ' drop if exists ' ~ dropped) %}
+    {% endif %}
+    insert overwrite table {{ target }} partition ({{ key[:2] | join(', ') }})
+    select {{ columns }} from {{ new_parts }}
+{% endmacro %}

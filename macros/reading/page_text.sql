@@ -1,0 +1,86 @@
+{# The text of event pages, prepared for the JSON parsers of the engines. #}
+
+{#
+    A page whose numbers keep all digits. Engines parse a JSON number as a double, which keeps 15 digits. So in a page
+    with a run of 16 digits, the numbers of events are put in quotes. A name directly before a colon can only be a
+    key.
+#}
+{% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
+
+{% macro duckdb__with_exact_numbers(page) -%}
+    case
+        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_with_quoted_numbers(page) }}
+        else {{ page }}
+    end
+{%- endmacro %}
+
+{# The fields of an event that are numbers, as alternatives of a pattern. #}
+{% macro event_number_fields() -%}
+    output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal
+{%- endmacro %}
+
+{% macro duckdb_with_quoted_numbers(page) -%}
+    regexp_replace(
+        {{ page }},
+        '"({{ event_number_fields() }})"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+        '"\1":"\2"',
+        'g'
+    )
+{%- endmacro %}
+
+{% macro spark__with_exact_numbers(page) -%}
+    case
+        when {{ page }} rlike '[0-9][0-9.]{15}'
+            then regexp_replace(
+                {{ page }},
+                '"({{ event_number_fields() }})"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
+                '"$1":"$2"'
+            )
+        else {{ page }}
+    end
+{%- endmacro %}
+
+{#
+    A page with a replacement character for each lone half of a surrogate pair, which is not valid text. On DuckDB,
+    control characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the
+    replacement.
+#}
+{% macro with_valid_text(page) -%}{{ return(adapter.dispatch('with_valid_text')(page)) }}{%- endmacro %}
+
+{% macro duckdb__with_valid_text(page) -%}
+    replace(
+        replace(
+            regexp_replace(
+                regexp_replace(
+                    replace({{ page }}, '\\', chr(2)),
+                    '\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})',
+                    chr(1) || '\1' || chr(1) || '\2',
+                    'g'
+                ),
+                '\\u[dD][89a-fA-F][0-9a-fA-F]{2}',
+                '\\ufffd',
+                'g'
+            ),
+            chr(1),
+            '\u'
+        ),
+        chr(2),
+        '\\'
+    )
+{%- endmacro %}
+
+{# After an odd number of backslashes, the last one begins an escape. #}
+{% macro spark__with_valid_text(page) -%}
+    case
+        when {{ page }} rlike '[uU][dD][89a-fA-F]'
+            then regexp_replace(
+                {{ page }},
+                {{ sql_text(
+                    '(?<!\\\\)((?:\\\\\\\\)*+(?:\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)'
+                    ~ '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
+                ) }},
+                {{ sql_text('$1\\\\ufffd') }}
+            )
+        else {{ page }}
+    end
+{%- endmacro %}
