@@ -6,6 +6,6 @@ select
     keys.spelled_key,
     count(*) as times_named
 from {{ ref('fal_allocation') }} as allocation
-inner join {{ ref('int_tags__keys') }} as keys on allocation.tag_key = keys.tag_key
+inner join {{ ref('int_tags__keys') }} as keys on allocation.tag_key = keys.tag_key and keys.tags is null
 group by allocation.account, allocation.auth_method, keys.spelled_key
 having count(*) > 1

@@ -138,7 +138,7 @@ used_or_expired as (
             and mart.ChargeCategory = 'Usage'
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
-        and days.is_landed_so_far
+        and days.is_known_so_far
         and days.contract_commitment_id in (
             select applied.contract_commitment_id from applied
             where applied.payment = 'prepaid'

@@ -8,5 +8,5 @@ select
     count(*) as days_missing
 from {{ ref('int_commitments__by_day') }} as days
 inner join {{ ref('int_commitments__terms') }} as terms on days.contract_commitment_id = terms.contract_commitment_id
-where terms.payment = 'prepaid' and not days.is_landed
+where terms.payment = 'prepaid' and not days.is_known
 group by days.contract_commitment_id

@@ -15,7 +15,7 @@ charges as (
 
 usage_rows as (
 
-    select * from {{ ref('int_usage__by_endpoint_day') }}
+    select * from {{ ref('int_usage__ordered') }}
 
 ),
 
@@ -30,24 +30,6 @@ drawn as (
 
 ),
 
-money_left as (
-
-    -- what was left at the end of the day in the commitments that could pay for the endpoint
-    select
-        blocks.account,
-        blocks.charge_date,
-        blocks.endpoint_id,
-        {{ money('sum(days.remaining)') }} as remaining
-    from {{ ref('int_endpoint_days__commitments') }} as blocks
-    inner join {{ ref('int_commitments__by_day') }} as days
-        on
-            blocks.contract_commitment_id = days.contract_commitment_id
-            and blocks.charge_date = days.commitment_date
-    where blocks.payment = 'prepaid'
-    group by blocks.account, blocks.charge_date, blocks.endpoint_id
-
-),
-
 purchases as (
 
     select * from {{ ref('int_commitments__purchases') }}
@@ -58,6 +40,37 @@ commitments as (
 
     select * from {{ ref('int_commitments__terms') }}
     where payment = 'prepaid'
+
+),
+
+endpoint_days as (
+
+    select distinct
+        usage_rows.account,
+        usage_rows.charge_date,
+        usage_rows.endpoint_id,
+        scopes.contract_commitment_id
+    from usage_rows
+    inner join {{ ref('int_commitments__scopes') }} as scopes
+        on usage_rows.account = scopes.account and usage_rows.endpoint_id = scopes.endpoint_id
+
+),
+
+money_left as (
+
+    -- what is left at the end of the day of the credits that can pay for the endpoint
+    select
+        endpoint_days.account,
+        endpoint_days.charge_date,
+        endpoint_days.endpoint_id,
+        {{ money('sum(days.remaining)') }} as remaining
+    from endpoint_days
+    inner join commitments on endpoint_days.contract_commitment_id = commitments.contract_commitment_id
+    inner join {{ ref('int_commitments__by_day') }} as days
+        on
+            endpoint_days.contract_commitment_id = days.contract_commitment_id
+            and endpoint_days.charge_date = days.commitment_date
+    group by endpoint_days.account, endpoint_days.charge_date, endpoint_days.endpoint_id
 
 ),
 
