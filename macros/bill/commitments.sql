@@ -4,12 +4,13 @@
 {%- endmacro %}
 
 {#
-    How far a charge moves a commitment's own count, up to its amount: what the block counts before the charge and with it,
-    after what was counted before the block. kind: the macro of the decimals counted in, money or quantity.
+    How far a charge moves a commitment's own count, up to its amount: what the block counts before the charge and with
+    it, after what was counted before the block. kind: the macro of the decimals counted in, money or quantity.
 #}
 {% macro counted_up_to(before, so_far, of_the_charge, most, kind) -%}
     {{ money(
-        clamp(before ~ ' + ' ~ so_far, most, kind) ~ ' - ' ~ clamp(before ~ ' + ' ~ so_far ~ ' - ' ~ of_the_charge, most, kind)
+        clamp(before ~ ' + ' ~ so_far, most, kind) ~ ' - '
+        ~ clamp(before ~ ' + ' ~ so_far ~ ' - ' ~ of_the_charge, most, kind)
     ) }}
 {%- endmacro %}
 
@@ -24,12 +25,15 @@
 
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
-    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%') escape '!'
+    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%')
+    escape '!'
 {%- endmacro %}
 
 {#
     How many prepaid commitments an account has at most: an integer, at least 1. The waterfall takes as many steps, each
-    for all accounts and days at once. Asked of the warehouse when a model is compiled.
+    for all accounts and days at once.
+
+    Query while compiling: the columns of the waterfall depend on this number.
 #}
 {% macro prepaid_steps(terms) %}
     {% if not execute or load_relation(terms) is none %}{{ return(1) }}{% endif %}
@@ -73,7 +77,9 @@
 {%- endmacro %}
 
 {% macro spark__each_day(first_day, end_day) -%}
-    explode(case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end)
+    explode(
+        case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end
+    )
 {%- endmacro %}
 
 {# one element of ContractApplied as JSON text: numbers as plain decimals, texts as JSON strings #}
