@@ -105,9 +105,10 @@ check: lint units build-sample ## what to run between edits: under two minutes
 bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-lint: $(DEV_INSTALLED) ## ruff, and sqlfluff on all SQL
+lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on all SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	@mkdir -p target
 	@# with a warehouse of its own, where no rules of FOCUS are loaded: the SQL of hundreds is too long for sqlfluff
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests

@@ -1,1 +1,1 @@
-"""The FOCUS Cost and Usage API: what is published, over HTTP."""
+"""The FOCUS Cost and Usage API of the published marts."""

@@ -1,4 +1,4 @@
-"""Answers that are sent in pieces."""
+"""Responses that are sent in pieces."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 
 
 class JsonInPieces(Response):
-    """JSON whose later pieces are made one by one, each when the one before has been sent.
+    """JSON in pieces. Each later piece is made once the piece before it has been sent.
 
-    With later pieces the answer has no Content-Length: it is chunked.
+    A response with later pieces has no Content-Length: it is chunked.
     """
 
     media_type = "application/json"
@@ -22,7 +22,7 @@ class JsonInPieces(Response):
             del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer. It ends early if the client closes the connection."""
+        """Send the response. It ends early if the client closes the connection."""
         work = scope["work"]
         work.count_unsent(len(self.body))
         if not self.later:
@@ -30,12 +30,12 @@ class JsonInPieces(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         self.body = b""
-        for make in self.later:
+        for make_piece in self.later:
             try:
-                piece = await make()
+                piece = await make_piece()
             except ClientDisconnect:
                 return None
             work.count_unsent(len(piece))
-            is_last = make is self.later[-1]
+            is_last = make_piece is self.later[-1]
             await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
         return None

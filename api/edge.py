@@ -1,4 +1,4 @@
-"""The edge of the server: what every request passes on its way in, and every answer on its way out."""
+"""The edge of the server: access control, security headers, bounds on slow clients, the access log."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access import Gate
 from api.errors import ApiError, ServingError
 from api.tokens import Caller
-from api.turns import Turns
+from api.turns import Turns, Work
 
 access_log = logging.getLogger("api.access")
 log = logging.getLogger("api")
@@ -25,16 +25,16 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-CHUNK = 65_536  # bytes of an answer that are handed over at once: a client that stops reading stops it
-LEAST_RATE = 65_536  # bytes per second that a client has to take ...
-GRACE = 20.0  # ... after so many seconds of waiting for it
+CHUNK = 65_536  # bytes of a response that are sent at once, so that a client that stops reading blocks it
+LEAST_RATE = 65_536  # bytes per second that a client must read ...
+GRACE = 20.0  # ... after this many seconds of waiting for it
 ANSWERED_WITHIN = 300.0  # seconds of waiting for the client in all
 
 
 class Edge:
-    """Lets in who has a token, and whoever asks what is open; says how each request ended.
+    """The outermost ASGI application: admits requests, sends responses and logs both.
 
-    open_paths: what needs no token, since it holds no data.
+    open_paths: paths that need no token, since they contain no data.
     """
 
     def __init__(self, app: ASGIApp, gate: Gate, open_paths: frozenset[str]) -> None:
@@ -42,69 +42,80 @@ class Edge:
         self.turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Answer one request, or pass on a lifespan event."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, partial(without_traceback, send))
+            return await self.app(scope, receive, partial(send_without_traceback, send))
         started = time.perf_counter()
         answer = scope["answer"] = Answer(send)
-        scope["caller"], work = None, None
+        scope["caller"] = scope["work"] = None
         try:
-            if scope["path"] in self.open_paths:
-                scope["caller"] = self.gate.known(scope["headers"])
-            else:
-                scope["caller"] = caller = self.admitted(scope)
-                work = scope["work"] = self.turns.admit(caller.sha256, receive)
-            await self.app(scope, receive, answer)
+            await self.answer(scope, receive, answer)
         except ApiError as error:
-            await error.response()(scope, receive, answer)
+            await error.build_response()(scope, receive, answer)
         except ClientDisconnect:
             pass
         except SlowClientError:
             scope["state"]["abort"]()
-            await asyncio.sleep(0)  # uvicorn learns of it, and expects no end of the answer
+            await asyncio.sleep(0)  # uvicorn notices the disconnect, and expects no end of the response
         except Exception:
             log.exception("a request failed")
             if not answer.status:
-                await ApiError(500, "internal_error").response()(scope, receive, answer)
+                await ApiError(500, "internal_error").build_response()(scope, receive, answer)
         finally:
+            work: Work | None = scope["work"]
             if work is not None:
                 work.end()
-            caller = scope["caller"]
-            line = {
-                "method": scope["method"],
-                # the address as it was routed: what a client wrote in its place may be a secret
-                "path": getattr(scope.get("route"), "path", None),
-                "status": answer.status,
-                "ms": round((time.perf_counter() - started) * 1000, 1),
-                "token": caller and caller.name,
-            }
-            access_log.info(msgspec.json.encode(line).decode())
+            log_request(scope, answer.status, time.perf_counter() - started)
         return None
 
-    def admitted(self, scope: Scope) -> Caller:
-        """Who asks. ApiError."""
+    async def answer(self, scope: Scope, receive: Receive, answer: "Answer") -> None:
+        """Answer a request if it is admitted. ApiError."""
+        if scope["path"] in self.open_paths:
+            scope["caller"] = self.gate.find_caller(scope["headers"])
+        else:
+            caller = scope["caller"] = self.admit(scope)
+            scope["work"] = self.turns.admit(caller.sha256, receive)
+        await self.app(scope, receive, answer)
+
+    def admit(self, scope: Scope) -> Caller:
+        """Return the caller of a request that needs a token. ApiError."""
         try:
             return self.gate.admit(scope["headers"])
         except ServingError as error:
             log.error(str(error))
-            raise ApiError(503, "no_tokens", "the server cannot read its tokens; its log says why") from None
+            message = "the server cannot read its tokens; the server's log has the cause"
+            raise ApiError(503, "no_tokens", message) from None
 
 
-async def without_traceback(send: Send, message: Message) -> None:
-    """Pass on that the server could not be started, by the line that says why."""
+def log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Write the line of a request to the access log."""
+    caller: Caller | None = scope["caller"]
+    line = {
+        "method": scope["method"],
+        # the path of the route: the path that the client sent may contain a secret
+        "path": getattr(scope.get("route"), "path", None),
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "token": caller and caller.name,
+    }
+    access_log.info(msgspec.json.encode(line).decode())
+
+
+async def send_without_traceback(send: Send, message: Message) -> None:
+    """Pass on a lifespan message. If the server failed to start, keep only the line with the cause."""
     if message["type"] == "lifespan.startup.failed":
         message["message"] = f"error: {message['message'].splitlines()[-1].partition(': ')[2]}"
     await send(message)
 
 
 class SlowClientError(Exception):
-    """A client takes its answer too slowly."""
+    """A client reads its response too slowly."""
 
 
 class Answer:
-    """Sends an answer with the headers that all have, in pieces, to a client that takes them fast enough.
+    """Sends a response in chunks with the security headers. SlowClientError if the client reads too slowly.
 
-    within: seconds that may be spent on waiting for the client.
+    within: seconds that may be spent waiting for the client.
     """
 
     def __init__(self, send: Send) -> None:
@@ -114,31 +125,31 @@ class Answer:
         self.waited = 0.0
 
     async def __call__(self, message: Message) -> None:
-        """One message of an answer."""
+        """Send one ASGI message of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = {name.lower() for name, _ in message["headers"]}
+            present = {name.lower() for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],
                 *(
                     (name.lower().encode(), value.encode())
                     for name, value in SECURITY_HEADERS.items()
-                    if name.lower().encode() not in given
+                    if name.lower().encode() not in present
                 ),
             ]
         body = message.get("body", b"")
-        last = max(len(body) - 1, 0) // CHUNK * CHUNK  # where the last piece begins
+        last = max(len(body) - 1, 0) // CHUNK * CHUNK  # where the last chunk begins
         for start in range(0, last, CHUNK):
-            piece = body[start : start + CHUNK]
-            await self.hand_over({"type": "http.response.body", "body": piece, "more_body": True})
-        await self.hand_over(message | ({"body": body[last:]} if last else {}))
+            chunk = body[start : start + CHUNK]
+            await self.send_chunk({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self.send_chunk({**message, **({"body": body[last:]} if last else {})})
 
-    async def hand_over(self, message: Message) -> None:
-        """Send a piece. SlowClientError."""
+    async def send_chunk(self, message: Message) -> None:
+        """Send a message within the time that is left. SlowClientError."""
         began = time.monotonic()
-        allowed = min(GRACE + self.sent / LEAST_RATE, self.within) - self.waited
+        left = min(GRACE + self.sent / LEAST_RATE, self.within) - self.waited
         try:
-            async with asyncio.timeout(allowed):
+            async with asyncio.timeout(left):
                 await self.send(message)
         except TimeoutError:
             raise SlowClientError from None

@@ -1,25 +1,25 @@
-"""What can go wrong: errors of the command line, and errors that a client is answered."""
+"""Errors of the command line, and errors that the server sends to a client."""
 
 import msgspec
 from starlette.responses import Response
 
 MESSAGES = {
-    "not_found": "there is nothing at this address",
+    "not_found": "this address does not exist",
     "unauthorized": "a token is needed: send it as Authorization: Bearer <token>, or as X-API-Key",
-    "internal_error": "the server failed at this request; its log says why",
+    "internal_error": "the server failed to answer this request; the server's log has the cause",
 }
 
 
 class ServingError(Exception):
-    """Root of all errors that whoever runs the server can cause; a message of one line, exit code 1."""
+    """Root of all errors that the operator of the server can cause. One line; exit code 1."""
 
 
 class SettingsError(ServingError):
-    """A setting is missing or cannot be used; exit code 2."""
+    """A setting is missing or invalid. Exit code 2."""
 
 
 class ApiError(Exception):
-    """What a client is answered in place of what it asked for: an Error of the document."""
+    """An error response: an Error of the OpenAPI document."""
 
     def __init__(
         self,
@@ -34,16 +34,16 @@ class ApiError(Exception):
         self.headers = headers or {}
         super().__init__(self.message)
 
-    def body(self) -> bytes:
-        """The Error as JSON; without details where there are none."""
+    def encode(self) -> bytes:
+        """Return the Error as JSON, without details if it has none."""
         error = {"code": self.code, "message": self.message}
         return msgspec.json.encode(error | ({"details": self.details} if self.details else {}))
 
-    def response(self) -> Response:
-        """The answer."""
-        return Response(self.body(), self.status, self.headers, "application/json")
+    def build_response(self) -> Response:
+        """Return the HTTP response."""
+        return Response(self.encode(), self.status, self.headers, "application/json")
 
 
 def invalid_parameter(message: str) -> ApiError:
-    """A 400 about what was asked; the message says what is allowed."""
+    """A 400 for an invalid parameter. The message names the allowed values."""
     return ApiError(400, "invalid_parameter", message)

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,14 +10,16 @@ from typing import Annotated, Literal
 import duckdb
 import msgspec
 
+from api.errors import invalid_parameter
+from api.parameters import parse_date_time
 from loaders.files import sync_folder
 
-# what one export may take of a machine that answers requests meanwhile; what a sort needs beyond is on disk
+# bounds of one export, since the machine answers requests at the same time; larger sorts use the disk
 MEMORY = "1GB"
 THREADS = 1
 CHUNK = 1 << 20  # bytes
 
-# by what a file's name ends with; an object a line is no JSON text
+# by file suffix; a file with one JSON object a line is not application/json
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".json": "application/x-ndjson",
@@ -24,12 +27,12 @@ MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 
-# a spreadsheet takes a text that begins with one of these for a formula; the last are tab, LF and CR
+# a spreadsheet executes a text that begins with one of these as a formula; the last are tab, LF and CR
 FORMULA_STARTS = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
 
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
-# a billing period belongs to where it begins; a commitment to wherever it lasts
+# a billing period belongs to the period that it starts in; a commitment to every period that it overlaps
 COST_AND_USAGE = """
     BillingPeriodStart >= cast($start as timestamptz) at time zone 'UTC'
     and BillingPeriodStart < cast($end as timestamptz) at time zone 'UTC'
@@ -46,10 +49,11 @@ ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """What an export shall hold: the billing periods that begin from start until before end.
+    """The content of an export: the billing periods that start within [start, end).
 
-    None does if end is not after start, as in a list. csv_formula_escape: texts of a CSV that a spreadsheet
-    would take for formulas begin with an apostrophe. Other fields are ignored: the document allows them.
+    The export is empty if end is not after start, as in a list. Unknown fields are ignored: the document
+    allows them. csv_formula_escape: put an apostrophe before texts of a CSV that a spreadsheet would
+    execute as formulas.
     """
 
     billing_period_start: ZonedTime
@@ -60,74 +64,103 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def file_name(self) -> str:
-        """What the one file is called that comes of it."""
+        """The name of the file to download."""
         return "focus_export.zip" if self.include_contract_commitments else f"cost_and_usage.{self.format}"
 
 
+def parse_export_request(body: bytes) -> ExportRequest:
+    """Read an export request from JSON. ApiError."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, object])
+        for name in ("billingPeriodStart", "billingPeriodEnd"):
+            value = fields.get(name)
+            if isinstance(value, str):
+                fields[name] = parse_date_time(name, value)
+        return msgspec.convert(fields, ExportRequest)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise invalid_parameter(
+            "the body must be JSON, with billingPeriodStart and billingPeriodEnd (date-times). "
+            "Optional are format (csv, parquet or json), includeContractCommitments and csvFormulaEscape "
+            f"(true or false): {error}"
+        ) from None
+
+
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """A publication, to be exported by way of a folder for what memory does not hold. Raises duckdb.Error."""
-    config = {"memory_limit": MEMORY, "threads": THREADS, "temp_directory": str(work / "sorting")}
+    """Open a publication for an export. Sorts larger than the memory use the folder work. duckdb.Error."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": THREADS,
+        "temp_directory": str(work / "sorting"),
+    }
     publication = duckdb.connect(str(database), read_only=True, config=config)
     # times of a publication of an older version have a zone
     publication.execute("set TimeZone = 'UTC'")
     return publication
 
 
-def publication_id_of(publication: duckdb.DuckDBPyConnection) -> str:
-    """The name of a publication. Raises duckdb.Error."""
+def read_publication_id(publication: duckdb.DuckDBPyConnection) -> str:
+    """Return the id of a publication. duckdb.Error."""
     ((publication_id,),) = publication.execute("select publication_id from focus.publication").fetchall()
-    return publication_id
+    return str(publication_id)
 
 
-def write_export(
-    publication: duckdb.DuckDBPyConnection,
-    request: ExportRequest,
-    billing_accounts: frozenset[str] | None,
-    work: Path,
-    check: Callable[[], None],
-) -> int:
-    """Write request.file_name into a folder, and wait until it is on disk: how many rows of cost and usage.
+@dataclass(frozen=True)
+class ExportWriter:
+    """Writes the file of an export into a folder. Raises OSError or duckdb.Error, and leaves partial files.
 
-    billing_accounts: whose rows alone; None for all. check: called now and then; what it raises ends it.
-    Raises OSError or duckdb.Error, too, and leaves what it wrote so far.
+    billing_accounts: the only accounts to export; None is every account.
+    check: called now and then; an exception that it raises ends the export.
     """
-    values = {
-        # as text, since a time at the rim of the calendar may lie beyond Python's in UTC
-        "start": request.billing_period_start.isoformat(),
-        "end": request.billing_period_end.isoformat(),
-        "billing_accounts": None if billing_accounts is None else sorted(billing_accounts),
-    }
-    cost_and_usage = work / f"cost_and_usage.{request.format}"
-    count = write_rows(publication, "cost_and_usage", COST_AND_USAGE, values, request, cost_and_usage)
-    if request.include_contract_commitments:
-        check()
-        commitments = work / f"contract_commitment.{request.format}"
-        write_rows(publication, "contract_commitment", CONTRACT_COMMITMENT, values, request, commitments)
-        zip_files([cost_and_usage, commitments], work / request.file_name, check)
-    sync_folder(work / request.file_name)
-    return count
+
+    publication: duckdb.DuckDBPyConnection
+    request: ExportRequest
+    billing_accounts: frozenset[str] | None
+    work: Path
+    check: Callable[[], None]
+
+    def write(self) -> int:
+        """Write request.file_name, and wait until it is on disk. Return the rows of cost and usage."""
+        cost_and_usage = self.work / f"cost_and_usage.{self.request.format}"
+        count = self.write_rows("cost_and_usage", COST_AND_USAGE, cost_and_usage)
+        if self.request.include_contract_commitments:
+            self.check()
+            commitments = self.work / f"contract_commitment.{self.request.format}"
+            self.write_rows("contract_commitment", CONTRACT_COMMITMENT, commitments)
+            self.zip_files([cost_and_usage, commitments])
+        sync_folder(self.work / self.request.file_name)
+        return count
+
+    def write_rows(self, mart: str, condition: str, file: Path) -> int:
+        """Write the rows of a mart of schema focus that meet a condition, in order. Return their number."""
+        described = self.publication.execute(f"describe focus.{mart}").fetchall()
+        columns = ", ".join(build_column(name, kind, self.request) for name, kind, *_ in described)
+        rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
+        values = {
+            # as text: a time at the end of the calendar may not be a Python datetime in UTC
+            "start": self.request.billing_period_start.isoformat(),
+            "end": self.request.billing_period_end.isoformat(),
+            "billing_accounts": None if self.billing_accounts is None else sorted(self.billing_accounts),
+            "file": str(file),
+        }
+        copy = f"copy ({rows}) to $file ({OPTIONS[self.request.format]})"
+        ((count,),) = self.publication.execute(copy, values).fetchall()
+        return int(count)
+
+    def zip_files(self, files: list[Path]) -> None:
+        """Move files into the archive request.file_name, whatever their size."""
+        with zipfile.ZipFile(self.work / self.request.file_name, "x", zipfile.ZIP_DEFLATED) as archive:
+            for file in files:
+                entry = zipfile.ZipInfo.from_file(file, file.name)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as out:
+                    while chunk := content.read(CHUNK):
+                        self.check()
+                        out.write(chunk)
+                file.unlink()
 
 
-def write_rows(
-    publication: duckdb.DuckDBPyConnection,
-    mart: str,
-    condition: str,
-    values: dict[str, object],
-    request: ExportRequest,
-    file: Path,
-) -> int:
-    """Write those rows of a mart of schema focus that fulfil a condition, in order: how many they are."""
-    described = publication.execute(f"describe focus.{mart}").fetchall()
-    columns = ", ".join(exported(name, data_type, request) for name, data_type, *_ in described)
-    rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
-    ((count,),) = publication.execute(
-        f"copy ({rows}) to $file ({OPTIONS[request.format]})", values | {"file": str(file)}
-    ).fetchall()
-    return count
-
-
-def exported(name: str, data_type: str, request: ExportRequest) -> str:
-    """A column as a file wants it: what macros/operations/export.sql says."""
+def build_column(name: str, data_type: str, request: ExportRequest) -> str:
+    """Return the SQL of a column in a file, as macros/operations/export.sql has it."""
     file_format = request.format
     column = '"' + name.replace('"', '""') + '"'
     if "TIMESTAMP" in data_type and file_format != "parquet":
@@ -144,16 +177,3 @@ def exported(name: str, data_type: str, request: ExportRequest) -> str:
         escaped = f"case when left({text}, 1) in ({FORMULA_STARTS}) then chr(39) || {text} else {text} end"
         return f"{escaped} as {column}"
     return column
-
-
-def zip_files(files: list[Path], archive: Path, check: Callable[[], None]) -> None:
-    """Move files into a new archive, however large they are. check: as of write_export."""
-    with zipfile.ZipFile(archive, "x", zipfile.ZIP_DEFLATED) as entries:
-        for file in files:
-            entry = zipfile.ZipInfo.from_file(file, file.name)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with file.open("rb") as content, entries.open(entry, "w", force_zip64=True) as out:
-                while chunk := content.read(CHUNK):
-                    check()
-                    out.write(chunk)
-            file.unlink()

@@ -1,13 +1,12 @@
-"""Exports: jobs that are run beside the server, and outlive it.
+"""Exports: jobs that run beside the server, and survive its restart.
 
-A job is a folder jobs/<job_id>/ with job.json, which is renamed over the one before, and until it has ended
-the database of its publication: it exports the same, whatever is published and however often it is run.
-Its file is made in a hidden folder there and renamed: a file that can be downloaded is whole.
+A job is a folder jobs/<job_id>/ with job.json. Until the job has ended, the folder also has the database of
+its publication, so that a later publication or a second run does not change the export. The file is made in
+a hidden folder there and then renamed: a file that can be downloaded is complete.
 """
 
 import asyncio
 import errno
-import fcntl
 import logging
 import os
 import secrets
@@ -16,130 +15,120 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 import duckdb
-import msgspec
 from msgspec.structs import replace
 
-from api.export_files import ExportRequest, open_publication, publication_id_of, write_export
+from api.export_files import ExportRequest, ExportWriter, open_publication, read_publication_id
+from api.export_jobs import JOBS, RECORD, DownloadLink, Job, JobIndex, read_record, write_record
+from api.export_limits import FLOOR, QUOTA, QuotaError, check_free_space, check_new_job, check_quota
 from loaders import clock
-from loaders.files import folders_in, remove_folder, sync_folder, write_durably
+from loaders.files import list_folders, lock, remove_folder, sync_folder
 
-RECORD = "job.json"
-JOBS = "jobs"
 DATABASE = "publication.duckdb"
 WORK = ".work"
 DOWNLOADABLE_FOR = timedelta(hours=24)
 REMEMBERED_FOR = timedelta(days=7)
+SHARED_UNTIL = timedelta(hours=1)  # before a file expires, an identical request gets its job
 CLEAN_EVERY = 600  # seconds
-WATCH_EVERY = 0.2  # seconds; exports write some 100 MB in one
-UNFINISHED_AT_MOST = 20  # of one owner
-FILES_AT_MOST = 50  # of one owner, those that unfinished exports will have included
-JOBS_AT_MOST = 100  # of one owner: beyond, the oldest that have no file are forgotten
-QUOTA = 5 * 10**9  # bytes of one owner's files
-FLOOR = 10**9  # bytes of free space that exports leave to builds and loaders
-SHARED_UNTIL = timedelta(hours=1)  # before its file expires, a request for the same export gets this one
+WATCH_EVERY = 0.2  # seconds; an export writes up to some 100 MB a second
+JOBS_AT_MOST = 100  # of one owner; beyond this, the oldest jobs without a file are removed
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 log = logging.getLogger(__name__)
 
 
-class TooManyExportsError(Exception):
-    """An owner has as many exports as may be. retry_after: seconds until one has expired or ended."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class QuotaError(Exception):
-    """The files of an owner would take more than its quota; one line for the owner."""
-
-
 class StoppedError(Exception):
-    """The server stops: the job is to be run again."""
-
-
-class Download(msgspec.Struct, frozen=True):
-    """What it takes to download a file, beside its owner's token."""
-
-    secret: str
-    file_name: str
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An export: what was asked for, by whom, and what became of it.
-
-    billing_accounts: whose rows alone; None for all. completed_at: when it ended, well or not.
-    download: None as well once expires_at is over. size: bytes of the file. record_count: rows of cost and
-    usage. error: one line.
-    """
-
-    job_id: str
-    owner: str
-    billing_accounts: frozenset[str] | None
-    request: ExportRequest
-    publication_id: str | None = None
-    status: Literal["Pending", "Processing", "Complete", "Failed"] = "Pending"
-    created_at: datetime
-    completed_at: datetime | None = None
-    download: Download | None = None
-    expires_at: datetime | None = None
-    size: int = 0
-    record_count: int | None = None
-    error: str | None = None
+    """The server stops; the job runs again after the next start."""
 
 
 class Exports:
-    """The jobs of a folder, at most so many of them run at once; the others wait.
+    """The jobs of a folder. A few run at once, and the others wait.
 
-    Turns go round by owner; the jobs of one owner are run in the order they came. quota: bytes of one owner's
-    files. floor: bytes of free space that are left. All but start and stop may be called from any thread.
+    Turns go round by owner. The jobs of one owner run in the order of creation.
+    quota: bytes of one owner's files. floor: bytes of free space to leave.
+    All methods but start and stop may be called from any thread.
     """
 
     def __init__(self, folder: Path, at_once: int = 2, quota: int = QUOTA, floor: int = FLOOR) -> None:
         self._folder = folder / JOBS
         self._quota, self._floor = quota, floor
-        self._jobs: dict[str, Job] = {}
-        self._by_owner: dict[str, dict[str, Job]] = {}  # in the order they came
-        self._by_secret: dict[bytes, str] = {}  # job ids, by the SHA-256 of a download's secret
+        self._jobs = JobIndex()
         self._waiting: dict[str, deque[Job]] = {}  # by owner, the next one first
-        self._lock = threading.Lock()  # of these four
+        self._waiting_lock = threading.Lock()
         self._threads = futures.ThreadPoolExecutor(at_once, thread_name_prefix="export")
         self._running: set[futures.Future[None]] = set()
         self._connections: dict[duckdb.DuckDBPyConnection, Job] = {}
-        self._refused: dict[str, Exception] = {}  # running jobs that must end, and why
+        self._refusals: dict[str, Exception] = {}  # running jobs that must end, and why
         self._is_stopping = False
 
+    # ------------------------------------------------------------------------------------- start and stop
+
     async def start(self) -> None:
-        """Take up what is in the folder, and run again what had not ended. Raises OSError."""
-        self._held = await asyncio.to_thread(self._take_up)
-        self._cleaner = asyncio.create_task(self._keep_clean())
-        self._watcher = asyncio.create_task(self._keep_watch())
+        """Read the jobs of the folder, and run the unfinished ones. OSError."""
+        self._lock = await asyncio.to_thread(self._lock_folder)
+        await asyncio.to_thread(self._load)
+        self._cleaner = asyncio.create_task(self._clean_regularly())
+        self._watcher = asyncio.create_task(self._watch_regularly())
 
     async def stop(self) -> None:
-        """Interrupt what is being run; it and what waits will be run when it is started again."""
+        """Interrupt the running jobs. They and the waiting ones run after the next start."""
         self._cleaner.cancel()
         self._watcher.cancel()
         await asyncio.wait([self._cleaner, self._watcher])
         self._is_stopping = True
         await asyncio.to_thread(self._interrupt)
-        os.close(self._held)
+        self._lock.close()
+
+    def _lock_folder(self) -> ExitStack:
+        """Make the folder and lock it against other servers. OSError."""
+        if self._folder.is_symlink():
+            raise OSError(f"{self._folder} is a symbolic link: remove it, or set FOCUS_API_EXPORT_DIR")
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return lock(self._folder, wait=False)
+        except BlockingIOError:
+            raise OSError(
+                "another server uses this folder for exports: set FOCUS_API_EXPORT_DIR to another folder"
+            ) from None
+
+    def _load(self) -> None:
+        """Read the jobs of the folder. Folders without a valid record are removed."""
+        jobs = []
+        for folder in list_folders(self._folder):
+            if job := read_record(folder):
+                jobs.append(job)
+            else:
+                remove_folder(folder)
+        for job in sorted(jobs, key=lambda job: job.created_at):
+            self._jobs.put(job)
+            if job.completed_at:
+                remove_work_files(self._folder / job.job_id)
+            else:
+                self._submit(job)
+
+    def _interrupt(self) -> None:
+        """Interrupt queries until no job runs. A query that begins in the meantime is interrupted as well."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        while futures.wait(list(self._running), timeout=0.05).not_done:
+            for connection in list(self._connections):
+                with suppress(duckdb.Error):  # it was closed in the meantime
+                    connection.interrupt()
+
+    # ------------------------------------------------------------------------------------ create and find
 
     def create(
         self, request: ExportRequest, owner: str, billing_accounts: frozenset[str] | None, database: Path
     ) -> Job:
-        """A new job, on disk, for the publication in a database, which may be removed afterwards.
+        """Return a new job, which is on disk, for the publication in a database.
 
-        database: a file that is called <publication_id>.duckdb. If the owner has the same export of the
-        publication already, this is returned. Raises OSError when the job cannot be written, or when there
-        is too little free space, TooManyExportsError.
+        database: <publication_id>.duckdb; it may be removed afterwards. If the owner already has this export
+        of the publication, its job is returned. Raises TooManyExportsError, or OSError if the job cannot be
+        written or the disk has too little free space.
         """
         job = Job(
             job_id=secrets.token_urlsafe(16),
@@ -149,15 +138,15 @@ class Exports:
             publication_id=database.stem,
             created_at=clock.utc_now(),
         )
-        with self._lock:
-            others = list(self._by_owner.get(owner, {}).values())
+        with self._jobs.lock:
+            others = self._jobs.list_of_owner(owner)
             for other in others:
                 if self._is_same(other, job):
                     return other
-            self._check_free_space()
-            self._check_bounds(others)
-            self._index(job)
-        self._forget_oldest(owner)
+            check_free_space(self._folder, self._floor)
+            check_new_job(others, self._quota)
+            self._jobs.put(job)
+        self._remove_oldest(owner)
         folder = self._folder / job.job_id
         try:
             folder.mkdir(mode=0o700)
@@ -165,28 +154,28 @@ class Exports:
             write_record(folder, job)
             sync_folder(self._folder)
         except OSError:
-            self._forget(job)
+            self._jobs.remove(job)
             remove_folder(folder)
             raise
         self._submit(job)
         return job
 
-    def job(self, job_id: str, owner: str) -> Job | None:
-        """What has become of a job; None for another's as for none."""
+    def find_job(self, job_id: str, owner: str) -> Job | None:
+        """Return a job of an owner. None if it does not exist or belongs to another owner."""
         job = self._jobs.get(job_id)
         if job is None or job.owner != owner:
             return None
-        return replace(job, download=None) if has_expired(job) else job
+        return replace(job, download=None) if job.has_expired else job
 
-    def download(self, secret: str, owner: str) -> Path | None:
-        """The file of a download; None when it has expired, is another's, or there is none."""
-        job = self._jobs.get(self._by_secret.get(digest(secret), ""))
-        if job is None or job.owner != owner or not job.download or has_expired(job):
+    def find_file(self, secret: str, owner: str) -> Path | None:
+        """Return the file of a download. None if it does not exist, has expired or is another owner's."""
+        job = self._jobs.find_by_secret(secret)
+        if job is None or job.owner != owner or not job.download or job.has_expired:
             return None
         return self._folder / job.job_id / job.download.file_name
 
     def _is_same(self, other: Job, job: Job) -> bool:
-        """Whether a job of the owner is, or will be, the export that a new one would make."""
+        """Return whether a job of the owner has or will have the file of a new job."""
         if (other.request, other.publication_id) != (job.request, job.publication_id):
             return False
         if not other.completed_at:
@@ -198,118 +187,55 @@ class Exports:
             and (self._folder / other.job_id / other.download.file_name).is_file()
         )
 
-    def _forget_oldest(self, owner: str) -> None:
-        """Remove the oldest jobs of an owner that have no file, as far as they are too many."""
-        with self._lock:
-            jobs = list(self._by_owner.get(owner, {}).values())
-        without_file = [job for job in jobs if job.completed_at and not job.download]
-        for job in without_file[: max(len(jobs) - JOBS_AT_MOST, 0)]:
-            self._forget(job)
-            remove_folder(self._folder / job.job_id)
-
-    def _check_free_space(self) -> None:
-        """OSError if there is less free space than exports leave."""
-        if shutil.disk_usage(self._folder).free < self._floor:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def _check_bounds(self, others: list[Job]) -> None:
-        """TooManyExportsError if an owner with these jobs may have no more."""
-        unfinished = sum(1 for other in others if not other.completed_at)
-        if unfinished >= UNFINISHED_AT_MOST:
-            raise TooManyExportsError(
-                f"{UNFINISHED_AT_MOST} exports have not ended yet: ask again when one of them has", 60
-            )
-        files = [other for other in others if other.download]
-        size = sum(other.size for other in files)
-        if unfinished + len(files) < FILES_AT_MOST and size < self._quota:
-            return
-        expiring = min((other.expires_at for other in files if other.expires_at), default=clock.utc_now())
-        raise TooManyExportsError(
-            f"this token has {len(files)} exported files of {size} bytes, and may have {FILES_AT_MOST} of "
-            f"{self._quota}: ask again when one has expired",
-            max(int((expiring - clock.utc_now()).total_seconds()), 60),
-        )
-
-    def _take_up(self) -> int:
-        """Hold the folder, and read what is in it; what nobody can know of is removed. OSError."""
-        if self._folder.is_symlink():
-            raise OSError(f"{self._folder} is a symbolic link: remove it, or set FOCUS_API_EXPORT_DIR")
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = hold(self._folder)
-        jobs = []
-        for folder in folders_in(self._folder):
-            if job := read_record(folder):
-                jobs.append(job)
-            else:
-                remove_folder(folder)
-        for job in sorted(jobs, key=lambda job: job.created_at):
-            self._remember(job)
-            if job.completed_at:
-                drop_work(self._folder / job.job_id)
-            else:
-                self._submit(job)
-        return held
+    # ----------------------------------------------------------------------------------------------- run
 
     def _submit(self, job: Job) -> None:
-        with self._lock:
+        """Queue a job."""
+        with self._waiting_lock:
             self._waiting.setdefault(job.owner, deque()).append(job)
         future = self._threads.submit(self._run_next)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
 
-    def _interrupt(self) -> None:
-        """Wait until no job is being run; a query that begins now is interrupted, too."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        while futures.wait(list(self._running), timeout=0.05).not_done:
-            for connection in list(self._connections):
-                with suppress(duckdb.Error):  # it was closed just now
-                    connection.interrupt()
-
-    def _check(self, job: Job) -> None:
-        if self._is_stopping:
-            raise StoppedError
-        if job.job_id in self._refused:
-            raise self._refused[job.job_id]
-
     def _run_next(self) -> None:
         """Run the first job of the owner whose turn it is."""
-        with self._lock:
+        with self._waiting_lock:
             owner = next(iter(self._waiting))
             jobs = self._waiting.pop(owner)
             job = jobs.popleft()
             if jobs:
-                self._waiting[owner] = jobs  # behind the other owners
+                self._waiting[owner] = jobs  # at the end, behind the other owners
         self._run(job)
 
     def _run(self, job: Job) -> None:
-        """Run a job to its end, whatever happens, unless the server stops: then it stays as it is on disk."""
+        """Run a job to its end. If the server stops, the job stays unfinished on disk."""
         try:
             ended = self._export(job)
         except StoppedError:
             return
         except Exception as error:
-            if isinstance(error, duckdb.InterruptException) and job.job_id not in self._refused:
+            if isinstance(error, duckdb.InterruptException) and job.job_id not in self._refusals:
                 return
-            ended = failed(job, self._refused.get(job.job_id, error))
-        self._refused.pop(job.job_id, None)
+            ended = fail_job(job, self._refusals.get(job.job_id, error))
+        self._refusals.pop(job.job_id, None)
         self._end(ended)
 
     def _export(self, job: Job) -> Job:
-        """Make the file of a job: the job as it will be when that is recorded."""
+        """Make the file of a job. Return the job as complete; it is not recorded yet."""
         self._check(job)
         job = replace(job, status="Processing")
         folder, file_name = self._folder / job.job_id, job.request.file_name
         write_record(folder, job)
-        self._remember(job)
+        self._jobs.put(job)
         work = folder / WORK
-        remove_folder(work)  # of a run that was killed
+        remove_folder(work)  # files of a run that was killed
         work.mkdir()
         check = partial(self._check, job)
         with self._interruptible(open_publication(folder / DATABASE, work), job) as publication:
-            publication_id = publication_id_of(publication)
-            count = write_export(publication, job.request, job.billing_accounts, work, check)
+            publication_id = read_publication_id(publication)
+            count = ExportWriter(publication, job.request, job.billing_accounts, work, check).write()
         size = (work / file_name).stat().st_size
-        self._check_quota(job, size)
+        check_quota(self._jobs.list_of_owner(job.owner), size, self._quota)
         (work / file_name).replace(folder / file_name)
         sync_folder(folder)
         now = clock.utc_now()
@@ -318,37 +244,48 @@ class Exports:
             status="Complete",
             publication_id=publication_id,
             completed_at=now,
-            download=Download(secrets.token_urlsafe(32), file_name),
+            download=DownloadLink(secrets.token_urlsafe(32), file_name),
             expires_at=now + DOWNLOADABLE_FOR,
             size=size,
             record_count=count,
         )
 
     def _end(self, job: Job) -> None:
-        """Record how a job ended. A file whose record cannot be written is of no use: then it has failed.
-
-        If not even that can be recorded, it is known until the server stops; then the job is run again.
-        """
+        """Record how a job ended. A complete job that cannot be recorded has failed: its file has no link."""
         folder = self._folder / job.job_id
         remove_folder(folder / WORK)
+        if job.status == "Complete":
+            try:
+                write_record(folder, job)
+            except OSError as error:
+                job = fail_job(job, error)
+        if job.status == "Complete" or self._record_failure(job):
+            remove_work_files(folder)
+        self._jobs.put(job)
+
+    def _record_failure(self, job: Job) -> bool:
+        """Record a failed job, and return whether that worked. Otherwise it runs again after a restart."""
+        folder = self._folder / job.job_id
         try:
-            if job.status == "Failed":
-                (folder / job.request.file_name).unlink(missing_ok=True)
+            (folder / job.request.file_name).unlink(missing_ok=True)
             write_record(folder, job)
-        except OSError as error:
-            if job.status == "Complete":
-                self._end(failed(job, error))
-                return
-            log.exception("that export %s failed cannot be recorded", job.job_id)
-        else:
-            drop_work(folder)
-        self._remember(job)
+        except OSError:
+            log.exception("the failure of export %s cannot be recorded", job.job_id)
+            return False
+        return True
+
+    def _check(self, job: Job) -> None:
+        """Raise if a job must end: StoppedError, or the reason of its refusal."""
+        if self._is_stopping:
+            raise StoppedError
+        if job.job_id in self._refusals:
+            raise self._refusals[job.job_id]
 
     @contextmanager
     def _interruptible(
         self, connection: duckdb.DuckDBPyConnection, job: Job
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that is interrupted when the server stops or the job must end; closed at the end."""
+        """Yield a connection that is interrupted when its job must end, and close it afterwards."""
         with connection:
             self._connections[connection] = job
             try:
@@ -357,119 +294,71 @@ class Exports:
             finally:
                 del self._connections[connection]
 
-    def _check_quota(self, job: Job, size: int) -> None:
-        """QuotaError if an owner's files and so many bytes of a job are more than its quota."""
-        with self._lock:
-            others = list(self._by_owner.get(job.owner, {}).values())
-        if sum(other.size for other in others if other.download) + size > self._quota:
-            raise QuotaError(
-                f"the exports of this token may take {self._quota} bytes: ask for a shorter period, or again "
-                "when older exports have expired"
-            )
+    # ------------------------------------------------------------------------------------ watch and clean
 
-    async def _keep_watch(self) -> None:
+    async def _watch_regularly(self) -> None:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             await asyncio.to_thread(self._watch)
 
     def _watch(self) -> None:
-        """End the running jobs that fill the disk, or that take more than their owner's quota."""
+        """End the running jobs that fill the disk, or exceed their owner's quota."""
         sizes: Counter[str] = Counter()
         for connection, job in list(self._connections.items()):
-            sizes[job.owner] += size_of_files(self._folder / job.job_id / WORK)
+            sizes[job.owner] += measure_files(self._folder / job.job_id / WORK)
             try:
-                self._check_free_space()
-                self._check_quota(job, sizes[job.owner])
+                check_free_space(self._folder, self._floor)
+                check_quota(self._jobs.list_of_owner(job.owner), sizes[job.owner], self._quota)
             except (OSError, QuotaError) as error:
-                self._refused[job.job_id] = error
-                with suppress(duckdb.Error):  # it was closed just now
+                self._refusals[job.job_id] = error
+                with suppress(duckdb.Error):  # it was closed in the meantime
                     connection.interrupt()
 
-    async def _keep_clean(self) -> None:
+    async def _clean_regularly(self) -> None:
         while True:
             await asyncio.to_thread(self._clean)
             await asyncio.sleep(CLEAN_EVERY)
 
     def _clean(self) -> None:
-        """Remove files that have expired, and jobs that ended long ago or are too many."""
-        with self._lock:
-            owners = list(self._by_owner)
-        for owner in owners:
-            self._forget_oldest(owner)
-        for job in self._all():
+        """Remove expired files, jobs that ended long ago, and jobs that are too many."""
+        for owner in self._jobs.list_owners():
+            self._remove_oldest(owner)
+        for job in self._jobs.list_all():
             folder = self._folder / job.job_id
             is_old = job.completed_at and clock.utc_now() >= job.completed_at + REMEMBERED_FOR
-            if is_old or (job.completed_at and not folder.exists()):  # its token was revoked
-                self._forget(job)
+            if is_old or (job.completed_at and not folder.exists()):  # revoking a token removes the folder
+                self._jobs.remove(job)
                 remove_folder(folder)
-            elif job.download and has_expired(job):
+            elif job.download and job.has_expired:
                 try:
                     (folder / job.download.file_name).unlink(missing_ok=True)
                     expired = replace(job, download=None)
                     write_record(folder, expired)
-                    self._remember(expired)
+                    self._jobs.put(expired)
                 except OSError:
-                    log.exception("export %s cannot be cleaned up now", job.job_id)
+                    log.exception("the expired file of export %s cannot be removed now", job.job_id)
 
-    def _all(self) -> list[Job]:
-        with self._lock:
-            return list(self._jobs.values())
-
-    def _remember(self, job: Job) -> None:
-        with self._lock:
-            self._index(job)
-
-    def _index(self, job: Job) -> None:
-        """Make a job found as it is now; the lock is held."""
-        before = self._jobs.get(job.job_id)
-        if before and before.download:
-            self._by_secret.pop(digest(before.download.secret), None)
-        self._jobs[job.job_id] = job
-        self._by_owner.setdefault(job.owner, {})[job.job_id] = job
-        if job.download:
-            self._by_secret[digest(job.download.secret)] = job.job_id
-
-    def _forget(self, job: Job) -> None:
-        with self._lock:
-            if self._jobs.pop(job.job_id, None) is None:
-                return
-            if job.download:
-                self._by_secret.pop(digest(job.download.secret), None)
-            del self._by_owner[job.owner][job.job_id]
-            if not self._by_owner[job.owner]:
-                del self._by_owner[job.owner]
+    def _remove_oldest(self, owner: str) -> None:
+        """Remove the oldest jobs of an owner that have no file, if the owner has too many jobs."""
+        jobs = self._jobs.list_of_owner(owner)
+        without_file = [job for job in jobs if job.completed_at and not job.download]
+        for job in without_file[: max(len(jobs) - JOBS_AT_MOST, 0)]:
+            self._jobs.remove(job)
+            remove_folder(self._folder / job.job_id)
 
 
-def remove_exports(folder: Path, owners: str) -> None:
-    """Remove the jobs in a server's folder whose owners begin with a text, even while the server runs."""
-    for job_folder in folders_in(folder / JOBS):
-        job = read_record(job_folder)
-        if job and job.owner.startswith(owners):
-            remove_folder(job_folder)
-
-
-def size_of_files(folder: Path) -> int:
-    """Bytes of the files in a folder, without those in folders below."""
+def measure_files(folder: Path) -> int:
+    """Return the bytes of the files in a folder, without its subfolders."""
     size = 0
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(OSError):  # it was renamed just now
+            with suppress(OSError):  # it was renamed in the meantime
                 size += entry.stat().st_size if entry.is_file() else 0
     return size
 
 
-def has_expired(job: Job) -> bool:
-    """Whether the file of a job can no longer be downloaded."""
-    return job.expires_at is not None and clock.utc_now() >= job.expires_at
-
-
-def digest(secret: str) -> bytes:
-    """What a secret is looked up by: the time of a look-up depends on the digest alone."""
-    return sha256(secret.encode(errors="surrogatepass")).digest()
-
-
-def failed(job: Job, error: Exception) -> Job:
-    """A job that ended with an error, which goes to the log."""
+def fail_job(job: Job, error: Exception) -> Job:
+    """Return a job that ended with an error, and log the error."""
     log.error("export %s failed", job.job_id, exc_info=None if isinstance(error, QuotaError) else error)
     return replace(
         job,
@@ -478,30 +367,30 @@ def failed(job: Job, error: Exception) -> Job:
         download=None,
         expires_at=None,
         record_count=None,
-        error=told(error),
+        error=describe_error(error),
     )
 
 
-def told(error: Exception) -> str:
-    """What the owner of a job is told of an error: one line, with no path in it."""
+def describe_error(error: Exception) -> str:
+    """Describe an error to the owner of a job: one line, without paths."""
     if isinstance(error, QuotaError):
         return str(error)
     if is_full_disk(error):
-        return "the server has no room for this export: ask for a shorter period, or again later"
+        return "the server has no room for this export: request a shorter period, or try again later"
     if isinstance(error, duckdb.OutOfMemoryException):
-        return "this export takes more memory than one may: ask for a shorter period"
-    return "the export could not be made, as the server's log says: ask again later"
+        return "this export needs more memory than one may use: request a shorter period"
+    return "the export failed; the server's log has the cause: try again later"
 
 
 def is_full_disk(error: Exception) -> bool:
-    """Whether there is no room for a file; DuckDB has that in its text alone."""
+    """Return whether the disk is full. DuckDB has the reason only in the text of its error."""
     if isinstance(error, OSError):
         return error.errno in FULL_DISK
     return isinstance(error, duckdb.IOException) and any(os.strerror(n) in str(error) for n in FULL_DISK)
 
 
 def link(database: Path, name: Path) -> None:
-    """Keep a database under another name, by a copy where there are no hard links. Raises OSError."""
+    """Keep a database under another name, as a copy if the file system has no hard links. OSError."""
     try:
         name.hardlink_to(database)
     except OSError:
@@ -509,41 +398,10 @@ def link(database: Path, name: Path) -> None:
         sync_folder(name)
 
 
-def drop_work(folder: Path) -> None:
-    """Remove what a job needed while it was run; what cannot be removed now is left to the next start."""
+def remove_work_files(folder: Path) -> None:
+    """Remove the files that only a running job needs. The next start removes what cannot be removed now."""
     remove_folder(folder / WORK)
     with suppress(OSError):
-        (folder / DATABASE).unlink()
-
-
-def hold(folder: Path) -> int:
-    """Hold a folder until what it returns is closed. OSError when another server does."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(number)
-        raise OSError(
-            "another server makes exports there: set FOCUS_API_EXPORT_DIR to another folder"
-        ) from None
-    return number
-
-
-def write_record(folder: Path, job: Job) -> None:
-    """Write job.json, so that whenever it is read it is the old or the new one. Raises OSError."""
-    new = folder / f".{RECORD}"
-    new.unlink(missing_ok=True)
-    write_durably(new, msgspec.json.encode(job))
-    new.replace(folder / RECORD)
-    sync_folder(folder)
-
-
-def read_record(folder: Path) -> Job | None:
-    """The job of a folder; None when it was being made or removed, or is not one of this version's."""
-    try:
-        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Job)
-    except FileNotFoundError:
-        return None
-    except msgspec.MsgspecError:
-        log.exception("export %s is not one that can be read: it is removed", folder.name)
-        return None
+        (folder / DATABASE).unlink(missing_ok=True)
+        for record in folder.glob(f".{RECORD}.*"):  # of a server that was killed while it wrote one
+            record.unlink()

@@ -1,4 +1,4 @@
-"""Our OpenAPI document, of what is published, and a page that shows it to people."""
+"""The server's OpenAPI document, for the columns that are published, and its HTML page."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -13,19 +13,18 @@ from api.queries import COLUMN_DEFINITION, CONTRACT_COMMITMENTS, COST_AND_USAGE,
 Json = dict[str, Any]
 
 DESCRIPTION = (
-    "What fal.ai billed, by FOCUS 1.3: the FOCUS Cost and Usage API over the published marts. {fields} "
-    "A field that is null is absent, and so is nextPageToken on the last page. Numbers are exact decimals "
-    "with a decimal point, date-times are UTC. A walk through pages stays in the publication that it began "
-    "in. Lists also take columns=BilledCost,Tags: these fields alone. This parameter is not declared below, "
-    "since its records lack fields that are required otherwise. An export also takes csvFormulaEscape: true "
-    "puts an apostrophe before texts of a CSV that a spreadsheet would take for formulas. "
-    "All operations need a token; GET /health, at "
-    "the root of the server, needs none."
+    "Costs of fal.ai by FOCUS 1.3: the FOCUS Cost and Usage API over the published marts. {fields} "
+    "A null field is absent, and so is nextPageToken on the last page. Numbers are exact decimals with a "
+    "decimal point; date-times are UTC. A walk through pages stays in the publication that it began in. "
+    "Lists also take columns=BilledCost,Tags to return only these fields. This parameter is not declared "
+    "below, since its records lack required fields. An export also takes csvFormulaEscape: true puts an "
+    "apostrophe before texts of a CSV that a spreadsheet would execute as formulas. "
+    "All operations need a token. GET /health, at the root of the server, needs none."
 )
 FIELDS = "Records have the fields of that API, and all other columns of the marts."
-STANDARD_FIELDS = "Records have the fields of that API."
+STANDARD_FIELDS = "Records have only the fields of that API."
 TAGS = {
-    "Contract Commitments": "Contract commitments: their terms, and what is left of them.",
+    "Contract Commitments": "Contract commitments: their terms and remaining amounts.",
     "Cost and Usage": "Charges, page by page or as a file.",
     "Schema Metadata": "The columns of both datasets.",
 }
@@ -36,9 +35,9 @@ TYPES: dict[str, Json] = {
     "String": TEXT,
     "Number": {"type": "number"},
     "DateTime": DATE_TIME,
-    "JSON": {},  # any; generators of clients drop a record that has a field of several types
+    "JSON": {},  # any type; client generators drop a record with a field of several types
 }
-# what the document says beyond the type
+# constraints beyond the type
 REFINED: dict[str, Json] = {
     "ChargeCategory": {"enum": list(CHARGE_CATEGORIES)},
     "ChargeClass": {"enum": ["Correction"]},
@@ -49,8 +48,8 @@ REFINED: dict[str, Json] = {
     "Tags": {"type": "object", "additionalProperties": TEXT},
 }
 FILTERS: dict[str, tuple[str, Json]] = {
-    "billingPeriodStart": ("Only billing periods that start then or later (inclusive).", DATE_TIME),
-    "billingPeriodEnd": ("Only billing periods that start before then (exclusive).", DATE_TIME),
+    "billingPeriodStart": ("Only billing periods that start at this time or later (inclusive).", DATE_TIME),
+    "billingPeriodEnd": ("Only billing periods that start before this time (exclusive).", DATE_TIME),
     "chargeCategory": ("Only this ChargeCategory.", {"type": "string", "enum": list(CHARGE_CATEGORIES)}),
     "providerName": ("Only this ProviderName.", TEXT),
     "serviceName": ("Only this ServiceName.", TEXT),
@@ -64,7 +63,7 @@ FILTERS: dict[str, tuple[str, Json]] = {
 }
 PAGING: dict[str, tuple[str, Json]] = {
     "pageSize": (
-        "Records of a page; it may differ from page to page.",
+        "Records of a page. It may differ from page to page.",
         {
             "type": "integer",
             "minimum": PAGE_SIZES[0],
@@ -73,35 +72,34 @@ PAGING: dict[str, tuple[str, Json]] = {
         },
     ),
     "pageToken": (
-        "nextPageToken of the page before. It is for the same token and the same parameters, pageSize apart.",
+        "nextPageToken of the previous page, with the same token and the same parameters except pageSize.",
         TEXT,
     ),
 }
 ERRORS = {
-    400: "A parameter, the body or the page token cannot be used: code invalid_parameter, invalid_page_token "
-    "or stale_page_token (the publication is not kept any more: begin again without the token).",
-    401: "A token is needed.",
-    404: "There is no such thing, or it is another token's, or it has expired.",
-    408: "The body did not come in time.",
+    400: "A parameter, the body or the page token is invalid: code invalid_parameter, invalid_page_token or "
+    "stale_page_token (the publication is no longer kept: begin again without the token).",
+    401: "A valid token is needed.",
+    404: "The address, job or download does not exist, has expired, or belongs to another token.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not application/json.",
-    416: "The file has no such range of bytes.",
-    429: "The token was used too often, read too many records, or has too many requests or exports; "
-    "Retry-After says in how many seconds to come back.",
-    500: "The server failed; its log says why.",
-    503: "Nothing is published, the server has too many requests, or it cannot read its tokens or write an "
-    "export.",
+    416: "The file does not have this range of bytes.",
+    429: "The token has reached a limit: of requests or records in a time, of requests in progress, of "
+    "running downloads or of exports. Try again after Retry-After seconds.",
+    500: "The server failed; its log has the cause.",
+    503: "The server has no publication or too many requests, or cannot read its tokens or write an export.",
 }
 ALWAYS = (400, 401, 429, 500, 503)
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 WWW_AUTHENTICATE = {"WWW-Authenticate": {"description": "How to send a token.", "schema": TEXT}}
 
 
-def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
-    """The document.
+def build_document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
+    """Return the document.
 
-    schema: the SchemaMetadata of what is published. standard_fields: leave out what FOCUS's document does
-    not have.
+    schema: the SchemaMetadata of the publication. standard_fields: leave out fields that FOCUS's document
+    lacks.
     """
     return {
         "openapi": "3.1.0",
@@ -115,58 +113,25 @@ def document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
         "servers": [{"url": "/focus/v1"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"bearerAuth": []}, {"apiKeyAuth": []}],
-        "paths": {
-            "/cost-and-usage": {
-                "get": listing("listCostAndUsage", "Cost and Usage", "Cost and usage records", COST_AND_USAGE)
-            },
-            "/cost-and-usage/export": {"post": EXPORT},
-            "/cost-and-usage/export/{jobId}": {"get": EXPORT_STATUS},
-            "/downloads/{secret}/{fileName}": {"get": DOWNLOAD},
-            "/contract-commitments": {
-                "get": listing(
-                    "listContractCommitments",
-                    "Contract Commitments",
-                    "Contract commitment records",
-                    CONTRACT_COMMITMENTS,
-                )
-            },
-            "/schema": {
-                "get": operation(
-                    "getSchemaMetadata",
-                    "Schema Metadata",
-                    "Columns of both datasets",
-                    {200: json_answer("SchemaMetadata")},
-                )
-            },
-        },
+        "paths": PATHS,
         "components": {
             "securitySchemes": {
                 "bearerAuth": {"type": "http", "scheme": "bearer"},
                 "apiKeyAuth": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
             "schemas": {
-                "CostAndUsageResponse": list_schema(
-                    "CostAndUsageRecord",
-                    ["dataCompleteness"],
-                    dataLastUpdated=DATE_TIME
-                    | {"description": "When the latest load about the asked periods was fetched."},
-                    dataCompleteness={
-                        "type": "string",
-                        "enum": ["Complete", "Incomplete"],
-                        "description": "Complete once every asked billing period is closed by its invoice.",
-                    },
+                **SCHEMAS,
+                "CostAndUsageRecord": build_record_schema(COST_AND_USAGE, schema, standard_fields),
+                "ContractCommitmentRecord": build_record_schema(
+                    CONTRACT_COMMITMENTS, schema, standard_fields
                 ),
-                "CostAndUsageRecord": record_schema(COST_AND_USAGE, schema, standard_fields),
-                "ContractCommitmentResponse": list_schema("ContractCommitmentRecord", []),
-                "ContractCommitmentRecord": record_schema(CONTRACT_COMMITMENTS, schema, standard_fields),
-            }
-            | SCHEMAS
-            | ({} if standard_fields else {"ColumnDefinition": OWN_COLUMN}),
+                **({} if standard_fields else {"ColumnDefinition": COLUMN_WITH_OWN_FIELDS}),
+            },
         },
     }
 
 
-def operation(
+def build_operation(
     name: str,
     tag: str,
     summary: str,
@@ -174,61 +139,62 @@ def operation(
     errors: Iterable[int] = (),
     **more: object,
 ) -> Json:
-    """An operation; it may always answer the errors in ALWAYS."""
-    told = {status: error_answer(status) for status in (*ALWAYS, *errors)}
-    responses = {str(status): answer for status, answer in sorted((dict(answers) | told).items())}
+    """Return an operation. Every operation has the errors in ALWAYS."""
+    all_answers = dict(answers) | {status: build_error(status) for status in (*ALWAYS, *errors)}
+    responses = {str(status): answer for status, answer in sorted(all_answers.items())}
     return {"operationId": name, "summary": summary, "tags": [tag], **more, "responses": responses}
 
 
-def listing(name: str, tag: str, summary: str, dataset: Dataset) -> Json:
-    """An operation that lists records."""
-    told = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
+def build_list_operation(name: str, tag: str, summary: str, dataset: Dataset) -> Json:
+    """Return an operation that lists records."""
+    known = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
     parameters = [
         {"name": parameter, "in": "query", "required": False, "description": description, "schema": kind}
-        for parameter, (description, kind) in told.items()
+        for parameter, (description, kind) in known.items()
     ]
-    answer = json_answer(f"{dataset.name}Response")
-    return operation(name, tag, summary, {200: answer}, parameters=parameters)
+    answer = build_answer(f"{dataset.name}Response")
+    return build_operation(name, tag, summary, {200: answer}, parameters=parameters)
 
 
-def json_answer(schema: str, description: str = "What was asked for.") -> Json:
-    """An answer that has a schema."""
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
+def build_answer(schema: str, description: str = "The result.") -> Json:
+    """Return a response with a schema."""
+    return {"description": description, "content": {"application/json": {"schema": refer_to(schema)}}}
 
 
-def error_answer(status: int) -> Json:
-    """An answer that is an Error."""
+def build_error(status: int) -> Json:
+    """Return a response that is an Error."""
     headers = {401: WWW_AUTHENTICATE, 429: RETRY_AFTER}.get(status)
-    return json_answer("Error", ERRORS[status]) | ({"headers": headers} if headers else {})
+    return build_answer("Error", ERRORS[status]) | ({"headers": headers} if headers else {})
 
 
-def ref(schema: str) -> Json:
-    """A reference to a schema."""
+def refer_to(schema: str) -> Json:
+    """Return a reference to a schema."""
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def list_schema(record: str, required: list[str], **more: Json) -> Json:
-    """A page of records. more: its fields beside those of all pages, of which some are required."""
+def build_list_schema(record: str, required: list[str], **more: Json) -> Json:
+    """Return the schema of a page of records. more: further fields, some of them required."""
     return {
         "type": "object",
         "properties": {
-            "data": {"type": "array", "items": ref(record)},
-            "nextPageToken": TEXT | {"description": "Asks for the next page; absent on the last one."},
-            "totalRecords": {"type": "integer", "description": "Records of all pages together."},
+            "data": {"type": "array", "items": refer_to(record)},
+            "nextPageToken": TEXT
+            | {"description": "The pageToken of the next page; absent on the last page."},
+            "totalRecords": {"type": "integer", "description": "Records of all pages."},
             **more,
         },
         "required": ["data", "totalRecords", *required],
     }
 
 
-def record_schema(dataset: Dataset, schema: Mapping[str, Any], standard_fields: bool) -> Json:
-    """A record, with the columns that are published. schema, standard_fields: as of document."""
+def build_record_schema(dataset: Dataset, schema: Mapping[str, Any], standard_fields: bool) -> Json:
+    """Return the schema of a record, with the published columns. Parameters: see build_document."""
     columns = [column for column in schema["columns"] if column["dataset"] == dataset.name]
     if standard_fields:
         columns = [column for column in columns if column["columnName"] in dataset.standard_fields]
     return {
         "type": "object",
-        "description": "A field that is null is absent.",
+        "description": "A null field is absent.",
         "properties": {
             column["columnName"]: {
                 **TYPES[column["dataType"]],
@@ -241,57 +207,99 @@ def record_schema(dataset: Dataset, schema: Mapping[str, Any], standard_fields: 
     }
 
 
-def path_parameter(name: str, description: str) -> Json:
-    """A part of an address."""
+def build_path_parameter(name: str, description: str) -> Json:
+    """Return a parameter that is part of the path."""
     return {"name": name, "in": "path", "required": True, "description": description, "schema": TEXT}
 
 
-EXPORT = operation(
+EXPORT = build_operation(
     "exportCostAndUsage",
     "Cost and Usage",
     "Begin an export",
-    {202: json_answer("ExportJobResponse", "The job, which is written down.")},
+    {202: build_answer("ExportJobResponse", "The job, which is stored.")},
     (408, 413, 415),
-    requestBody={"required": True, "content": {"application/json": {"schema": ref("ExportRequest")}}},
+    requestBody={"required": True, "content": {"application/json": {"schema": refer_to("ExportRequest")}}},
 )
-EXPORT_STATUS = operation(
+EXPORT_STATUS = build_operation(
     "getCostAndUsageExportStatus",
     "Cost and Usage",
-    "What has become of an export",
-    {200: json_answer("ExportJobResponse")},
+    "Status of an export",
+    {200: build_answer("ExportJobResponse")},
     (404,),
-    parameters=[path_parameter("jobId", "jobId of the answer to the export.")],
+    parameters=[build_path_parameter("jobId", "jobId from the response to the export request.")],
 )
 FILES: Json = {kind: {"schema": {}} for kind in MEDIA_TYPES.values()}
-DOWNLOAD = operation(
+DOWNLOAD = build_operation(
     "downloadExport",
     "Cost and Usage",
-    "The file of an export; downloadUrl leads here",
+    "File of an export, at its downloadUrl",
     {
         200: {"description": "The file.", "content": FILES},
         206: {
-            "description": "The bytes that Range asks for.",
+            "description": "The bytes of the Range header.",
             "content": FILES | {"multipart/byteranges": {"schema": {}}},
         },
     },
     (404, 416),
     parameters=[
-        path_parameter("secret", "From downloadUrl."),
-        path_parameter("fileName", "From downloadUrl."),
+        build_path_parameter("secret", "From downloadUrl."),
+        build_path_parameter("fileName", "From downloadUrl."),
     ],
 )
+PATHS: dict[str, Json] = {
+    "/cost-and-usage": {
+        "get": build_list_operation(
+            "listCostAndUsage", "Cost and Usage", "Cost and usage records", COST_AND_USAGE
+        )
+    },
+    "/cost-and-usage/export": {"post": EXPORT},
+    "/cost-and-usage/export/{jobId}": {"get": EXPORT_STATUS},
+    "/downloads/{secret}/{fileName}": {"get": DOWNLOAD},
+    "/contract-commitments": {
+        "get": build_list_operation(
+            "listContractCommitments",
+            "Contract Commitments",
+            "Contract commitment records",
+            CONTRACT_COMMITMENTS,
+        )
+    },
+    "/schema": {
+        "get": build_operation(
+            "getSchemaMetadata",
+            "Schema Metadata",
+            "Columns of both datasets",
+            {200: build_answer("SchemaMetadata")},
+        )
+    },
+}
 SCHEMAS: dict[str, Json] = {
+    "CostAndUsageResponse": build_list_schema(
+        "CostAndUsageRecord",
+        ["dataCompleteness"],
+        dataLastUpdated=DATE_TIME
+        | {"description": "When the latest load of the requested periods was fetched."},
+        dataCompleteness={
+            "type": "string",
+            "enum": ["Complete", "Incomplete"],
+            "description": "Complete once an invoice has closed every requested billing period.",
+        },
+    ),
+    "ContractCommitmentResponse": build_list_schema("ContractCommitmentRecord", []),
     "ExportRequest": {
         "type": "object",
         "properties": {
-            "billingPeriodStart": DATE_TIME | {"description": "Billing periods that start then or later."},
+            "billingPeriodStart": DATE_TIME
+            | {"description": "Billing periods that start at this time or later."},
             "billingPeriodEnd": DATE_TIME
-            | {"description": "Billing periods that start before then; none do before billingPeriodStart."},
+            | {
+                "description": "Billing periods that start before this time. An earlier time than "
+                "billingPeriodStart selects none."
+            },
             "format": {"type": "string", "enum": ["csv", "parquet", "json"], "default": "csv"},
             "includeContractCommitments": {
                 "type": "boolean",
                 "default": False,
-                "description": "Whether contract commitments are a second file; the download is a zip then.",
+                "description": "Add contract commitments as a second file; the download is then a zip.",
             },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],
@@ -306,10 +314,10 @@ SCHEMAS: dict[str, Json] = {
             "downloadUrl": {
                 "type": "string",
                 "format": "uri",
-                "description": "Once Complete, for 24 hours, and with the same token.",
+                "description": "Present once Complete, for 24 hours. It needs the same token.",
             },
             "recordCount": {"type": "integer", "description": "Records of cost and usage in the file."},
-            "error": TEXT | {"description": "Why it Failed."},
+            "error": TEXT | {"description": "Why the export Failed."},
         },
         "required": ["jobId", "status", "createdAt"],
     },
@@ -319,7 +327,7 @@ SCHEMAS: dict[str, Json] = {
             "focusVersion": TEXT,
             "dataGeneratorName": TEXT,
             "dataGeneratorVersion": TEXT,
-            "columns": {"type": "array", "items": ref("ColumnDefinition")},
+            "columns": {"type": "array", "items": refer_to("ColumnDefinition")},
             "datasets": {"type": "array", "items": TEXT},
         },
         "required": ["focusVersion", "dataGeneratorName", "dataGeneratorVersion", "columns", "datasets"],
@@ -343,14 +351,14 @@ SCHEMAS: dict[str, Json] = {
     },
 }
 
-# with what FOCUS's API does not have
-OWN_COLUMN: Json = {
+# with fields that FOCUS's document lacks
+COLUMN_WITH_OWN_FIELDS: Json = {
     "type": "object",
     "properties": SCHEMAS["ColumnDefinition"]["properties"]
     | {
-        "dataset": TEXT | {"description": "Which of datasets has it."},
+        "dataset": TEXT | {"description": "The dataset of the column."},
         "numericPrecision": {"type": "integer", "description": "Digits that a Number can have."},
-        "numericScale": {"type": "integer", "description": "How many of these are decimals."},
+        "numericScale": {"type": "integer", "description": "Digits after the decimal point."},
     },
     "required": [*COLUMN_DEFINITION, "dataset"],
 }
@@ -368,50 +376,50 @@ PAGE_POLICY = (
 )
 
 
-def page(described: Json) -> str:
-    """The document as HTML, without scripts and from this server alone."""
-    info = described["info"]
+def render_page(document: Json) -> str:
+    """Return the document as HTML, without scripts and without content of other servers."""
+    info = document["info"]
     parts = [f"<h1>{escape(info['title'])}</h1><p>{escape(info['description'])}</p>"]
     parts.append('<p>For programs: <a href="openapi.json">openapi.json</a>. Send a token as ')
     parts.append("<code>Authorization: Bearer …</code> or as <code>X-API-Key</code>.</p>")
-    base = described["servers"][0]["url"]
-    for path, methods in described["paths"].items():
-        for method, told in methods.items():
+    base = document["servers"][0]["url"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
             parts.append(f"<h2><code>{method.upper()} {escape(base + path)}</code></h2>")
-            parts.append(f"<p>{escape(told['summary'])}</p>")
+            parts.append(f"<p>{escape(operation['summary'])}</p>")
             rows = [
-                (parameter["name"], kind_of(parameter["schema"]), parameter["description"])
-                for parameter in told.get("parameters", [])
+                (parameter["name"], describe_type(parameter["schema"]), parameter["description"])
+                for parameter in operation.get("parameters", [])
             ]
-            parts.append(table(("parameter", "", ""), rows) if rows else "")
-            answers = [(status, answer["description"]) for status, answer in told["responses"].items()]
-            parts.append(table(("answer", ""), answers))
-    for name, schema in described["components"]["schemas"].items():
+            parts.append(render_table(("parameter", "", ""), rows) if rows else "")
+            answers = [(status, answer["description"]) for status, answer in operation["responses"].items()]
+            parts.append(render_table(("response", ""), answers))
+    for name, schema in document["components"]["schemas"].items():
         parts.append(f"<h2>{escape(name)}</h2><p>{escape(schema.get('description', ''))}</p>")
         fields = [
-            (field, kind_of(told), told.get("description", ""))
-            for field, told in schema["properties"].items()
+            (field, describe_type(of_field), of_field.get("description", ""))
+            for field, of_field in schema["properties"].items()
         ]
-        parts.append(table(("field", "", ""), fields))
+        parts.append(render_table(("field", "", ""), fields))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])}</title>'
         f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
 
 
-def kind_of(schema: Json) -> str:
-    """A schema in a few words."""
+def describe_type(schema: Json) -> str:
+    """Return the type of a schema in a few words."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        return str(schema["$ref"]).rpartition("/")[2]
     if "items" in schema:
-        return f"array of {kind_of(schema['items'])}"
+        return f"array of {describe_type(schema['items'])}"
     if "enum" in schema:
         return " | ".join(schema["enum"])
-    return schema.get("format") or schema.get("type", "any JSON")
+    return str(schema.get("format") or schema.get("type", "any JSON"))
 
 
-def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows as an HTML table."""
+def render_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows as an HTML table."""
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"

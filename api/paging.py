@@ -1,24 +1,24 @@
-"""Page tokens: where a walk through pages is, sealed so that nobody can change it."""
+"""Page tokens: the position of a walk through pages, encrypted and authenticated.
+
+Record numbers show how many rows other accounts have between a caller's own, so a client cannot read a token.
+"""
 
 import base64
 import hmac
-import secrets
-from hashlib import sha256, shake_256
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+from cryptography.fernet import Fernet, InvalidToken
 
 from api.errors import ApiError
-from api.tokens import write_private
-
-SEAL = 32  # bytes
-NONCE = 16
+from loaders.files import replace_file
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """Where a walk is: in which publication, behind which record, and what its first page said.
+    """The position of a walk: a publication, the last record number, and values of the first page.
 
-    query: digest of what was asked, and by whom; the next page is for the same alone.
+    query: hash of the request and its caller. The next page is only for the same request of the same caller.
     """
 
     publication_id: str
@@ -29,69 +29,48 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     is_complete: bool = False
 
 
-def digest(*asked: object) -> str:
-    """A digest of what was asked and by whom: texts, numbers, None, and lists and mappings of them."""
-    return sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()
+def hash_query(*parts: object) -> str:
+    """Return a hash of a request and its caller: texts, numbers, None, and lists and mappings of them."""
+    return sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 
-def sealed(position: Position, secret: bytes) -> str:
-    """A position as an opaque token."""
-    nonce = secrets.token_bytes(NONCE)
-    content = nonce + veiled(msgspec.json.encode(position), nonce, secret)
-    return spelled(seal(content, secret) + content)
+def seal(position: Position, key: Fernet) -> str:
+    """Return a position as an opaque page token."""
+    return key.encrypt(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def unsealed(token: str, query: str, secret: bytes) -> Position:
-    """The position in a token. ApiError if it is none, or belongs to another query."""
-    content = decoded(token)
-    if not hmac.compare_digest(content[:SEAL], seal(content[SEAL:], secret)):
-        raise invalid("pageToken is none that this server gave: begin again without it")
-    nonce, veil = content[SEAL : SEAL + NONCE], content[SEAL + NONCE :]
-    position = msgspec.json.decode(veiled(veil, nonce, secret), type=Position)
+def unseal(token: str, query: str, key: Fernet) -> Position:
+    """Return the position in a page token. ApiError if the token is forged or belongs to another query."""
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        # Fernet ignores characters outside its alphabet and unused bits: a token has one spelling here
+        if base64.urlsafe_b64encode(base64.urlsafe_b64decode(padded)) != padded or token.endswith("="):
+            raise InvalidToken
+        position = msgspec.json.decode(key.decrypt(padded), type=Position)
+    except (
+        ValueError,
+        InvalidToken,
+        msgspec.MsgspecError,
+    ):  # UnicodeError and binascii.Error are ValueErrors
+        raise invalid_page_token("pageToken was not issued by this server: begin again without it") from None
     if not hmac.compare_digest(position.query, query):
-        raise invalid(
+        raise invalid_page_token(
             "pageToken belongs to another query: send it with the parameters and the token of the page that "
-            "gave it (pageSize may differ), or begin again without it"
+            "returned it (pageSize may differ), or begin again without it"
         )
     return position
 
 
-def decoded(token: str) -> bytes:
-    """What a token spells; nothing if it is spelled in any other way than a token is."""
-    try:
-        content = base64.urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-    except ValueError:  # UnicodeError and binascii.Error are
-        return b""
-    return content if spelled(content) == token else b""
-
-
-def spelled(content: bytes) -> str:
-    """Bytes as a token."""
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def seal(content: bytes, secret: bytes) -> bytes:
-    """What only who knows the secret can make of a content."""
-    return hmac.digest(secret, content, "sha256")
-
-
-def veiled(content: bytes, nonce: bytes, secret: bytes) -> bytes:
-    """A content that only who knows the secret can read, or what it was: twice is the same again.
-
-    Record numbers tell how many rows others have between one's own.
-    """
-    stream = shake_256(b"veil" + secret + nonce).digest(len(content))
-    return bytes(one ^ other for one, other in zip(content, stream, strict=True))
-
-
-def invalid(message: str) -> ApiError:
-    """A 400 about a page token."""
+def invalid_page_token(message: str) -> ApiError:
+    """A 400 for a page token."""
     return ApiError(400, "invalid_page_token", message)
 
 
-def kept_secret(file: Path) -> bytes:
-    """The secret in a file of its owner's, which is made if it is not there or not whole. OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists() or file.stat().st_size != SEAL:
-        write_private(file, secrets.token_bytes(SEAL))
-    return file.read_bytes()
+def load_key(file: Path) -> Fernet:
+    """Read the key of page tokens, or create it if the file is missing or does not contain a key. OSError."""
+    try:
+        return Fernet(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, Fernet.generate_key(), mode=0o600)
+        return Fernet(file.read_bytes())

@@ -1,7 +1,7 @@
-"""What is published now, and what was published before: a walk through pages stays in the one it began in.
+"""The current publication, and earlier ones: a walk through pages stays in the publication that it began in.
 
-A publication is pinned by a hard link to its file: publishing renames a new file over the old one and writes
-into neither, so that the link keeps what was published, across a restart, too.
+A publication is pinned by a hard link to its file. Publishing renames a new file over the old one and never
+writes into a published file, so the link keeps the old publication, also across a restart.
 """
 
 import logging
@@ -25,14 +25,14 @@ KEPT = 4  # older publications, besides those that were replaced in the last hou
 KEPT_AT_MOST = 24
 AN_HOUR = 3600.0  # seconds
 OPEN_AT_MOST = 3
-LOOK_EVERY = 1.0  # seconds between two looks at the published file
+LOOK_EVERY = 1.0  # seconds between two checks of the published file
 log = logging.getLogger("api")
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
-# no file of the server can be read through it, whatever the query
-CONFIG = {
-    "threads": 1,  # requests share the machine, each in a thread of its own
+# a query cannot read a file of the server
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,  # requests share the machine, each in its own thread
     "memory_limit": "1GB",
     "TimeZone": "UTC",
     "enable_external_access": "false",
@@ -42,7 +42,7 @@ CONFIG = {
 
 
 class NotPublishedError(Exception):
-    """Nothing is published, or nothing that can be served; the message says what to do."""
+    """No publication can be served. The message contains what to do."""
 
 
 @dataclass
@@ -57,26 +57,26 @@ class Publication:
 
 
 class Publications:
-    """The publications that a folder keeps of what builds publish into another. For use by many threads."""
+    """The pinned publications of a folder that builds publish into. For use by many threads."""
 
     def __init__(self, published: Path, folder: Path) -> None:
         self.published = published / DATABASE
         self.folder = folder
         self.lock = Lock()
-        self.seen: tuple[int, int] | None = None  # inode and mtime of the published file
+        self.version: tuple[int, int] | None = None  # inode and mtime of the published file
         self.looked_at = -LOOK_EVERY
-        self.newest_id = ""  # or else
+        self.newest_id = ""  # empty: see problem
         self.problem = ""
-        self.told: object = None  # what the log was last told of a problem
-        self.opened: dict[str, Publication] = {}  # the one used last is the last
+        self.logged: object = None  # the problem that was logged last
+        self.opened: dict[str, Publication] = {}  # in the order of use
 
     @contextmanager
-    def reading(
+    def open(
         self, publication_id: str | None = None
     ) -> Iterator[tuple[Publication, duckdb.DuckDBPyConnection]]:
-        """What is published now, or the publication of this name, and a connection to it for one thread.
+        """Yield the current publication, or the one of this id, and a connection to it for one thread.
 
-        NotPublishedError if nothing is published, or that publication is not kept any more.
+        NotPublishedError if no publication can be served, or that publication is no longer kept.
         """
         with self.lock:
             if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
@@ -89,42 +89,47 @@ class Publications:
             yield publication, cursor
 
     @contextmanager
-    def reading_on(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Another connection to a publication that is open, even if it is not kept any more."""
+    def reopen(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield another connection to an open publication, even if it is no longer kept."""
         with self.lock:
             cursor = publication.connection.cursor()
         with cursor:
             yield cursor
 
     def close(self) -> None:
-        """Close all that is open, once nobody reads it any more."""
+        """Close all publications that no query reads."""
         with self.lock:
             self.opened.clear()
 
     def _look(self) -> None:
-        """Pin what is published, if that is another than before; what cannot be served leaves that served."""
+        """Pin the published file if it has changed. An invalid file leaves the current one in service."""
         self.looked_at = time.monotonic()
-        seen = None
+        version = None
         try:
             status = self.published.stat()
-            seen = (status.st_ino, status.st_mtime_ns)
-            if seen != self.seen:
-                pinned = self._pin()
-                self._open(pinned)
-                self.newest_id, self.seen, self.told = pinned, seen, None
-                self._forget_old_ones()
+            version = (status.st_ino, status.st_mtime_ns)
+            if version != self.version:
+                publication_id = self._pin()
+                self._open(publication_id)
+                self.newest_id, self.version, self.logged = publication_id, version, None
+                self._remove_old()
         except (OSError, duckdb.Error, NotPublishedError) as error:
-            self.problem = f"{DATABASE} cannot be served; the server's log says why"
-            if isinstance(error, FileNotFoundError):
-                self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
-            if isinstance(error, NotPublishedError):
-                self.problem = f"{DATABASE} cannot be served: {error}"
-            if self.told != (seen, type(error)):  # once, not on each look
-                log.error("%s cannot be served: %s", self.published, error)
-            self.told = (seen, type(error))
+            self._report(error, version)
+
+    def _report(self, error: Exception, version: tuple[int, int] | None) -> None:
+        """Keep the problem for clients, and log it once for a version of the file."""
+        if isinstance(error, FileNotFoundError):
+            self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
+        elif isinstance(error, NotPublishedError):
+            self.problem = f"{DATABASE} cannot be served: {error}"
+        else:
+            self.problem = f"{DATABASE} cannot be served; the server's log has the cause"
+        if self.logged != (version, type(error)):
+            log.error("%s cannot be served: %s", self.published, error)
+        self.logged = (version, type(error))
 
     def _pin(self) -> str:
-        """Link the published file into the folder, under its own name; that name."""
+        """Link the published file into the folder, under its publication id. Return the id."""
         self.folder.mkdir(parents=True, exist_ok=True)
         link = self.folder / f".{secrets.token_hex(8)}"
         try:
@@ -137,30 +142,32 @@ class Publications:
                     "select publication_id from focus.publication"
                 ).fetchall()
             if not IDENTIFIER.fullmatch(publication_id):
-                raise NotPublishedError("its publication_id is no file name")
+                raise NotPublishedError("its publication_id cannot be a file name")
             file = self._file(publication_id)
             if not file.exists():
                 link.rename(file)
         finally:
             link.unlink(missing_ok=True)
-        return publication_id
+        return str(publication_id)
 
     def _open(self, publication_id: str) -> Publication:
-        """A publication that is kept. Those used longest ago are dropped, not closed: that would end their
-        queries; the last of these closes them."""
+        """Return a kept publication, and drop those that were used longest ago.
+
+        A dropped publication is not closed, which would end its queries. The last of them closes it.
+        """
         publication = self.opened.pop(publication_id, None)
         if publication is None:
             file = self._file(publication_id)
             if not IDENTIFIER.fullmatch(publication_id) or not file.exists():
-                raise NotPublishedError("this publication is not kept any more")
-            publication = opened(publication_id, file)
+                raise NotPublishedError("this publication is no longer kept")
+            publication = open_publication(publication_id, file)
         self.opened[publication_id] = publication
         while len(self.opened) > OPEN_AT_MOST:
             del self.opened[next(iter(self.opened))]
         return publication
 
-    def _forget_old_ones(self) -> None:
-        """Remove the publications that nobody is owed any more."""
+    def _remove_old(self) -> None:
+        """Remove the publications whose time has ended."""
         files = sorted(self.folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
         files.sort(key=lambda file: file != self._file(self.newest_id))
         replaced_at = time.time()
@@ -178,8 +185,8 @@ class Publications:
         return self.folder / f"{publication_id}.duckdb"
 
 
-def opened(publication_id: str, file: Path) -> Publication:
-    """Open a publication. duckdb.Error."""
+def open_publication(publication_id: str, file: Path) -> Publication:
+    """Open a publication. duckdb.Error, or NotPublishedError if it lacks the views of the API."""
     connection = duckdb.connect(str(file), read_only=True, config=CONFIG)
     columns: dict[str, dict[str, str]] = {}
     rows = connection.execute(
@@ -190,7 +197,7 @@ def opened(publication_id: str, file: Path) -> Publication:
         if column != RECORD_NUMBER:
             columns.setdefault(view, {})[column] = kind
     if not columns:
-        raise NotPublishedError("it is of an older version, without the views of the API: run dbt build")
+        raise NotPublishedError("an older version published it, without the views of the API: run dbt build")
     ((published_at,),) = connection.execute(
         "select strftime(published_at, '%Y-%m-%dT%H:%M:%SZ') from focus.publication"
     ).fetchall()

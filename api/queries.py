@@ -1,6 +1,6 @@
-"""The SQL of the datasets. What a client sends is bound as a parameter, never a part of the SQL.
+"""The SQL of the datasets. Values from a client are bound as parameters, and are never part of the SQL.
 
-A row becomes JSON in DuckDB, so that no number is ever a float: the server joins texts.
+DuckDB makes the JSON of a row, so that a number never becomes a float. The server only joins texts.
 """
 
 import re
@@ -20,9 +20,9 @@ DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A view of the schema api, and the condition that each of its filters is.
+    """A view of the schema api, and the condition of each of its filters.
 
-    standard_fields: the fields of its records in FOCUS's document; the view has more.
+    standard_fields: the fields of its records in FOCUS's document. The view has more.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Dataset:
 
     @property
     def relation(self) -> str:
-        """The view, as SQL names it."""
+        """The name of the view in SQL."""
         return f"api.{self.view}"
 
 
@@ -79,7 +79,7 @@ DATASETS = {dataset.name: dataset for dataset in (COST_AND_USAGE, CONTRACT_COMMI
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: a condition in SQL, and what is bound to it."""
+    """The rows to read: a condition in SQL, and the values bound to it."""
 
     condition: str
     bound: tuple[object, ...]
@@ -87,102 +87,106 @@ class Selection:
 
 @dataclass(frozen=True)
 class Recency:
-    """How fresh billing periods are, by RFC 3339 and None if there are none, and whether all are complete."""
+    """When the data of billing periods last changed, and whether all periods are complete.
+
+    last_updated: by RFC 3339; None without a period.
+    """
 
     last_updated: str | None
     is_complete: bool
 
 
-def selection(
+def build_selection(
     dataset: Dataset, filters: Mapping[str, object], billing_accounts: frozenset[str] | None
 ) -> Selection:
-    """The rows that all filters let through, of these billing accounts; None is every account."""
+    """Return the rows that pass all filters and belong to these billing accounts; None is every account."""
     conditions = [dataset.filters[name] for name in filters]
     bound = list(filters.values())
     if billing_accounts is not None:
-        conditions.append(among("BillingAccountId", billing_accounts))
+        conditions.append(build_in("BillingAccountId", billing_accounts))
         bound += sorted(billing_accounts)
     return Selection(" and ".join(conditions) or "true", tuple(bound))
 
 
-def among(column: str, values: Iterable[str]) -> str:
-    """The condition that a column is one of so many values, to be bound."""
+def build_in(column: str, values: Iterable[str]) -> str:
+    """Return the condition that a column has one of these values, which the caller binds."""
     return f"{column} in ({', '.join('?' for _ in values)})"
 
 
-def count(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selected: Selection) -> int:
-    """How many rows are selected."""
-    query = f"select count(*) from {dataset.relation} where {selected.condition}"
-    ((rows,),) = cursor.execute(query, selected.bound).fetchall()
-    return rows
+def count_rows(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selection: Selection) -> int:
+    """Return the number of selected rows."""
+    query = f"select count(*) from {dataset.relation} where {selection.condition}"
+    ((rows,),) = cursor.execute(query, selection.bound).fetchall()
+    return int(rows)
 
 
-def record_numbers(
-    cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selected: Selection, after: int, most: int
+def read_record_numbers(
+    cursor: duckdb.DuckDBPyConnection, dataset: Dataset, selection: Selection, after: int, limit: int
 ) -> list[int]:
-    """The next record numbers behind one, in the order of the publication: so many at most.
+    """Return the record numbers that follow one, in the order of the publication.
 
-    This scan ends as soon as it has enough; only the rows between two numbers are then made into JSON.
+    This scan ends once the limit is reached. Only the rows between two numbers are then made into JSON.
     """
     numbers = cursor.execute(
-        f"select {RECORD_NUMBER} from {dataset.relation} where {selected.condition} and {RECORD_NUMBER} > ?"
+        f"select {RECORD_NUMBER} from {dataset.relation} where {selection.condition} and {RECORD_NUMBER} > ?"
         f" order by {RECORD_NUMBER} limit ?",
-        (*selected.bound, after, most),
+        (*selection.bound, after, limit),
     ).fetchall()
     return [number for (number,) in numbers]
 
 
-def rows(
+def read_rows(
     cursor: duckdb.DuckDBPyConnection,
     dataset: Dataset,
-    selected: Selection,
+    selection: Selection,
     columns: Mapping[str, str],
     after: int,
     last: int,
 ) -> str:
-    """The rows behind a record number up to another as JSON objects, with commas between them.
+    """Return the rows after a record number, up to another, as JSON objects with commas between them.
 
-    columns: those to show, with their types.
+    columns: the columns to show, with their types.
     """
-    made = cursor.execute(
-        f"select {json_object(columns)} from {dataset.relation} where {selected.condition}"
+    rows = cursor.execute(
+        f"select {build_json_object(columns)} from {dataset.relation} where {selection.condition}"
         f" and {RECORD_NUMBER} > ? and {RECORD_NUMBER} <= ? order by {RECORD_NUMBER}",
-        (*selected.bound, after, last),
+        (*selection.bound, after, last),
     ).fetchall()
-    return ",".join(row for (row,) in made)
+    return ",".join(row for (row,) in rows)
 
 
-def recency(
+def read_recency(
     cursor: duckdb.DuckDBPyConnection,
     start: datetime | None,
     end: datetime | None,
     billing_accounts: frozenset[str] | None,
 ) -> Recency:
-    """How fresh the billing periods are that start within [start, end), of these billing accounts."""
-    among_accounts, bound = "true", list[object]()
+    """Return the recency of the billing periods that start within [start, end), of these billing accounts."""
+    of_accounts, bound = "true", list[object]()
     if billing_accounts is not None:
-        among_accounts = among("billing_account_id", billing_accounts)
+        of_accounts = build_in("billing_account_id", billing_accounts)
         bound += sorted(billing_accounts)
-    # a month that never landed between two that did is not complete either
+    # a month without loads between two months with loads is incomplete as well
     query = f"""
         with months as (
             select
                 *,
                 lead(billing_period_start) over (partition by account order by billing_period_start) as later
             from focus.recency
-            where {among_accounts}
+            where {of_accounts}
         ),
-        asked as (
+        requested as (
             select
                 *,
-                billing_period_start >= $start and billing_period_start < $end as is_asked,
+                billing_period_start >= $start and billing_period_start < $end as is_requested,
                 later > billing_period_end and billing_period_end < $end and later > $start as has_gap
             from months
         )
         select
-            {rfc_3339("max(last_updated_at) filter (is_asked)")},
-            coalesce(bool_and(is_complete) filter (is_asked), false) and not coalesce(bool_or(has_gap), false)
-        from asked
+            {format_rfc_3339("max(last_updated_at) filter (is_requested)")},
+            coalesce(bool_and(is_complete) filter (is_requested), false)
+                and not coalesce(bool_or(has_gap), false)
+        from requested
     """.replace("$start", "cast(? as timestamptz) at time zone 'UTC'").replace(
         "$end", "cast(? as timestamptz) at time zone 'UTC'"
     )
@@ -192,14 +196,14 @@ def recency(
     return Recency(last_updated, is_complete)
 
 
-def schema(
+def read_schema(
     cursor: duckdb.DuckDBPyConnection,
     types: Mapping[str, Mapping[str, str]],
     standard_fields: bool = False,
 ) -> dict[str, Any]:
-    """The SchemaMetadata of the document: who made the data, and the columns of both datasets.
+    """Return the SchemaMetadata of the document: the data generator, and the columns of both datasets.
 
-    types: the types of the columns, by view. standard_fields: leave out what FOCUS's document does not have.
+    types: the types of the columns, by view. standard_fields: leave out fields that FOCUS's document lacks.
     """
     generators = cursor.execute(
         "select dataset, focus_version, data_generator, data_generator_version"
@@ -213,7 +217,9 @@ def schema(
     for name, *values in rows:
         dataset, column = DATASETS[name], dict(zip(COLUMN_DEFINITION, values, strict=True))
         if not standard_fields:
-            columns.append(column | {"dataset": name} | digits(types[dataset.view][column["columnName"]]))
+            columns.append(
+                column | {"dataset": name} | describe_digits(types[dataset.view][column["columnName"]])
+            )
         elif column["columnName"] in dataset.standard_fields:
             columns.append(column)
     return {
@@ -225,25 +231,25 @@ def schema(
     }
 
 
-def digits(kind: str) -> dict[str, int]:
-    """How many digits a number of a type has, and how many of them are decimals; nothing for another type."""
+def describe_digits(kind: str) -> dict[str, int]:
+    """Return the precision and scale of a numeric type; empty for another type."""
     if kind == "BIGINT":
         return {"numericPrecision": 19, "numericScale": 0}
     match = DECIMAL.fullmatch(kind)
     return {"numericPrecision": int(match[1]), "numericScale": int(match[2])} if match else {}
 
 
-def json_object(columns: Mapping[str, str]) -> str:
-    """A row as a JSON object, in SQL; a field that is null is absent."""
-    fields = ", ".join(f"'\"{name}\":' || {json_value(name, kind)}" for name, kind in columns.items())
+def build_json_object(columns: Mapping[str, str]) -> str:
+    """Return the SQL that makes a JSON object of a row. A null field is absent."""
+    fields = ", ".join(f"'\"{name}\":' || {build_json_value(name, kind)}" for name, kind in columns.items())
     return f"'{{' || concat_ws(',', {fields}) || '}}'"
 
 
-def json_value(name: str, kind: str) -> str:
-    """A column as a JSON value, in SQL, by its type.
+def build_json_value(name: str, kind: str) -> str:
+    """Return the SQL that makes a JSON value of a column, by its type.
 
-    Numbers are exact, have no exponent and always a decimal point: readers that infer types, such as dlt,
-    make a column of integers from a 0 without one.
+    Numbers are exact, without an exponent and with a decimal point. Readers that infer types, such as dlt,
+    would make an integer column of a 0 without a point.
     """
     column = f'"{name}"'
     if kind == "BIGINT" or kind.endswith(",0)"):
@@ -251,14 +257,14 @@ def json_value(name: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return f"regexp_replace(cast({column} as varchar), '([.][0-9]+?)0+$', '\\1')"
     if kind.startswith("TIMESTAMP"):
-        return f"'\"' || {rfc_3339(column)} || '\"'"
+        return f"'\"' || {format_rfc_3339(column)} || '\"'"
     if kind == "VARCHAR":
         return f"cast(to_json({column}) as varchar)"
     return f"cast({column} as varchar)"  # JSON, BOOLEAN
 
 
-def known_billing_accounts(cursor: duckdb.DuckDBPyConnection) -> list[str]:
-    """The ids of the billing accounts that have a record."""
+def list_billing_accounts(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the ids of the billing accounts that have records."""
     rows = cursor.execute(
         f"select BillingAccountId from {COST_AND_USAGE.relation}"
         f" union select BillingAccountId from {CONTRACT_COMMITMENTS.relation} order by 1"
@@ -266,12 +272,12 @@ def known_billing_accounts(cursor: duckdb.DuckDBPyConnection) -> list[str]:
     return [billing_account for (billing_account,) in rows if billing_account is not None]
 
 
-def billing_accounts_of_alias(cursor: duckdb.DuckDBPyConnection, alias: str) -> list[str]:
-    """The ids of the billing accounts that were loaded under an alias."""
+def list_billing_accounts_of_alias(cursor: duckdb.DuckDBPyConnection, alias: str) -> list[str]:
+    """Return the ids of the billing accounts that were loaded under an alias."""
     query = "select distinct billing_account_id from focus.recency where account = ? order by 1"
     return [billing_account for (billing_account,) in cursor.execute(query, [alias]).fetchall()]
 
 
-def rfc_3339(time: str) -> str:
-    """A UTC time, in SQL, to the microsecond if it has any."""
+def format_rfc_3339(time: str) -> str:
+    """Return the SQL of a UTC time by RFC 3339, to the microsecond if it has any."""
     return f"replace(cast(cast({time} as timestamp) as varchar), ' ', 'T') || 'Z'"

@@ -1,4 +1,4 @@
-"""Settings, from the environment."""
+"""Settings, read from the environment."""
 
 import os
 import re
@@ -13,7 +13,7 @@ BYTES = {"MB": 10**6, "GB": 10**9}
 
 @dataclass(frozen=True)
 class RateLimit:
-    """How many requests a token may make, or records it may read, in so many seconds."""
+    """The number of requests or records that a token may use in a number of seconds."""
 
     amount: int
     seconds: int
@@ -21,14 +21,16 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are, and how much a token may ask.
+    """Folders and limits of a server.
 
-    publish_dir: what builds publish into. tokens_file: who may ask; tokens_json, if set, is in its place.
-    export_dir: the server's own folder: exports, and the publications that it has pinned.
-    rate_limit, row_rate_limit: requests and records of a token. export_quota: bytes that the exports of a
-    token may have. export_floor: bytes of free space that exports leave. standard_fields: serve the fields of
-    FOCUS's document alone, to every token. url: what addresses of downloads begin with, in place of the Host
-    that a client sends.
+    publish_dir: the folder that builds publish into.
+    tokens_file: the file of tokens. tokens_json replaces it if it is not empty.
+    export_dir: the server's own folder, for exports and for pinned publications.
+    rate_limit, row_rate_limit: requests and records of a token.
+    export_quota: bytes that the exported files of a token may use.
+    export_floor: bytes of free space that exports leave on the disk.
+    standard_fields: serve only the fields of FOCUS's document, to every token.
+    url: the start of download addresses. If it is empty, the client's Host header is used.
     """
 
     publish_dir: Path
@@ -43,39 +45,40 @@ class Settings:
     url: str = ""
 
 
-def from_environment() -> Settings:
-    """The settings. SettingsError if one cannot be used."""
+def read_settings() -> Settings:
+    """Read the settings from the environment. SettingsError if one is invalid."""
     return Settings(
-        publish_dir=folder("FAL_PUBLISH_DIR", "published"),
-        tokens_file=folder("FOCUS_API_TOKENS_FILE", "api_tokens.json"),
+        publish_dir=read_folder("FAL_PUBLISH_DIR", "published"),
+        tokens_file=read_folder("FOCUS_API_TOKENS_FILE", "api_tokens.json"),
         tokens_json=os.environ.get("FOCUS_API_TOKENS", "").strip(),
-        export_dir=folder("FOCUS_API_EXPORT_DIR", "exports"),
-        rate_limit=rate_limit("FOCUS_API_RATE_LIMIT", "600/minute"),
-        row_rate_limit=rate_limit("FOCUS_API_ROW_RATE_LIMIT", "1000000/minute"),
-        export_quota=size("FOCUS_API_EXPORT_QUOTA", "5GB"),
-        export_floor=size("FOCUS_API_EXPORT_FLOOR", "1GB"),
-        url=url("FOCUS_API_URL"),
-        standard_fields=is_standard(os.environ.get("FOCUS_API_FIELDS", "all")),
+        export_dir=read_folder("FOCUS_API_EXPORT_DIR", "exports"),
+        rate_limit=read_rate_limit("FOCUS_API_RATE_LIMIT", "600/minute"),
+        row_rate_limit=read_rate_limit("FOCUS_API_ROW_RATE_LIMIT", "1000000/minute"),
+        export_quota=read_size("FOCUS_API_EXPORT_QUOTA", "5GB"),
+        export_floor=read_size("FOCUS_API_EXPORT_FLOOR", "1GB"),
+        url=read_url("FOCUS_API_URL"),
+        standard_fields=read_standard_fields("FOCUS_API_FIELDS"),
     )
 
 
-def folder(name: str, default: str) -> Path:
-    """A path that a variable names. An empty one would be the working folder, which nobody means."""
+def read_folder(name: str, default: str) -> Path:
+    """Read a path. An empty path is refused: it would be the working folder, which is never intended."""
     path = os.environ.get(name, default)
     if not path:
-        raise SettingsError(f"{name} is empty: unset it for {default}, or name another")
+        raise SettingsError(f"{name} is empty: unset it to use {default}, or set it to another path")
     return Path(path)
 
 
-def is_standard(text: str) -> bool:
-    """Whether FOCUS_API_FIELDS asks for the fields of FOCUS's document alone."""
-    if text.strip() not in ("all", "standard"):
-        raise SettingsError(f"FOCUS_API_FIELDS must be all or standard, not {text!r}")
-    return text.strip() == "standard"
+def read_standard_fields(name: str) -> bool:
+    """Read whether the server serves only the fields of FOCUS's document."""
+    text = os.environ.get(name, "all").strip()
+    if text not in ("all", "standard"):
+        raise SettingsError(f"{name} must be all or standard, not {text!r}")
+    return text == "standard"
 
 
-def rate_limit(name: str, default: str) -> RateLimit:
-    """A rate limit as it is written: 600/minute."""
+def read_rate_limit(name: str, default: str) -> RateLimit:
+    """Read a rate limit, such as 600/minute."""
     text = os.environ.get(name, default)
     match = re.fullmatch(r"([1-9][0-9]{0,8})/(second|minute|hour)", text.strip())
     if not match:
@@ -83,8 +86,8 @@ def rate_limit(name: str, default: str) -> RateLimit:
     return RateLimit(int(match[1]), SECONDS[match[2]])
 
 
-def size(name: str, default: str) -> int:
-    """A number of bytes as it is written: 5GB."""
+def read_size(name: str, default: str) -> int:
+    """Read a number of bytes, such as 5GB."""
     text = os.environ.get(name, default)
     match = re.fullmatch(r"([0-9]{1,6})(MB|GB)", text.strip())
     if not match:
@@ -92,8 +95,8 @@ def size(name: str, default: str) -> int:
     return int(match[1]) * BYTES[match[2]]
 
 
-def url(name: str) -> str:
-    """An address without its path, such as https://costs.example.com; empty if it is not set."""
+def read_url(name: str) -> str:
+    """Read an address without a path, such as https://costs.example.com. An unset one is empty."""
     text = os.environ.get(name, "").strip().rstrip("/")
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", text):
         raise SettingsError(f"{name} must look like https://costs.example.com, without a path, not {text!r}")

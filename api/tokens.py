@@ -1,12 +1,9 @@
-"""Who may ask: tokens, of which only the SHA-256 is kept."""
+"""Tokens: who may send requests. Only the SHA-256 of a token is stored."""
 
-import fcntl
 import hmac
-import os
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,15 +14,16 @@ from typing import Annotated
 import msgspec
 
 from api.errors import ServingError, SettingsError
-from loaders.files import sync_folder
+from loaders.files import lock, replace_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One token: its name, its SHA-256 in hexadecimal, and what it is limited to; None is every account.
+    """A token: its name, its SHA-256 in hexadecimal, and its limits.
 
-    standard_fields: it gets the fields of FOCUS's document alone.
+    billing_accounts: the only accounts it can see; None is every account.
+    standard_fields: it gets only the fields of FOCUS's document.
     """
 
     name: str
@@ -35,58 +33,55 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     @property
     def owner(self) -> str:
-        """Whose an export is: this token's, as long as it may see what it may see now."""
-        seen = None if self.billing_accounts is None else sorted(self.billing_accounts)
-        return f"{self.owners}{sha256(msgspec.json.encode(seen)).hexdigest()}"
+        """The owner of an export: this token with its current billing accounts."""
+        accounts = None if self.billing_accounts is None else sorted(self.billing_accounts)
+        return f"{self.owner_prefix}{sha256(msgspec.json.encode(accounts)).hexdigest()}"
 
     @property
-    def owners(self) -> str:
-        """What the owners of all exports of this token begin with, whatever it could see at the time."""
+    def owner_prefix(self) -> str:
+        """The start of all owners of this token, whatever its billing accounts were."""
         return f"{sha256(self.sha256.encode()).hexdigest()}."
 
 
 @dataclass
 class Tokens:
-    """The tokens of a file, read again when it changes, or those of a variable."""
+    """The tokens of a file, which is read again when it changes, or the tokens of a variable."""
 
     file: Path
     json: str = ""
-    _read: tuple[object, list[Caller]] = field(default=(None, []), init=False, repr=False)
+    _cache: tuple[object, list[Caller]] = field(default=(None, []), init=False, repr=False)
 
     def find(self, token: str) -> Caller | None:
-        """Who sent this token. ServingError if the tokens cannot be read: then nobody may."""
+        """Return the caller of a token. ServingError if the tokens cannot be read: access is denied then."""
         digest = sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
         found = None
-        for caller in self.callers():  # all of them: how long it takes tells nothing
+        for caller in self.read():  # no early exit, so that the time does not depend on the token
             if hmac.compare_digest(caller.sha256, digest):
                 found = caller
         return found
 
-    def callers(self) -> list[Caller]:
-        """Everybody who may ask; nobody where there is no file yet. ServingError, SettingsError."""
+    def read(self) -> list[Caller]:
+        """Return all callers; a missing file has none. ServingError, SettingsError."""
         if self.json:
-            return decoded(self.json.encode(), "FOCUS_API_TOKENS")
+            return decode_callers(self.json.encode(), "FOCUS_API_TOKENS")
         try:
             status = self.file.stat()
-            state = (status.st_ino, status.st_size, status.st_mtime_ns)
+            version = (status.st_ino, status.st_size, status.st_mtime_ns)
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise ServingError(f"{self.file} can be written by others: chmod 600 {self.file}")
-            if self._read[0] != state:
-                self._read = (state, decoded(self.file.read_bytes(), str(self.file)))
+            if self._cache[0] != version:
+                self._cache = (version, decode_callers(self.file.read_bytes(), str(self.file)))
         except FileNotFoundError:
             return []
         except OSError as error:
             raise ServingError(f"{self.file} cannot be read: {error.strerror}") from None
-        return self._read[1]
+        return self._cache[1]
 
     def create(self, name: str, billing_accounts: frozenset[str], standard_fields: bool = False) -> str:
-        """Make a token and write its SHA-256 into the file; the token itself, which is kept nowhere.
+        """Create a token, write its SHA-256 into the file, and return the token, which is not stored.
 
-        billing_accounts: what it is limited to; none of them is every account. standard_fields: as of Caller.
-        ServingError.
+        billing_accounts: its limit; an empty set is every account. standard_fields: see Caller. ServingError.
         """
-        if self.json:
-            raise SettingsError("FOCUS_API_TOKENS is set, and is read in place of a file: unset it first")
         if not NAME.fullmatch(name):
             raise SettingsError(
                 f"a token cannot be called {name!r}: use letters, digits, '_', '-' and '.', "
@@ -94,72 +89,49 @@ class Tokens:
             )
         token = secrets.token_urlsafe(32)
         caller = Caller(name, sha256(token.encode()).hexdigest(), billing_accounts or None, standard_fields)
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with alone_in(self.file.parent):
-                callers = self.callers()
-                if any(other.name == name for other in callers):
-                    raise ServingError(f"{self.file} has a token called {name} already: choose another name")
-                write_private(self.file, encoded([*callers, caller]))
-        except OSError as error:
-            raise ServingError(f"{self.file} cannot be written: {error.strerror}") from None
+        with self.edit() as callers:
+            if any(other.name == name for other in callers):
+                raise ServingError(f"{self.file} has a token called {name} already: choose another name")
+            callers.append(caller)
         return token
 
     def revoke(self, name: str) -> Caller:
-        """Remove a token of this name from the file, and return what it was. ServingError."""
+        """Remove a token from the file, and return it. ServingError."""
+        with self.edit() as callers:
+            revoked = [caller for caller in callers if caller.name == name]
+            if not revoked:
+                raise ServingError(f"{self.file} has no token called {name}")
+            callers.remove(revoked[0])
+        return revoked[0]
+
+    @contextmanager
+    def edit(self) -> Iterator[list[Caller]]:
+        """Yield the callers of the file as a list to change, then write it. ServingError."""
         if self.json:
             raise SettingsError("FOCUS_API_TOKENS is set, and is read in place of a file: unset it first")
         try:
-            with alone_in(self.file.parent):
-                callers = self.callers()
-                revoked = [caller for caller in callers if caller.name == name]
-                if not revoked:
-                    raise ServingError(f"{self.file} has no token called {name}")
-                write_private(self.file, encoded([caller for caller in callers if caller.name != name]))
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with lock(self.file.parent, wait=True):
+                callers = list(self.read())
+                yield callers
+                replace_file(self.file, encode_callers(callers), mode=0o600)
         except OSError as error:
             raise ServingError(f"{self.file} cannot be written: {error.strerror}") from None
-        return revoked[0]
 
 
-def decoded(content: bytes, source: str) -> list[Caller]:
-    """Tokens from JSON; an empty text is none. ServingError, also if two have one name or one hash."""
+def decode_callers(content: bytes, source: str) -> list[Caller]:
+    """Read tokens from JSON; an empty text has none. ServingError, also if two share a name or a hash."""
     try:
         callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise ServingError(f"{source} holds no tokens: {error}") from None
+        raise ServingError(f"{source} does not contain valid tokens: {error}") from None
     if len({caller.name for caller in callers}) < len(callers):
-        raise ServingError(f"{source} holds no tokens: two have one name")
+        raise ServingError(f"{source} does not contain valid tokens: two have the same name")
     if len({caller.sha256 for caller in callers}) < len(callers):
-        raise ServingError(f"{source} holds no tokens: two names have one sha256")
+        raise ServingError(f"{source} does not contain valid tokens: two names have the same sha256")
     return callers
 
 
-def encoded(callers: list[Caller]) -> bytes:
-    """Tokens as JSON, one a line."""
+def encode_callers(callers: list[Caller]) -> bytes:
+    """Return tokens as JSON, one a line."""
     return b"[\n" + b",\n".join(msgspec.json.encode(caller, order="sorted") for caller in callers) + b"\n]\n"
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Put a file in place of another in one step, for its owner alone (0600)."""
-    number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with 0600
-    try:
-        with os.fdopen(number, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait for, and then hold, a folder against other processes that do the same."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)

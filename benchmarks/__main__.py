@@ -1,11 +1,11 @@
 """The short form of each benchmark: `make bench`, or `python -m benchmarks [--write] [NAME ...]`.
 
 Prints each ratio beside the one in benchmarks/README.md. Ends with 1 if a ratio is off by more than the
-factor in its row, if it has no row, or if a benchmark fails. A benchmark that lacks a program that it needs
-is skipped, with the reason. With --write, the measured ratios replace those in the README, with the commit
-and the machine.
+factor in its row, if it has no row, or if a benchmark fails. Skips a benchmark whose program is missing, and
+prints the reason. With --write, the measured ratios replace those in the README, with the commit and the
+machine.
 
-Ratios of CPU seconds hold on a busy machine; those of time by the clock need an idle one.
+Ratios of CPU seconds hold on a busy machine; ratios of time need an idle one.
 """
 
 import argparse
@@ -27,9 +27,9 @@ HEAD = "| ratio | value | off beyond | measured on |\n|---|---|---|---|\n"
 ROW = re.compile(
     r"^\| (?P<name>[a-z]+: .+?) \| (?P<value>[0-9.]+) \| × (?P<factor>[0-9.]+) \| (?P<where>.+) \|$"
 )
-FACTOR = 1.3  # of a ratio that is written for the first time
+FACTOR = 1.3  # of a new ratio
 
-# the options that make a benchmark short
+# the options of the short form
 SHORT = {
     "load": ["--events", "1000000", "--repeats", "3"],
     "backfill": ["--days", "120", "--repeats", "1"],
@@ -41,11 +41,12 @@ SHORT = {
     "engines": ["--days", "1", "--events", "1000"],
 }
 NEED_PUBLICATION = {"api", "soak"}
+FAILED = "FAILED"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A ratio of the README: its value, the factor that it may be off by, the commit and the machine."""
+    """A ratio of the README: its value, the allowed factor, the commit and the machine."""
 
     name: str
     value: float
@@ -54,7 +55,7 @@ class Row:
 
     @property
     def benchmark(self) -> str:
-        """The benchmark that measures it."""
+        """The name of its benchmark."""
         return self.name.partition(":")[0]
 
     @property
@@ -64,20 +65,20 @@ class Row:
 
 
 def read_rows(text: str) -> list[Row]:
-    """The ratios of the README."""
+    """Return the ratios of the README."""
     found = filter(None, map(ROW.match, text.splitlines()))
     return [Row(row["name"], float(row["value"]), float(row["factor"]), row["where"]) for row in found]
 
 
 def replace_rows(text: str, rows: list[Row]) -> str:
-    """The README with these rows in its table."""
+    """Return the README with these rows in its table."""
     before, _, after = text.partition(HEAD)
     rest = [line for line in after.splitlines() if not ROW.match(line)]
     return before + HEAD + "\n".join([*(row.line for row in rows), *rest]) + "\n"
 
 
 def describe_machine() -> str:
-    """The commit, the processors, the version of Python and the load average."""
+    """Return the commit, the processors, the version of Python and the load average."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -87,14 +88,14 @@ def describe_machine() -> str:
 
 
 def find_reason_to_skip(name: str) -> str | None:
-    """What a benchmark needs and does not find."""
+    """Return which program a benchmark lacks, or None."""
     if name == "engines" and not (shutil.which("java") and find_spec("pyspark")):
         return "needs Java 17 and `make test-spark`"
     return None
 
 
 def publish_sample(folder: Path) -> Path:
-    """Build the sample with its data tests, without which nothing is published; return the folder."""
+    """Build the sample with its data tests, which publication needs; return the published folder."""
     print("Builds the sample", flush=True)
     dbt = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--log-path", str(folder), "build"]
     published = folder / "published"
@@ -109,7 +110,7 @@ def publish_sample(folder: Path) -> Path:
 
 
 def run(name: str, options: list[str]) -> dict[str, float] | None:
-    """Run a benchmark, pass on what it prints, and return its ratios; None if it fails."""
+    """Run a benchmark, print its output, and return its ratios; None if it fails."""
     print(f"\npython -m benchmarks.{name} {' '.join(options)}", flush=True)
     ratios = {}
     command = [sys.executable, "-u", "-m", f"benchmarks.{name}", *options]
@@ -123,7 +124,7 @@ def run(name: str, options: list[str]) -> dict[str, float] | None:
 
 
 def compare(rows: list[Row], measured: dict[str, float], missing: dict[str, str]) -> bool:
-    """Print each ratio beside the one in the README; whether all are as they are written there."""
+    """Print each ratio beside the one in the README; return whether all are within their factors."""
     good = True
     print(f"\n{'ratio':75} {'now':>7} {'README':>7}")
     for row in rows:
@@ -143,6 +144,41 @@ def compare(rows: list[Row], measured: dict[str, float], missing: dict[str, str]
     return good
 
 
+def run_all(names: list[str], dlt: str | None, missing: dict[str, str]) -> dict[str, float]:
+    """Run benchmarks and return their ratios; add the reason for each skipped or failed one to missing."""
+    ratios: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        published = None
+        for name in names:
+            if reason := find_reason_to_skip(name):
+                missing[name] = reason
+                continue
+            more = []
+            if name in NEED_PUBLICATION:
+                published = published or publish_sample(Path(folder))
+                more = ["--published", str(published)]
+            elif name == "load" and dlt:
+                more = ["--dlt", dlt]
+            found = run(name, [*SHORT[name], *more])
+            if found is None:
+                missing[name] = FAILED
+            ratios |= found or {}
+    return ratios
+
+
+def write_ratios(rows: list[Row], measured: dict[str, float]) -> list[Row]:
+    """Write the measured ratios to the README, and return all its rows."""
+    where = describe_machine()
+    known = {row.name: row for row in rows}
+    for name, value in measured.items():
+        old = known.get(name, Row(name, value, FACTOR, where))
+        known[name] = replace(old, value=value, where=where)
+    order = list(SHORT)
+    rows = sorted(known.values(), key=lambda row: order.index(row.benchmark))
+    README.write_text(replace_rows(README.read_text(), rows))
+    return rows
+
+
 def main() -> int:
     """Run the benchmarks and compare or write their ratios."""
     parser = argparse.ArgumentParser(
@@ -158,37 +194,13 @@ def main() -> int:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     names = options.names or list(SHORT)
     rows = read_rows(README.read_text())
-    measured: dict[str, float] = {}
-    missing = dict.fromkeys(set(SHORT) - set(names), "not asked for")
-    failed = []
+    missing = dict.fromkeys(set(SHORT) - set(names), "not requested")
     print(f"load average {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as folder:
-        published = None
-        for name in names:
-            if reason := find_reason_to_skip(name):
-                missing[name] = reason
-                continue
-            more = []
-            if name in NEED_PUBLICATION:
-                published = published or publish_sample(Path(folder))
-                more = ["--published", str(published)]
-            elif name == "load" and options.dlt:
-                more = ["--dlt", options.dlt]
-            ratios = run(name, [*SHORT[name], *more])
-            if ratios is None:
-                failed.append(name)
-                missing[name] = "FAILED"
-            measured |= ratios or {}
+    measured = run_all(names, options.dlt, missing)
     if options.write:
-        where = describe_machine()
-        known = {row.name: row for row in rows}
-        for name, value in measured.items():
-            old = known.get(name, Row(name, value, FACTOR, where))
-            known[name] = replace(old, value=value, where=where)
-        order = list(SHORT)
-        rows = sorted(known.values(), key=lambda row: order.index(row.benchmark))
-        README.write_text(replace_rows(README.read_text(), rows))
+        rows = write_ratios(rows, measured)
     good = compare(rows, measured, missing)
+    failed = [name for name in names if missing.get(name) == FAILED]
     if failed:
         print(f"FAILED: {', '.join(failed)}")
     print(f"load average {os.getloadavg()[0]:.1f}")

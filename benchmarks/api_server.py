@@ -1,4 +1,4 @@
-"""What the benchmarks of the API share: large publications, and the server as a process of its own."""
+"""Large publications, and the server in a separate process, for the benchmarks of the API."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from publishing import DATABASE, publish
 
 MONTHS = 24  # that the charges of a large publication are spread over
 
-# a copy has ids and costs of its own, in the months before; a mart of other years looks no different
+# a copy has different ids and costs, in earlier months, as a mart of several years has
 CHARGES = f"""
     select
         charges.* replace (
@@ -38,13 +38,13 @@ CHARGES = f"""
 
 
 def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: str) -> None:
-    """Publish what is in the folder sample into another, with so many charges made of its own."""
+    """Publish a copy of the publication in the folder sample, with so many charges made from its own."""
     with (
         tempfile.TemporaryDirectory() as work,
         duckdb.connect(str(Path(work, "warehouse.duckdb"))) as warehouse,
     ):
         warehouse.execute("set TimeZone = 'UTC'")
-        # as DuckDB spells the functions of a view that it was given
+        # DuckDB writes the functions of views in this syntax
         warehouse.execute("set global lambda_syntax = 'ENABLE_SINGLE_ARROW'")
         warehouse.execute(f"attach '{sample / DATABASE}' as sample (read_only)")
         tables = warehouse.execute(
@@ -64,7 +64,7 @@ def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: st
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and a token that may see everything."""
+    """A running server, and a token for all accounts."""
 
     port: int
     token: str
@@ -72,7 +72,7 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it holds now (Linux)."""
+        """The bytes of memory of its process now (Linux)."""
         (line,) = (
             line
             for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
@@ -81,15 +81,15 @@ class Server:
         return int(line.split()[1]) * 1024
 
 
-def cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
-    """Seconds of CPU that a running process has taken, user and system (Linux)."""
+def read_cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
+    """Return the seconds of CPU, user and system, of a running process so far (Linux)."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def serving(published: Path, work: Path) -> Iterator[Server]:
-    """`python -m api serve` of what is in a folder. work: where its own files and its log are."""
+def run_server(published: Path, work: Path) -> Iterator[Server]:
+    """Run `python -m api serve` of a folder. work: the folder of its own files and its log."""
     environment = os.environ | {
         "FAL_PUBLISH_DIR": str(published),
         "FOCUS_API_TOKENS_FILE": str(work / "api_tokens.json"),
@@ -97,7 +97,7 @@ def serving(published: Path, work: Path) -> Iterator[Server]:
         "FOCUS_API_RATE_LIMIT": "1000000/second",
         "FOCUS_API_ROW_RATE_LIMIT": "100000000/second",
     }
-    api, port = [sys.executable, "-m", "api"], free_port()
+    api, port = [sys.executable, "-m", "api"], find_free_port()
     made = subprocess.run(
         [*api, "token", "create", "--name", "benchmark"],
         cwd=ROOT,
@@ -108,19 +108,19 @@ def serving(published: Path, work: Path) -> Iterator[Server]:
     )
     with (
         (work / "server.log").open("ab") as log,
-        running([*api, "serve", "--port", str(port)], environment, log, port) as process,
+        run_process([*api, "serve", "--port", str(port)], environment, log, port) as process,
     ):
         yield Server(port, made.stdout.strip(), process)
 
 
 @contextmanager
-def running(
+def run_process(
     command: Sequence[str], environment: Mapping[str, str], log: BinaryIO, port: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that serves at a port of this machine, from when it does until the end of the block."""
+    """Run a server at a port of this machine, until the end of the block; return when it accepts."""
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as process:
         try:
-            while not accepts(port):
+            while not accepts_connections(port):
                 if process.poll() is not None:
                     raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: see {log.name}")
                 time.sleep(0.05)
@@ -129,14 +129,14 @@ def running(
             process.terminate()
 
 
-def accepts(port: int) -> bool:
-    """Whether anybody listens at a port."""
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
+def accepts_connections(port: int) -> bool:
+    """Return whether a process listens at a port."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens at now."""
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
+def find_free_port() -> int:
+    """Return a port of this machine without a listening process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,7 +1,7 @@
 """A backfill of small days from a slow server: `python -m benchmarks.backfill [--days N] [--delay S] ...`.
 
-A year of 200 events a day, which is one request a day, from a local server that answers 50 ms after it was
-asked, by the loader with --concurrency 1, 4 (the default) and 8.
+The loader fetches a year of 200 events a day, so one request a day, with --concurrency 1, 4 (the default) and
+8. The local server answers after 50 ms.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
-from benchmarks.measure import Cost, best, measured_loader, page_server, print_ratio
+from benchmarks.measure import Cost, measure_loader, pick_best, print_ratio, run_page_server
 
 FIRST_DAY = date(2025, 1, 1)
 EVENTS_PER_DAY = 200
@@ -19,7 +19,7 @@ CONCURRENCIES = (1, 4, 8)
 
 
 def main() -> int:
-    """Print wall time by concurrency, and how many times faster than one day at a time it is."""
+    """Print the time for each concurrency, and the ratios to one day at a time."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.backfill", description=__doc__.splitlines()[0]
     )
@@ -30,19 +30,19 @@ def main() -> int:
     end = FIRST_DAY + timedelta(options.days)
     costs: dict[int, list[Cost]] = {concurrency: [] for concurrency in CONCURRENCIES}
     with (
-        page_server(options.days, EVENTS_PER_DAY, EVENTS_PER_DAY, options.delay) as url,
+        run_page_server(options.days, EVENTS_PER_DAY, EVENTS_PER_DAY, options.delay) as url,
         tempfile.TemporaryDirectory() as name,
     ):
         folder = Path(name, "landed")
         for _ in range(options.repeats):
             for concurrency in CONCURRENCIES:
-                cost = measured_loader(url, FIRST_DAY, end, folder, concurrency)
+                cost = measure_loader(url, FIRST_DAY, end, folder, concurrency)
                 landed = len(list(folder.rglob("manifest.json")))
                 if landed != options.days:
                     raise SystemExit(f"{landed} days landed of {options.days}")
                 costs[concurrency].append(cost)
                 shutil.rmtree(folder)
-    least = {concurrency: best(runs) for concurrency, runs in costs.items()}
+    least = {concurrency: pick_best(runs) for concurrency, runs in costs.items()}
     print(f"{options.days} days of {EVENTS_PER_DAY} events, {options.delay * 1000:.0f} ms a request")
     for concurrency, cost in least.items():
         print(

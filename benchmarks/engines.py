@@ -1,6 +1,6 @@
-"""What the engines cost: `python -m benchmarks.engines [--days N] [--events N]`, after `make test-spark`.
+"""The cost of the engines: `python -m benchmarks.engines [--days N] [--events N]`, after `make test-spark`.
 
-The first `dbt build` of the same landing zone on DuckDB and on Spark, without tests, one after the other.
+Runs the first `dbt build` of a landing zone on DuckDB, then on Spark, without tests.
 """
 
 import argparse
@@ -13,15 +13,15 @@ from datetime import date
 from pathlib import Path
 
 from benchmarks.landing_zone import write_days
-from benchmarks.measure import Cost, measured, print_ratio
+from benchmarks.measure import Cost, measure_command, print_ratio
 
 FIRST_DAY = date(2025, 1, 1)
 
 
 class Memory(threading.Thread):
-    """The most memory, in bytes, that one process below this one holds at once: dbt, or the Java it starts.
+    """The peak memory in bytes of the largest descendant of this process: dbt, or the Java that it starts.
 
-    Looks at /proc four times a second, since nobody waits for the Java process of a session.
+    It is read from /proc four times a second, since no process waits for the Java process of a session.
     """
 
     def __init__(self) -> None:
@@ -33,22 +33,22 @@ class Memory(threading.Thread):
             below = {str(os.getpid())}
             for status in sorted(Path("/proc").glob("[0-9]*/status"), key=lambda file: int(file.parent.name)):
                 try:
-                    said = dict(line.split(":", 1) for line in status.read_text().splitlines())
-                except OSError:  # it ended meanwhile
+                    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+                except OSError:  # the process has ended
                     continue
-                if said["PPid"].strip() in below:
-                    below.add(said["Pid"].strip())
-                    self.peak = max(self.peak, int(said.get("VmHWM", "0 kB").split()[0]) * 1024)
+                if fields["PPid"].strip() in below:
+                    below.add(fields["Pid"].strip())
+                    self.peak = max(self.peak, int(fields.get("VmHWM", "0 kB").split()[0]) * 1024)
 
 
 def build(folder: Path, target: str, landing: Path) -> tuple[Cost, int]:
-    """A first build on an engine: what dbt's own process cost, and the peak of it and those below it."""
+    """Run a first build on an engine; return the cost of dbt, and the peak memory of its processes."""
     folders = ("--log-path", str(folder / target), "--target-path", str(folder / target))
     program = str(Path(sys.executable).with_name("dbt"))
     command = [program, "--quiet", "build", "--target", target, *folders]
     memory = Memory()
     memory.start()
-    cost, _ = measured(
+    cost, _ = measure_command(
         [*command, "--exclude-resource-type", "test", "unit_test"],
         FAL_LANDING_DIR=str(landing),
         FAL_WAREHOUSE=str(folder / "warehouse.duckdb"),

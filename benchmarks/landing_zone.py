@@ -1,7 +1,7 @@
 """A landing zone of any size: `python -m benchmarks.landing_zone FOLDER [--days N] [--events N] ...`.
 
-Written as the loaders land, without a server: one account, one load a day, pages of 10,000 events. The events
-of a day go round endpoints and keys, so it has endpoints × keys charges, at most `--events`.
+The files are those that loaders write: one account, one load a day, pages of 10,000 events. The events of a
+day cycle through endpoints and keys, so a day has endpoints × keys charges, at most `--events`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import duckdb
 from zlib_ng import zlib_ng
 
 from loaders.landing import Manifest, has_short_numbers, is_one_line
-from loaders.work import Page
+from loaders.work import PageFile
 
 PAGE = 10_000  # events
 
@@ -40,7 +40,7 @@ EVENTS = """
 
 
 def write_day(folder: Path, day: date, events: int, endpoints: int, keys: int) -> None:
-    """Land a day of made-up events as one load, fetched at the end of the day after."""
+    """Land a day of generated events as one load, fetched at the end of the day after."""
     fetched = day + timedelta(days=2)
     load_id = f"{fetched:%Y%m%d}T000000000000Z-000000"
     load = folder / "billing_events" / "account=acme" / f"date={day}" / f"load={load_id}"
@@ -54,7 +54,9 @@ def write_day(folder: Path, day: date, events: int, endpoints: int, keys: int) -
         file = f"page-{number:05}.json.gz"
         (load / file).write_bytes(zlib_ng.compress(body, 1, wbits=31))
         sha256 = hashlib.sha256(body).hexdigest()
-        pages.append(Page(file, len(listed), len(body), sha256, is_one_line(body), has_short_numbers(body)))
+        pages.append(
+            PageFile(file, len(listed), len(body), sha256, is_one_line(body), has_short_numbers(body))
+        )
     manifest = Manifest(
         feed="billing_events",
         account="acme",
@@ -73,13 +75,13 @@ def write_day(folder: Path, day: date, events: int, endpoints: int, keys: int) -
 
 
 def write_days(folder: Path, first: date, days: int, events: int, endpoints: int = 40, keys: int = 5) -> None:
-    """Land so many days from the first on."""
+    """Land some days, starting with the first."""
     for number in range(days):
         write_day(folder, first + timedelta(days=number), events, endpoints, keys)
 
 
 def main() -> int:
-    """Write what the command line asks for."""
+    """Write the days that the options describe."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.landing_zone", description=__doc__.splitlines()[0]
     )

@@ -1,11 +1,11 @@
 """The speed of a load: `python -m benchmarks.load [--dlt PYTHON] [--events N ...] [--repeats N]`.
 
-The same window of billing events, from a local server whose pages are made beforehand, is fetched by the
-loader (one day after the other, and four at once, as by default), by a bare loop of httpx that only saves
-bytes, and, with --dlt, by dlt's rest_api source into Parquet. Each is a process of its own, measured from its
-start to its end; they take turns, and what each has landed is counted.
+Several clients fetch the same window of billing events from a local server with prepared pages: the loader
+(one day at a time, and four at once, the default), a bare loop of httpx that only saves bytes, and, with
+--dlt, dlt's rest_api source, which writes Parquet. Each client is a separate process, measured from start to
+end. They take turns, and the landed events of each are counted.
 
-dlt needs a Python of its own, made by
+dlt needs its own Python:
 python3 -m venv /tmp/dlt && /tmp/dlt/bin/pip install 'dlt[parquet,filesystem]==1.31.0'
 """
 
@@ -20,34 +20,34 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import Cost, best, measured, measured_loader, page_server, print_ratio
+from benchmarks.measure import Cost, measure_command, measure_loader, pick_best, print_ratio, run_page_server
 
 FIRST_DAY = date(2025, 1, 1)
 PAGE_SIZE = 10_000
 EVENTS_PER_DAY = 40_000
 
-# fetches the days from FIRST_DAY until before another into a folder: what it cost, and the events it landed
+# fetches the days from FIRST_DAY until before another into a folder; returns the cost and the events
 Client = Callable[[str, date, Path], tuple[Cost, int]]
 
 
 def load(url: str, end: date, folder: Path, concurrency: int) -> tuple[Cost, int]:
-    """The loader."""
-    cost = measured_loader(url, FIRST_DAY, end, folder, concurrency)
+    """Fetch with the loader."""
+    cost = measure_loader(url, FIRST_DAY, end, folder, concurrency)
     manifests = (json.loads(file.read_bytes()) for file in folder.rglob("manifest.json"))
     return cost, sum(manifest["rows"] for manifest in manifests)
 
 
 def save(url: str, end: date, folder: Path) -> tuple[Cost, int]:
-    """The bare loop."""
+    """Fetch with the bare loop."""
     window = (f"{FIRST_DAY}T00:00:00Z", f"{end}T00:00:00Z")
-    cost, _ = measured([sys.executable, "-m", "benchmarks.load_bare", url, *window, str(folder)])
+    cost, _ = measure_command([sys.executable, "-m", "benchmarks.load_bare", url, *window, str(folder)])
     return cost, sum(file.read_bytes().count(b'"request_id"') for file in folder.iterdir())
 
 
 def load_with_dlt(url: str, end: date, folder: Path, python: str) -> tuple[Cost, int]:
-    """dlt."""
+    """Fetch with dlt."""
     window = (f"{FIRST_DAY}T00:00:00Z", f"{end}T00:00:00Z")
-    cost, printed = measured([python, "benchmarks/load_dlt.py", url, *window, str(folder)])
+    cost, printed = measure_command([python, "benchmarks/load_dlt.py", url, *window, str(folder)])
     return cost, int(printed.splitlines()[-1])
 
 
@@ -58,7 +58,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dlt", metavar="PYTHON", help="the Python that has dlt; without, dlt is left out")
+    parser.add_argument("--dlt", metavar="PYTHON", help="a Python with dlt; omitted by default")
     parser.add_argument(
         "--events", type=int, nargs="+", default=[200_000, 1_000_000], help="multiples of 40,000"
     )
@@ -81,7 +81,7 @@ def compare(clients: dict[str, Client], events: int, repeats: int) -> None:
     days = events // EVENTS_PER_DAY
     costs: dict[str, list[Cost]] = {name: [] for name in clients}
     with (
-        page_server(days, EVENTS_PER_DAY, PAGE_SIZE) as url,
+        run_page_server(days, EVENTS_PER_DAY, PAGE_SIZE) as url,
         tempfile.TemporaryDirectory() as name,
     ):
         folder = Path(name, "landed")
@@ -93,7 +93,7 @@ def compare(clients: dict[str, Client], events: int, repeats: int) -> None:
                     raise SystemExit(f"{client} landed {landed:,} events of {days * EVENTS_PER_DAY:,}")
                 costs[client].append(cost)
                 shutil.rmtree(folder)
-    least = {client: best(runs) for client, runs in costs.items()}
+    least = {client: pick_best(runs) for client, runs in costs.items()}
     bare = least["bare loop"]
     print(f"{days * EVENTS_PER_DAY:,} events of {days} days, the best of {repeats} runs")
     for client, cost in least.items():
@@ -106,11 +106,11 @@ def compare(clients: dict[str, Client], events: int, repeats: int) -> None:
         for client in ("loader, one day at a time", "loader, four days at once"):
             if peer in costs:
                 name = f"load: CPU of the {client} ÷ that of {'the ' if peer == 'bare loop' else ''}{peer}"
-                print_ratio(name, median_ratio(costs[client], costs[peer]))
+                print_ratio(name, find_median_ratio(costs[client], costs[peer]))
 
 
-def median_ratio(costs: list[Cost], peer: list[Cost]) -> float:
-    """The median of the CPU seconds divided by the peer's in the same turn: other load changes both."""
+def find_median_ratio(costs: list[Cost], peer: list[Cost]) -> float:
+    """Return the median ratio of CPU seconds to the peer's in the same turn: other load affects both."""
     return median(cost.cpu / other.cpu for cost, other in zip(costs, peer, strict=True))
 
 

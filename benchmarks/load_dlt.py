@@ -1,10 +1,10 @@
-"""What `benchmarks.load` runs beside the loader: dlt's rest_api source, into Parquet files.
+"""The peer that `benchmarks.load` compares with the loader: dlt's rest_api source, which writes Parquet.
 
 PYTHON-WITH-DLT benchmarks/load_dlt.py URL START END FOLDER
 
-As quick as its documentation makes it: the paginator for cursors, types told beforehand, no tables for
-nested lists, a page to a buffer, and no compression of the files between its steps. More workers took more
-CPU and no less time. It imports nothing of this project, which its Python does not have.
+The options are the fastest of its documentation: the paginator for cursors, declared types, no tables for
+nested lists, a buffer of one page, and no compression of intermediate files. More workers took more CPU and
+the same time. It does not import this project, which is not installed in its Python.
 """
 
 import os
@@ -20,7 +20,7 @@ os.environ |= {
 import dlt
 from dlt.sources.rest_api import rest_api_source
 
-# what takes dlt the least: texts as texts, numbers as doubles, which the loader would not do to money
+# the cheapest types for dlt; the loader does not convert numbers to doubles, since they are money
 TYPES = {
     "request_id": "text",
     "endpoint_id": "text",
@@ -37,7 +37,7 @@ TYPES = {
 
 
 def main() -> int:
-    """Load a window of billing events and print how many rows came."""
+    """Load a window of billing events, and print the number of rows."""
     url, start, end, folder = sys.argv[1:]
     source = rest_api_source(
         {

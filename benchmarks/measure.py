@@ -1,4 +1,4 @@
-"""What the benchmarks of the loaders share: the page server, and what a client costs, its start included."""
+"""Measures the cost of commands, and runs the page server for benchmarks of the loaders."""
 
 import os
 import re
@@ -19,9 +19,9 @@ PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds by the clock, seconds of CPU (user and system), and the most bytes of memory held at once.
+    """The seconds, the seconds of CPU (user and system) and the peak memory in bytes of a command.
 
-    Of a process and those it waited for, from before its start until after its end.
+    They include the start of its process and the processes that it waited for.
     """
 
     wall: float
@@ -29,22 +29,22 @@ class Cost:
     peak: int
 
 
-def best(costs: Sequence[Cost]) -> Cost:
-    """Of several runs: the least times, since others on the machine only add to them, and the most memory."""
+def pick_best(costs: Sequence[Cost]) -> Cost:
+    """Return the least times of several runs, since other load only adds to them, and the most memory."""
     return Cost(
         min(cost.wall for cost in costs), min(cost.cpu for cost in costs), max(cost.peak for cost in costs)
     )
 
 
 def print_ratio(name: str, value: float) -> None:
-    """Print a ratio, which `python -m benchmarks` compares with the row `name` in benchmarks/README.md."""
+    """Print a ratio. `python -m benchmarks` compares it with the row `name` in benchmarks/README.md."""
     print(f"ratio {name} = {value:.4f}", flush=True)
 
 
-def measured(command: Sequence[str], **settings: str) -> tuple[Cost, str]:
-    """Run a command with these environment variables: what it cost, and what it printed.
+def measure_command(command: Sequence[str], **settings: str) -> tuple[Cost, str]:
+    """Run a command with these environment variables; return its cost and its output. It must end with 0.
 
-    It has to end with 0. The caller must be small: a new process counts the memory of the one that made it.
+    The calling process must be small, since a new process counts the memory of its parent.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
@@ -59,16 +59,16 @@ def measured(command: Sequence[str], **settings: str) -> tuple[Cost, str]:
         return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * PEAK_UNIT), out.read()
 
 
-def measured_loader(url: str, start: date, end: date, folder: Path, concurrency: int) -> Cost:
-    """What it costs to land the billing events of a window in a folder."""
+def measure_loader(url: str, start: date, end: date, folder: Path, concurrency: int) -> Cost:
+    """Return the cost of landing the billing events of a window in a folder."""
     window = ("--start", str(start), "--end", str(end))
     command = [sys.executable, "-m", "loaders", "billing-events", *window, "--concurrency", str(concurrency)]
-    return measured(command, FAL_API_URL=url, FAL_KEY="benchmark", FAL_LANDING_DIR=str(folder))[0]
+    return measure_command(command, FAL_API_URL=url, FAL_KEY="benchmark", FAL_LANDING_DIR=str(folder))[0]
 
 
 @contextmanager
-def page_server(days: int, events_per_day: int, page_size: int, delay: float = 0.0) -> Iterator[str]:
-    """The URL of `benchmarks.page_server`, from when its pages are made until the end of the block."""
+def run_page_server(days: int, events_per_day: int, page_size: int, delay: float = 0.0) -> Iterator[str]:
+    """Run `benchmarks.page_server` until the end of the block, and return its URL once its pages exist."""
     options = [str(option) for option in (days, events_per_day, page_size, delay)]
     command = [sys.executable, "-m", "benchmarks.page_server", *options]
     with subprocess.Popen(

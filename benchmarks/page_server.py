@@ -1,10 +1,10 @@
-"""A fal that costs next to nothing: its pages are all made, and compressed, before the first request.
+"""A local fal server with almost no cost: all pages are made and compressed before the first request.
 
 python -m benchmarks.page_server DAYS EVENTS_PER_DAY PAGE_SIZE DELAY
 
-It prints its URL once it is ready, answers DELAY seconds after it was asked, and ends with its standard
-input. A request asks for one UTC day or for all of them; the cursor is the number of the page. The events
-repeat after 200,000 of them, or after a day that has more. Any key will do.
+It prints its URL when it is ready, answers each request after DELAY seconds, and ends with its standard
+input. A request is for one UTC day or for all days, and the cursor is the number of the page. The events
+repeat after 200,000, or after a day with more. It accepts any key.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import gzip
 import json
 import sys
 from datetime import date, datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fal_server.events import Oddities, draw_day
@@ -20,33 +21,33 @@ DISTINCT_EVENTS = 200_000
 
 
 class Pages:
-    """The responses to all requests, whole: by the number of pages of the window, then by the page."""
+    """The complete responses, by the number of pages of the window, then by page."""
 
     def __init__(self, days: int, events_per_day: int, page_size: int) -> None:
         self._per_day = events_per_day // page_size
         distinct = min(max(self._per_day, DISTINCT_EVENTS // page_size), days * self._per_day)
-        lists = [listed_events(page_size, number) for number in range(distinct)]
+        lists = [draw_events(page_size, number) for number in range(distinct)]
         self._responses = {
-            pages: [response(lists[page % distinct], page, pages) for page in range(pages)]
+            pages: [build_response(lists[page % distinct], page, pages) for page in range(pages)]
             for pages in {self._per_day, self._per_day * days}
         }
 
-    def response(self, target: str) -> bytes:
-        """The response to a GET of a path with its parameters."""
+    def find_response(self, target: str) -> bytes:
+        """Return the response to a GET request."""
         params = parse_qs(urlsplit(target).query)
         start, end = (datetime.fromisoformat(params[name][0]) for name in ("start", "end"))
         pages = self._per_day * ((end - start) // timedelta(days=1))
         return self._responses[pages][int(params.get("cursor", "0")[0])]
 
 
-def listed_events(count: int, number: int) -> str:
-    """Tidy events as the members of a JSON list, newest first; others for another number."""
+def draw_events(count: int, number: int) -> str:
+    """Return events without oddities as members of a JSON list, newest first; number is the seed."""
     events = draw_day(f"page {number}", date(2025, 1, 1), count, Oddities())
     return ",".join(event.json(label=True) for event in reversed(events))
 
 
-def response(listed: str, page: int, pages: int) -> bytes:
-    """A page as fal answers it, with the head of the response."""
+def build_response(listed: str, page: int, pages: int) -> bytes:
+    """Return a page of fal as a response with its headers."""
     has_more = page + 1 < pages
     ends = (
         f'"next_cursor":{json.dumps(str(page + 1) if has_more else None)},"has_more":{json.dumps(has_more)}'
@@ -61,21 +62,24 @@ def response(listed: str, page: int, pages: int) -> bytes:
 
 async def serve(pages: Pages, delay: float) -> None:
     """Print the URL, and answer until standard input ends."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                request = await reader.readuntil(b"\r\n\r\n")
-                await asyncio.sleep(delay)
-                writer.write(pages.response(request.split(b" ", 2)[1].decode()))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(partial(answer, pages, delay), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     server.close()
+
+
+async def answer(
+    pages: Pages, delay: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Answer the requests of a connection until it ends."""
+    try:
+        while True:
+            request = await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(delay)
+            writer.write(pages.find_response(request.split(b" ", 2)[1].decode()))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
 
 
 def main() -> int:

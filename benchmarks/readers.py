@@ -1,8 +1,8 @@
-"""Readers in a loop while whole builds publish: `python -m benchmarks.readers [--builds N] [--readers N]`.
+"""Readers in a loop while complete builds publish: `python -m benchmarks.readers [--builds N] [--readers N]`.
 
-Before each build a day lands, so that no two publications are alike. A third of the readers makes a
-connection for each read, a third keeps one, a third takes the Parquet files. It fails if a reader fails, if
-one sees what was never published, or if one that connects anew misses a publication.
+A day lands before each build, so all publications differ. A third of the readers opens a connection for each
+read, a third keeps its connection, and a third reads the Parquet files. The benchmark fails if a reader
+fails, reads a state that was never published, or misses a publication with a new connection.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.publishing.readers import KINDS, ROOT, check, connect, database_state
 
 
 def build(folder: Path, number: int) -> float:
-    """Land a day and build all, with every data test: seconds of the build."""
+    """Land a day, run a build with all data tests, and return its seconds."""
     day = date(2026, 1, 1) + timedelta(days=number)
     events = [event(f"r{number}-{n}", timestamp=f'"{day}T09:30:00Z"') for n in range(100 + number)]
     write_events(folder / "landing", "acme", str(day), [page(*events)])
@@ -37,7 +37,7 @@ def build(folder: Path, number: int) -> float:
 
 
 def main() -> int:
-    """Print how long the builds took and how often was read."""
+    """Print the times of the builds and the number of reads."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.readers", description=__doc__.splitlines()[0])
     parser.add_argument("--builds", type=int, default=20)
     parser.add_argument("--readers", type=int, default=8)
@@ -60,7 +60,7 @@ def main() -> int:
         check(readers, databases, files)
         print(
             f"{options.builds} builds of {sum(seconds) / len(seconds):.1f} s on average,"
-            f" {options.readers} readers, {reads:,} reads: no error, nothing that was never published"
+            f" {options.readers} readers, {reads:,} reads: no error, only published states"
         )
         if options.builds > 1:
             beside = sum(seconds[1:]) / (options.builds - 1)

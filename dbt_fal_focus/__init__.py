@@ -1,8 +1,8 @@
-"""What dbt checks before it parses the project, on every engine: landing folder, warehouse name, seeds. It
-also restricts who may read the files that dbt writes.
+"""Checks before dbt parses the project, on every engine: landing folder, warehouse name and seeds. It also
+restricts the permissions of the files that dbt writes.
 
-dbt finds this package by its prefix and creates its plugins before anything else. A mistake ends the command
-with one line, where later it would be a traceback, or no error at all.
+dbt finds this package by its prefix and creates its plugins first. A mistake ends the command with one line;
+later it would be a traceback, or no error at all.
 """
 
 import os
@@ -11,24 +11,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from dbt.flags import get_flags
-from dbt.plugins import dbtPlugin
+from dbt.plugins.manager import dbtPlugin
 from dbt_common.invocation import get_invocation_id
 
 from dbt_fal_focus.seeds import check_seeds
 from loaders.files import restrict_new_files
 
 PROJECT = "fal_focus"
-# they parse no project, and must work when it is broken
+# these do not parse the project, and must work when it is broken
 HOUSEKEEPING = ("clean", "debug", "deps")
 READS_LANDING = ("build", "retry", "run")
 
 
 class Preflight(dbtPlugin):
-    """Fails a command of this project that cannot succeed."""
+    """Ends a command of this project that cannot succeed."""
 
     def initialize(self) -> None:
         """Raise ValueError with one line; dbt prints it without a traceback."""
-        flags = get_flags()
+        flags = get_flags()  # type: ignore[no-untyped-call]  # dbt does not annotate it
         if self.project_name != PROJECT:
             return
         umask = restrict_new_files()
@@ -46,10 +46,9 @@ plugins = [Preflight]
 
 
 def restrict_new_log(log: Path, umask: int) -> None:
-    """Apply a umask to the log if this command made it, which dbt does before it creates plugins.
+    """Apply a umask to the log if this command created it, which dbt does before it creates plugins.
 
-    A new log begins with a header that has the id of this invocation. A log that cannot be read or changed
-    stays as it is.
+    A new log starts with the id of this invocation. An unreadable log keeps its mode.
     """
     header = rf"\s*=+ [0-9:.]+ \| {get_invocation_id()} ".encode()
     with suppress(OSError), log.open("rb") as opened:
@@ -76,7 +75,7 @@ def check_landing_folder(name: str, project: Path) -> None:
 
 
 def check_warehouse_name(warehouse: str, project: Path) -> None:
-    """Raise ValueError if a DuckDB file has the name of a schema: DuckDB cannot tell the two apart."""
+    """Raise ValueError if a DuckDB file has the name of a schema: DuckDB would confuse the two."""
     schemas = re.findall(r"\+schema: (\w+)", (project / "dbt_project.yml").read_text(encoding="utf-8"))
     name = Path(warehouse).stem.lower()
     if name in schemas:

@@ -27,33 +27,34 @@ def check_seeds(folder: Path) -> None:
 
 
 def check_seed(name: str, content: bytes, types: Mapping[str, str]) -> None:
-    """Raise ValueError for the first mistake in a seed; name: how errors call the file.
+    """Raise ValueError for the first mistake in a seed. name: the name of the file in errors.
 
-    types: type by column; without them, the header is not checked.
+    types: type by column; if empty, the header is not checked.
     """
     rows = read_rows(name, decode(name, content))
     _, header = next(rows, (1, []))
     check_header(name, header, types)
     for number, row in rows:
         if row and len(row) != len(header):
+            counts = f"it has {format_fields(row)} where the header has {format_fields(header)}"
             raise ValueError(
-                f"{name}, row {number}: it has {fields(row)} where the header has {fields(header)};"
+                f"{name}, row {number}: {counts};"
                 " add the missing comma, or put a text that contains a comma in double quotes"
             )
         for column, value in zip(header, row, strict=False):
-            mistake = value and type_mistake(value, types.get(column, "string"))
+            mistake = value and find_mistake(value, types.get(column, "string"))
             if mistake:
                 raise ValueError(f"{name}, row {number}, column {column}: {value!r} {mistake}")
 
 
 def decode(name: str, content: bytes) -> str:
-    """The text of a file, without a byte order mark."""
+    """Return the text of a file without byte order mark. Raises ValueError unless it is UTF-8."""
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         *rows, line = content[: error.start].decode().split("\n")
-        column = column_name(next(csv.reader(rows), []), next(csv.reader([line]), []) or [""])
+        column = find_column(next(csv.reader(rows), []), next(csv.reader([line]), []) or [""])
         raise ValueError(
             f"{name}, row {len(rows) + 1}, column {column}: byte 0x{content[error.start]:02x} is not UTF-8;"
             ' save the file as "CSV UTF-8"'
@@ -61,14 +62,14 @@ def decode(name: str, content: bytes) -> str:
 
 
 def read_rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Row number, from 1, and cells. A row is one line: only an unclosed quote could continue it."""
+    """Yield the number, from 1, and the cells of each row. A row is one line. Raises ValueError."""
     header: list[str] = []
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         line = line.rstrip("\n")
         try:
             row = next(csv.reader([line], strict=True), [])
         except csv.Error:
-            column = column_name(header, next(csv.reader([line])))
+            column = find_column(header, next(csv.reader([line])))
             raise ValueError(
                 f"{name}, row {number}, column {column}: a double quote is not closed, or text follows it;"
                 " a cell cannot contain a line break, and a quote within quotes is written twice"
@@ -77,8 +78,8 @@ def read_rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
         yield number, row
 
 
-def column_name(header: list[str], row: list[str]) -> str | int:
-    """The column of the last cell of a row: its name, or its number from 1 where the header has none."""
+def find_column(header: list[str], row: list[str]) -> str | int:
+    """Return the column of the last cell of a row: its name, or its number from 1 without a name."""
     return header[len(row) - 1] if 0 < len(row) <= len(header) else len(row)
 
 
@@ -95,8 +96,8 @@ def check_header(name: str, header: list[str], types: Mapping[str, str]) -> None
         raise ValueError(f"{name}, row 1: {', '.join(found)}; the columns are {', '.join(types)}")
 
 
-def type_mistake(value: str, column_type: str) -> str | None:
-    """Why a value cannot be of a type of seeds.yml, exactly; None if it can."""
+def find_mistake(value: str, column_type: str) -> str | None:
+    """Return why a value does not fit a type of seeds.yml exactly; None if it does."""
     if column_type == "boolean":
         return None if value.lower() in ("true", "false") else "is neither true nor false"
     decimal = DECIMAL.fullmatch(column_type)
@@ -111,6 +112,6 @@ def type_mistake(value: str, column_type: str) -> str | None:
     return None
 
 
-def fields(row: list[str]) -> str:
-    """How many fields a row has, in words."""
+def format_fields(row: list[str]) -> str:
+    """Format the number of fields of a row."""
     return "1 field" if len(row) == 1 else f"{len(row)} fields"

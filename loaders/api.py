@@ -1,4 +1,4 @@
-"""One client for the fal API: the key, timeouts, retries, and errors in one line."""
+"""The HTTP client of the fal API: the key, timeouts, retries, and errors of one line."""
 
 import json
 import random
@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -27,7 +28,7 @@ from tenacity import (
 from tenacity.nap import sleep_using_event
 
 from loaders import clock
-from loaders.body import LARGEST, Body, MalformedBodyError, OversizedBodyError, looks_like_html, read
+from loaders.body import LARGEST, Body, MalformedBodyError, OversizedBodyError, is_html, read_body
 from loaders.errors import (
     GaveUpError,
     MisdirectedError,
@@ -39,21 +40,21 @@ from loaders.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from loaders.settings import Connection
+from loaders.settings import ApiSettings
 
 ATTEMPTS = 6
 CONNECT_TIMEOUT = 10.0
-LONGEST_TRY = 10  # times the timeout: a server that sends a byte now and then is never silent that long
-LONGEST_WAIT_ASKED = 600.0  # seconds; a server that asks for more is not waited for
+LONGEST_TRY = 10  # times the timeout, which a server that sends a byte now and then never exceeds
+LONGEST_WAIT_ASKED = 600.0  # seconds that a server may request with Retry-After
 
-HEADER_FLOOD = "Receive buffer too long"  # as h11 says it, of headers over 100 KB
+HEADER_FLOOD = "Receive buffer too long"  # the message of h11 for headers over 100 KB
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
 
 
-class PassingError(Exception):
-    """A failure that may pass: what happened, and how long the server asks to wait."""
+class TransientError(Exception):
+    """A failure that a retry may solve. retry_after: the seconds to wait that the server requests."""
 
     def __init__(self, what: str, retry_after: float | None = None, *, unreachable: bool = False) -> None:
         super().__init__(what)
@@ -61,36 +62,35 @@ class PassingError(Exception):
         self.unreachable = unreachable
 
 
-class FalApi:
-    """The fal API behind one pool of connections; many threads may use it at once.
+@dataclass(frozen=True)
+class Request:
+    """A GET request. As text, it has the path and the window or month, without other parameters."""
 
-    `stopping`, once set, ends all waiting, and no further request is made. max_pages: see `Connection`.
+    path: str
+    params: Params
+
+    def __str__(self) -> str:
+        if "start" in self.params or "end" in self.params:
+            window = f" ({self.params.get('start', '24 hours')} to {self.params.get('end', 'now')})"
+        else:
+            month = self.params.get("billing_month") or self.params.get("charge_month")
+            window = f" ({month})" if month else ""
+        return f"GET {self.path}{window}"
+
+
+class FalApi:
+    """The fal API behind one connection pool, for use by many threads at once.
+
+    stopping: once set, ends all waits and prevents further requests. max_pages: see ApiSettings.
     """
 
-    def __init__(self, connection: Connection, concurrency: int) -> None:
+    def __init__(self, api_settings: ApiSettings, concurrency: int) -> None:
         self.stopping = threading.Event()
-        self.max_pages = connection.max_pages
-        self._connection = connection
-        self._secrets = secrets_of(connection.key)
-        try:
-            self._client = httpx.Client(
-                headers={
-                    "Authorization": f"Key {connection.key}",
-                    "User-Agent": "fal-focus-loaders",
-                    "Accept-Encoding": "gzip",
-                },
-                timeout=httpx.Timeout(connection.timeout, connect=min(connection.timeout, CONNECT_TIMEOUT)),
-                # no bound on all: a try that took too long may still hold one
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
-                follow_redirects=False,  # the key must not travel to another host
-                # plain http stays on this machine, and a proxy need not see the key
-                trust_env=urlsplit(connection.api_url).scheme == "https",
-            )
-        except (httpx.InvalidURL, ValueError, ImportError, OSError):  # what they say may quote a password
-            raise SettingsError(
-                "the proxy or certificate settings cannot be used: check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, "
-                "NO_PROXY (http and https proxies only), SSL_CERT_FILE and SSL_CERT_DIR"
-            ) from None
+        self.max_pages = api_settings.max_pages
+        self._settings = api_settings
+        self._secrets = compile_secrets(api_settings.key)
+        self._longest_try = LONGEST_TRY * api_settings.timeout
+        self._client = _make_client(api_settings, concurrency)
 
     def __enter__(self) -> Self:
         return self
@@ -101,175 +101,156 @@ class FalApi:
         self._client.close()
 
     def get(self, path: str, params: Params, accept: Callable[[Body], T]) -> T:
-        """GET a path until `accept` takes the body, and hand back what it makes of it.
+        """GET a path with retries, and return the result of `accept` for the body.
 
-        accept raises MalformedBodyError for a body to ask for again. Raises UnauthorizedError (401, 403),
+        accept: raises MalformedBodyError for a body that needs a retry. Raises UnauthorizedError (401, 403),
         NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError,
         PostponedError, TooLargeError, GaveUpError.
         """
-        attempts = Retrying(
-            retry=retry_if_exception_type(PassingError),
-            wait=self._wait,
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=self._choose_pause,
             stop=stop_any(stop_after_attempt(ATTEMPTS), stop_when_event_set(self.stopping)),
             sleep=sleep_using_event(self.stopping),
             reraise=True,
         )
-        request = described(path, params)
+        request = Request(path, params)
         try:
-            return attempts(self._get_once, path, params, accept, request)
-        except PassingError as error:
-            tries = attempts.statistics.get("attempt_number", 1)
+            accepted: T = retrying(self._try_once, request, accept)
+            return accepted
+        except TransientError as error:
+            what = f"{request}: {error} ({retrying.statistics.get('attempt_number', 1)} tries)"
             if error.unreachable:
-                what_to_do = "check the network, FAL_API_URL and HTTPS_PROXY"
-                message = f"{request}: {error} ({tries} tries); {what_to_do}"
-                raise UnreachableError(self._safe(message)) from None
-            message = f"{request}: {error} ({tries} tries); nothing of it was landed, run it again later"
-            raise GaveUpError(self._safe(message)) from None
+                message = f"{what}; check the network, FAL_API_URL and HTTPS_PROXY"
+                raise UnreachableError(self._redact(message)) from None
+            message = f"{what}; nothing of it was landed, run it again later"
+            raise GaveUpError(self._redact(message)) from None
 
-    def _get_once(self, path: str, params: Params, accept: Callable[[Body], T], request: str) -> T:
+    def _try_once(self, request: Request, accept: Callable[[Body], T]) -> T:
         if self.stopping.is_set():
-            raise PassingError("the run is stopping")
-        longest = LONGEST_TRY * self._connection.timeout
+            raise TransientError("the run is stopping")
+        longest = self._longest_try
         try:
-            body = within(longest, partial(self._fetch, path, params, request, time.monotonic() + longest))
-            return accept(body)
+            return accept(run_within(longest, partial(self._fetch, request, time.monotonic() + longest)))
         except TimeoutError:
-            raise PassingError(f"it took longer than {longest:g} seconds") from None
+            raise TransientError(f"it took longer than {longest:g} seconds") from None
         except MalformedBodyError as error:
-            raise PassingError(f"answered 200, but the body is no good: {error}") from None
+            raise TransientError(f"answered 200, but the body is invalid: {error}") from None
         except OversizedBodyError:
-            is_page = "limit" in params
-            what_to_do = "give billing-events a smaller --page-size" if is_page else "ask for less at once"
-            bound = f"{LARGEST // 2**20} MB, the most that is read of an answer"
-            raise TooLargeError(self._safe(f"{request}: the body is over {bound}; {what_to_do}")) from None
+            is_page = "limit" in request.params
+            what_to_do = "give billing-events a smaller --page-size" if is_page else "request less at once"
+            what = f"the body is over the limit of {LARGEST // 2**20} MB"
+            raise TooLargeError(self._redact(f"{request}: {what}; {what_to_do}")) from None
 
-    def _fetch(self, path: str, params: Params, request: str, until: float) -> Body:
-        """One try. Besides what `_check_status` and `read` raise: PassingError, MisdirectedError."""
+    def _fetch(self, request: Request, until: float) -> Body:
+        """Send a request once. Raises the errors of _check_status and read_body, and those below."""
+        url = self._settings.api_url + request.path
         try:
-            with self._client.stream("GET", self._connection.api_url + path, params=dict(params)) as answer:
-                self._check_status(answer, request, until)
-                body = read(answer, until)
+            with self._client.stream("GET", url, params=dict(request.params)) as response:
+                self._check_status(response, request, until)
+                body = read_body(response, until)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            host = urlsplit(self._connection.api_url).netloc
-            if distrust := _distrust(error):
-                found = f"the certificate of {host} cannot be trusted: {distrust.verify_message}"
-                what_to_do = (
-                    "check FAL_API_URL and the clock of this machine; "
-                    "if a proxy here signs certificates itself, name its authority's file in SSL_CERT_FILE"
-                )
-                raise UnreachableError(self._safe(f"{request}: {found}; {what_to_do}")) from None
-            raise PassingError(f"cannot connect to {host}: {_reason(error)}", unreachable=True) from None
+            self._raise_connect_error(error, request)
         except (httpx.TransportError, httpx.StreamError) as error:
-            what = "its headers are too long" if HEADER_FLOOD in str(error) else _reason(error)
-            raise PassingError(f"the connection failed: {what}") from None
-        except (httpx.InvalidURL, UnicodeError):  # of a redirect, which httpx reads unasked, or of a proxy
-            what_to_do = "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY"
-            raise MisdirectedError(self._safe(f"{request}: {what_to_do}")) from None
-        if looks_like_html(answer, body):
+            what = "its headers are too long" if HEADER_FLOOD in str(error) else _describe_error(error)
+            raise TransientError(f"the connection failed: {what}") from None
+        except (httpx.InvalidURL, UnicodeError):  # of a proxy, or of a redirect, which httpx always parses
+            what = "a redirect or a proxy has an invalid address; check FAL_API_URL and HTTPS_PROXY"
+            raise MisdirectedError(self._redact(f"{request}: {what}")) from None
+        if is_html(response, body):
             raise MalformedBodyError("it is an HTML page")
         return body
 
-    def _check_status(self, answer: httpx.Response, request: str, until: float) -> None:
-        status = answer.status_code
+    def _raise_connect_error(self, error: Exception, request: Request) -> NoReturn:
+        """Raise UnreachableError for a certificate that is not trusted, else TransientError."""
+        host = urlsplit(self._settings.api_url).netloc
+        if rejected := _find_certificate_error(error):
+            found = f"the certificate of {host} cannot be trusted: {rejected.verify_message}"
+            what_to_do = (
+                "check FAL_API_URL and the clock of this machine; "
+                "if a proxy here signs certificates itself, set SSL_CERT_FILE to the file of its authority"
+            )
+            raise UnreachableError(self._redact(f"{request}: {found}; {what_to_do}")) from None
+        what = f"cannot connect to {host}: {_describe_error(error)}"
+        raise TransientError(what, unreachable=True) from None
+
+    def _check_status(self, response: httpx.Response, request: Request, until: float) -> None:
+        """Raise the error of a response whose status is not 200."""
+        status = response.status_code
         if status == 200:
             return
-        said = f"answered {status}{self._told(answer, until)}"
+        answer = f"answered {status}{self._read_error(response, until)}"
         if status == 429 or status >= 500:
-            asked = _retry_after(answer)
-            if asked is not None and asked > LONGEST_WAIT_ASKED:
-                wait = f"asks to wait {asked:,.0f} seconds"
-                raise PostponedError(self._safe(f"{request}: {said}, and {wait}; run it again after that"))
-            raise PassingError(said, asked)
+            self._raise_busy(answer, read_retry_after(response), request)
         if status in (401, 403):
-            what_to_do = "check FAL_KEY: it must be an admin key of an account that has this"
-            raise UnauthorizedError(self._safe(f"{request}: {said}; {what_to_do}"))
+            what_to_do = "check FAL_KEY: it must be an admin key of an account that may use this"
+            raise UnauthorizedError(self._redact(f"{request}: {answer}; {what_to_do}"))
         if status == 404:
-            raise NotFoundError(self._safe(f"{request}: {said}; check FAL_API_URL and what is asked for"))
+            raise NotFoundError(self._redact(f"{request}: {answer}; check FAL_API_URL and the parameters"))
         if 300 <= status < 400:
-            host = answer.next_request.url.host if answer.next_request else "elsewhere"
+            host = response.next_request.url.host if response.next_request else "another address"
             what_to_do = f"redirected to {host}, and the key does not follow; check FAL_API_URL"
-            raise MisdirectedError(self._safe(f"{request}: answered {status}, {what_to_do}"))
-        raise RejectedError(self._safe(f"{request}: {said}; check what is asked for"))
+            raise MisdirectedError(self._redact(f"{request}: answered {status}, {what_to_do}"))
+        raise RejectedError(self._redact(f"{request}: {answer}; check the parameters"))
 
-    def _told(self, answer: httpx.Response, until: float) -> str:
-        """What fal says of an error, as ` (type: message)`, or nothing when it is not in fal's form."""
+    def _raise_busy(self, answer: str, retry_after: float | None, request: Request) -> NoReturn:
+        """Raise PostponedError if a server requests too long a wait, else TransientError."""
+        if retry_after is not None and retry_after > LONGEST_WAIT_ASKED:
+            wait = f"requests a wait of {retry_after:,.0f} seconds"
+            raise PostponedError(self._redact(f"{request}: {answer}, and {wait}; run it again after that"))
+        raise TransientError(answer, retry_after)
+
+    def _read_error(self, response: httpx.Response, until: float) -> str:
+        """Return the error in a body of fal, as ` (type: message)`, or "" for another body."""
         try:
-            error = json.loads(read(answer, until).content)["error"]
-            told = self._safe(f"{error['type']}: {error['message']}")
+            error = json.loads(read_body(response, until).content)["error"]
+            text = self._redact(f"{error['type']}: {error['message']}")
         except (MalformedBodyError, OversizedBodyError, TimeoutError, httpx.TransportError):
             return ""
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
-        return f" ({told[:300]})"
+        return f" ({text[:300]})"
 
-    def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next try: never less than the server asked for; else 1, 2, 4 ..., capped.
+    def _choose_pause(self, state: RetryCallState) -> float:
+        """Return the seconds until the next attempt: what the server requests, else 1, 2, 4 ... with a limit.
 
-        A bit at random on top of either, so that threads do not all come back at once.
+        A random part is added, so that threads do not retry all at once.
         """
-        longest = self._connection.retry_max_wait
+        longest = self._settings.retry_max_wait
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, PassingError) and error.retry_after is not None:
+        if isinstance(error, TransientError) and error.retry_after is not None:
             return error.retry_after + random.uniform(0, min(1, longest))
         return wait_exponential_jitter(initial=1, max=longest, jitter=1)(state)
 
-    def _safe(self, message: str) -> str:
-        """The message on one line, no control characters, and no key, should anyone have quoted it."""
+    def _redact(self, message: str) -> str:
+        """Return a message as one line, without control characters and without the key."""
         line = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", self._secrets.sub("[key]", message))
         return line if len(line) <= 600 else line[:600] + "..."
 
 
-def described(path: str, params: Params) -> str:
-    """A request as a person would name it: what it asks for and for when."""
-    if "start" in params or "end" in params:
-        window = f" ({params.get('start', '24 hours')} to {params.get('end', 'now')})"
-    else:
-        month = params.get("billing_month") or params.get("charge_month")
-        window = f" ({month})" if month else ""
-    return f"GET {path}{window}"
-
-
-def secrets_of(key: str) -> re.Pattern[str]:
-    """Matches a key and its longer parts, as they are and as a URL or JSON would write them."""
+def compile_secrets(key: str) -> re.Pattern[str]:
+    """Return a pattern for a key and its longer parts, plain and as in URLs and JSON."""
     parts = [key, *(part for part in key.split(":") if len(part) >= 6)]
-    written = {
+    forms = {
         form for part in parts for form in (part, quote(part), quote(part, safe=""), json.dumps(part)[1:-1])
     }
-    longest_first = sorted(written, key=len, reverse=True)
+    longest_first = sorted(forms, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """What `work` returns or raises. TimeoutError when it takes longer: it is left to end by itself.
+def run_within(seconds: float, work: Callable[[], T]) -> T:
+    """Return the result of `work`, or raise its error. Raises TimeoutError if it takes longer, and leaves it.
 
-    On a thread of its own, since nothing else bounds how long httpx waits for headers that come one by one.
+    It runs on its own thread, since httpx has no limit for headers that arrive one by one.
     """
     outcome: Future[T] = Future()
-
-    def do() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=do, name="try", daemon=True).start()
+    threading.Thread(target=_settle, args=(outcome, work), name="try", daemon=True).start()
     return outcome.result(seconds)
 
 
-def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """What is wrong with a certificate, if that is behind an error."""
-    while error and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__context__
-    return error
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds that the Retry-After header asks for, given as seconds or as an HTTP date; None without one."""
-    text = answer.headers.get("Retry-After", "").strip()
+def read_retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds of the Retry-After header, which is a number or an HTTP date; None without it."""
+    text: str = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return float(text)
     try:
@@ -279,3 +260,47 @@ def _retry_after(answer: httpx.Response) -> float | None:
     if moment.tzinfo is None:
         return None
     return max(0.0, (moment - clock.utc_now()).total_seconds())
+
+
+def _make_client(api_settings: ApiSettings, concurrency: int) -> httpx.Client:
+    timeout = api_settings.timeout
+    try:
+        return httpx.Client(
+            headers={
+                "Authorization": f"Key {api_settings.key}",
+                "User-Agent": "fal-focus-loaders",
+                "Accept-Encoding": "gzip",
+            },
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            # an attempt that took too long may still have its connection, so their number is not limited
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=concurrency),
+            follow_redirects=False,  # another host must not get the key
+            # plain http is allowed only to this machine, where a proxy would get the key
+            trust_env=urlsplit(api_settings.api_url).scheme == "https",
+        )
+    except (httpx.InvalidURL, ValueError, ImportError, OSError):  # their messages may quote a password
+        raise SettingsError(
+            "the proxy or certificate settings cannot be used: check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, "
+            "NO_PROXY (http and https proxies only), SSL_CERT_FILE and SSL_CERT_DIR"
+        ) from None
+
+
+def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
+    """Set the result or the error of `work` as the outcome."""
+    try:
+        outcome.set_result(work())
+    except BaseException as error:
+        outcome.set_exception(error)
+
+
+def _find_certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the certificate error that caused an error, if any."""
+    while error:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        error = error.__context__
+    return None
+
+
+def _describe_error(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,20 +1,21 @@
-"""Billing events: the page envelope, the walk from page to page, a landed day, an ad hoc pull."""
+"""Billing events: the page envelope, the walk from page to page, and landing a day."""
 
 import codecs
 import json
 import re
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from loaders import clock
-from loaders.api import FalApi, Params, described
+from loaders.api import FalApi, Params, Request
 from loaders.body import Body, MalformedBodyError
 from loaders.errors import (
     BrokenFileError,
@@ -29,24 +30,25 @@ from loaders.settings import MOST_PAGES
 NAME = b'"billing_events"'
 PATH = "/models/billing-events"
 DEFAULT_PAGE_SIZE = 10_000
-LONGEST_WINDOW = timedelta(days=90)  # the API takes no longer one in a request
+LONGEST_WINDOW = timedelta(days=90)  # the limit of the API for a request
 MOST_IDS = 50
 MOST_WALKS = 3
-MOST_STALE_PAGES = 100  # in a row, without an event that is new
-REMEMBERED = 20_000  # events; rows move by less between one page and the next
-BORDER = 1000  # events at either end of a page that are all looked at
-UTF8_PIECE = 2**16  # bytes decoded at once: a whole page as text would take up to four times its bytes
+MOST_STALE_PAGES = 100  # in a row, without a new event
+REMEMBERED = 20_000  # events; rows move by less between two pages
+BORDER = 1000  # events at either end of a page that are all compared
+UTF8_PIECE = 2**16  # bytes decoded at once: as text, a whole page takes up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
-# an escaped backslash, a whole pair of surrogates, or half of one
+# an escaped backslash, a surrogate pair, or half of one
 SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})", re.DOTALL
 )
 
 T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
 
 
 class Envelope(msgspec.Struct):
-    """What a page must have. Raw: checked to be JSON, but not read."""
+    """The fields of a page that loaders use. Raw values are checked to be JSON, but not decoded."""
 
     billing_events: list[msgspec.Raw]
     has_more: msgspec.Raw = msgspec.Raw(b"null")
@@ -58,10 +60,7 @@ ENVELOPE = msgspec.json.Decoder(Envelope)
 
 @dataclass(frozen=True)
 class EventPage:
-    """A page as it came, the text of each of its events, and the cursor of the page after it.
-
-    gzipped: the bytes of the body that came over the wire, see `Body`.
-    """
+    """A page: its body, the JSON text of each event, and the cursor of the next page. gzipped: see Body."""
 
     body: bytes
     events: list[msgspec.Raw]
@@ -70,28 +69,28 @@ class EventPage:
 
     @property
     def rows(self) -> int:
-        """How many events it has."""
+        """The number of events."""
         return len(self.events)
 
     @property
     def lines(self) -> Iterator[bytes]:
-        """Each event as one line of JSON, every number written as fal wrote it."""
+        """Each event as one line of JSON; numbers keep their digits."""
         for event in self.events:
-            yield LINE_BREAK.sub(b" ", bytes(event))  # a line break in JSON is never inside a string
+            yield LINE_BREAK.sub(b" ", bytes(event))  # strings in JSON contain no line breaks
 
 
-def partition_of(account: str, day: date) -> Partition:
-    """The partition of one UTC day."""
+def locate_day(account: str, day: date) -> Partition:
+    """Return the partition of one UTC day."""
     return Partition("billing_events", account, day.isoformat())
 
 
 def land_day(api: FalApi, zone: LandingZone, account: str, day: date, page_size: int) -> Manifest:
     """Fetch all events of one UTC day and land them as a new load."""
-    partition = partition_of(account, day)
+    partition = locate_day(account, day)
     start, end = partition.window
     request = {
-        "start": clock.seconds_text(start),
-        "end": clock.seconds_text(end),
+        "start": clock.format_seconds(start),
+        "end": clock.format_seconds(end),
         "limit": page_size,
         "expand": "auth_method",
     }
@@ -100,65 +99,71 @@ def land_day(api: FalApi, zone: LandingZone, account: str, day: date, page_size:
 
 
 def walk(api: FalApi, load: Load) -> bool | None:
-    """Fetch every page of a load, and all of them again while rows still move from page to page.
+    """Fetch the pages of a load, and repeat that while rows move from page to page.
 
-    An event that comes twice tells of another that was put before it, maybe on a page that had been read. So
-    a day that is over is walked until two walks hold the same events, at most three times, and the last
-    walk lands: it has what came in during those before it. Returns whether the last two agreed, None when
-    one was enough, as it is for a day that is not over: its rows move anyway.
+    A repeated event means that another row was inserted before it, maybe on a page that was already fetched.
+    A day that is over is therefore walked until two walks in a row hold the same events, at most MOST_WALKS
+    times. The last walk lands, since it includes events that arrived during the others. Returns whether the
+    last two walks agreed. Returns None after a single walk, as for a day that is not over, whose rows move
+    anyway.
     """
     while True:
         has_repeats = walk_once(api, load)
         earlier = load.walk.earlier
         if not load.complete or not (has_repeats or earlier):
             return None
-        digest = digest_of(load)
+        digest = digest_events(load)
         agreed = digest in earlier[-1:]
         if agreed or len(earlier) + 1 == MOST_WALKS:
             return agreed
-        load.begin_again((*earlier, digest))
+        load.restart((*earlier, digest))
 
 
 def walk_once(api: FalApi, load: Load) -> bool:
-    """Fetch the pages that a load lacks; whether any event came on two pages.
+    """Fetch the missing pages of a load; return whether an event is on two pages.
 
-    It goes on where an earlier run stopped. Should fal refuse that, the day begins anew. EndlessError, also
-    after MOST_STALE_PAGES, leaves no page behind.
+    Continues after the pages of an earlier run. If fal rejects their cursor, all pages are fetched again.
     """
-    watch, cursors = Watch(load.walk.request), []
     try:
-        for page in kept_pages(load):
-            watch.look_at(page)
-            cursors.append(page.next_cursor)
-        for page in pages(api, load.walk.request, cursors):
-            load.add(file_of(len(load.pages) + 1), page.body, page.rows, page.gzipped)
-            if page.next_cursor is not None:
-                load.keep()
-            watch.look_at(page)
-            del page  # before the next one comes: two at once would be most of what a load takes
+        return _fetch_missing_pages(api, load)
     except (UnauthorizedError, MisdirectedError):
-        raise
-    except EndlessError:
-        load.begin_again()
         raise
     except RejectedError:
         if not load.is_resumed:
             raise
-        load.begin_again()
-        return walk_once(api, load)
-    return watch.has_repeats
+    load.restart()
+    return _fetch_missing_pages(api, load)
 
 
-def kept_pages(load: Load) -> Iterator[EventPage]:
-    """The pages that an earlier run left, up to the first that is not whole; the load forgets the others."""
+def _fetch_missing_pages(api: FalApi, load: Load) -> bool:
+    """Fetch the missing pages; return whether an event is on two pages. An EndlessError removes all pages."""
+    detector, cursors = RepeatDetector(load.walk.request), list[str]()
+    try:
+        for page in resume_pages(load):
+            detector.check(page)
+            cursors += [page.next_cursor] if page.next_cursor else []
+        for page in fetch_pages(api, load.walk.request, cursors):
+            load.add_page(name_file(len(load.pages) + 1), page.body, page.rows, page.gzipped)
+            if page.next_cursor is not None:
+                load.record_page()
+            detector.check(page)
+            del page  # frees its memory, most of what a load takes, before the next page arrives
+    except EndlessError:
+        load.restart()
+        raise
+    return detector.has_repeats
+
+
+def resume_pages(load: Load) -> Iterator[EventPage]:
+    """Yield the pages of an earlier run up to the first that is broken, and remove the others."""
     if not load.is_resumed:
         return
     count = 0
     for page in load.pages:
-        if page.file != file_of(count + 1):
+        if page.file != name_file(count + 1):
             break
         try:
-            kept = parse_page(load.body(page))
+            kept = parse_page(load.read_page(page))
         except (BrokenFileError, MalformedBodyError):
             break
         if kept.rows != page.rows or kept.next_cursor is None:
@@ -166,32 +171,26 @@ def kept_pages(load: Load) -> Iterator[EventPage]:
         count += 1
         yield kept
     if count:
-        load.keep_only(count)
+        load.keep_first(count)
     else:
-        load.begin_again(load.walk.earlier)
+        load.restart(load.walk.earlier)
 
 
-def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator[EventPage]:
-    """Every page of a window, or those after the cursors followed already; at least one, perhaps empty.
+def fetch_pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator[EventPage]:
+    """Yield the pages of a window, at least one. followed: cursors of pages that are not fetched again.
 
-    EndlessError when there are more than api.max_pages.
+    Raises EndlessError after api.max_pages.
     """
     seen = set(followed)
     cursor = followed[-1] if followed else None
-
-    def accept(body: Body) -> EventPage:
-        page = parse_page(body.content)
-        if page.next_cursor in seen:
-            raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
-        return replace(page, gzipped=body.gzipped)
-
     while True:
         if len(seen) >= api.max_pages:
             raise EndlessError(
-                f"{described(PATH, params)}: it has more than {api.max_pages:,} pages, and nothing of it was "
+                f"{Request(PATH, params)}: it has more than {api.max_pages:,} pages, and nothing of it was "
                 f"landed; if that can be right, raise --page-size or FAL_MAX_PAGES (at most {MOST_PAGES:,})"
             )
-        page = api.get(PATH, {**params, "cursor": cursor} if cursor else params, accept)
+        page_params = {**params, "cursor": cursor} if cursor else params
+        page = api.get(PATH, page_params, partial(accept_page, seen=seen))
         cursor = page.next_cursor
         yield page
         del page
@@ -200,87 +199,95 @@ def pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> Iterator
         seen.add(cursor)
 
 
-def telling(events: Sequence[T]) -> Iterator[T]:
-    """The events of a page that tell whether rows have moved: all of a small one, a third of a full one.
+def accept_page(body: Body, seen: Collection[str]) -> EventPage:
+    """Return the page of a body. Raises MalformedBodyError, also if its cursor was seen before."""
+    page = parse_page(body.content)
+    if page.next_cursor in seen:
+        raise MalformedBodyError("its next_cursor was there before, so the pages would never end")
+    return replace(page, gzipped=body.gzipped)
 
-    Rows that move stay together: those that were read already come first on the next page, and were either
-    the last ones of a page or so many in a row that every tenth is enough to know them by. Rows of one time
-    may also change places, which at the border of two pages repeats one of them.
+
+def sample_events(events: Sequence[T]) -> Iterator[T]:
+    """Yield enough events of a page to detect moved rows: all of a small page, a third of a full one.
+
+    Rows that move stay together, so repeated rows come first on the next page. They were the last rows of a
+    page, or so many in a row that every tenth is enough to recognize them. Rows of the same time may also
+    change places, which at the border of two pages repeats one of them.
     """
     return chain(events[:BORDER], events[BORDER:-BORDER:10], events[BORDER:][-BORDER:])
 
 
-class Recent:
-    """What the events that came last are known by: of REMEMBERED events at least, however many come."""
+class RecentEvents(Generic[H]):
+    """The hashes or digests of at least the last REMEMBERED events, in bounded memory."""
 
     def __init__(self) -> None:
-        self._sets: deque[set[Hashable]] = deque([set()])
+        self._sets: deque[set[H]] = deque([set()])
 
-    def unseen(self, events: set[Hashable]) -> set[Hashable]:
-        """Those of a page's events that are not among them; from now on they are."""
-        unseen = events
-        for some in self._sets:
-            if not some.isdisjoint(unseen):
-                unseen = unseen - some
+    def add(self, events: set[H]) -> set[H]:
+        """Add the events of a page, and return those that are new."""
+        new = events
+        for known in self._sets:
+            if not known.isdisjoint(new):
+                new = new - known
         if len(self._sets[-1]) + len(events) <= REMEMBERED // 5:
-            self._sets[-1] |= events  # few sets, however small the pages are
+            self._sets[-1] |= events  # small pages share a set
         else:
             self._sets.append(events)
         while sum(map(len, self._sets)) - len(self._sets[0]) >= REMEMBERED:
             self._sets.popleft()
-        return unseen
+        return new
 
 
-class Watch:
-    """Whether the pages of a window repeat events, and whether they bring new ones at all."""
+class RepeatDetector:
+    """Detects events that are on two pages of a window, and pages without new events."""
 
     def __init__(self, request: Params) -> None:
         self.has_repeats = False
         self._request = request
-        self._recent = Recent()
+        self._recent = RecentEvents[int]()
         self._stale_pages = 0
 
-    def look_at(self, page: EventPage) -> None:
-        """Compare a page with those before it. EndlessError after MOST_STALE_PAGES without a new event."""
-        events = set(map(hash, map(bytes, telling(page.events))))
-        unseen = self._recent.unseen(events)
-        self.has_repeats |= len(unseen) < len(events)
-        self._stale_pages = 0 if unseen else self._stale_pages + 1
+    def check(self, page: EventPage) -> None:
+        """Compare a page with those before it. Raises EndlessError after MOST_STALE_PAGES."""
+        events = set(map(hash, map(bytes, sample_events(page.events))))
+        new = self._recent.add(events)
+        self.has_repeats |= len(new) < len(events)
+        self._stale_pages = 0 if new else self._stale_pages + 1
         if self._stale_pages > MOST_STALE_PAGES and page.next_cursor is not None:
             raise EndlessError(
-                f"{described(PATH, self._request)}: {self._stale_pages} pages in a row had no new event, and "
+                f"{Request(PATH, self._request)}: {self._stale_pages} pages in a row had no new event, and "
                 "may never end; nothing of it was landed, run it again later"
             )
 
 
-def digest_of(load: Load) -> str:
-    """A digest of the events of a load, the same in whatever order and however often repeated they come."""
-    recent, count, total = Recent(), 0, 0
+def digest_events(load: Load) -> str:
+    """Return a digest of the events of a load that ignores their order and repeats."""
+    recent, count, total = RecentEvents[bytes](), 0, 0
     for page in load.pages:
-        events = parse_page(load.body(page)).events
-        unseen = recent.unseen({blake2b(event, digest_size=16).digest() for event in events})
-        count += len(unseen)
-        total += sum(int.from_bytes(digest) for digest in unseen)
+        events = parse_page(load.read_page(page)).events
+        new = recent.add({blake2b(event, digest_size=16).digest() for event in events})
+        count += len(new)
+        total += sum(int.from_bytes(digest) for digest in new)
     return f"{count}-{total % 2**128:032x}"
 
 
-def file_of(number: int) -> str:
-    """The file of a page, counted from 1."""
+def name_file(number: int) -> str:
+    """Return the file name of a page, counted from 1."""
     return f"page-{number:05}.json.gz"
 
 
 def parse_page(body: bytes) -> EventPage:
-    """Check the envelope. MalformedBodyError says what is wrong with it; the events are not looked into."""
+    """Parse the envelope of a page, without decoding its events. Raises MalformedBodyError."""
     try:
-        check_utf8(body)  # which the decoder leaves unchecked
-        envelope, text = _envelope(body)
+        check_utf8(body)  # the decoder does not check it
+        envelope, text = _decode_envelope(body)
     except (ValueError, RecursionError) as error:
         if isinstance(error, msgspec.ValidationError):
             raise MalformedBodyError("it has no list of billing_events") from None
-        raise MalformedBodyError("it is not whole JSON") from None
-    if _may_have_two_lists(text, envelope.billing_events) and _names(body).count("billing_events") > 1:
-        raise MalformedBodyError("it has billing_events twice, and readers differ in which they take")
-    has_more, cursor = _member(envelope.has_more, bool), _member(envelope.next_cursor, str)
+        raise MalformedBodyError("it is not complete JSON") from None
+    if _may_have_two_lists(text, envelope.billing_events) and _list_names(body).count("billing_events") > 1:
+        raise MalformedBodyError("it has billing_events twice, and JSON readers differ in which one they use")
+    has_more, cursor = _decode_field(envelope.has_more, bool), _decode_field(envelope.next_cursor, str)
     if has_more is None:
         raise MalformedBodyError("has_more is neither true nor false")
     if has_more and not cursor:
@@ -288,8 +295,8 @@ def parse_page(body: bytes) -> EventPage:
     return EventPage(body, envelope.billing_events, cursor if has_more else None)
 
 
-def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """A window cut into pieces the API takes, newest first as it lists events."""
+def split_window(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Split a window into windows of at most LONGEST_WINDOW, newest first, the order of the API's events."""
     pieces = []
     while start < end:
         pieces.append((max(start, end - LONGEST_WINDOW), end))
@@ -298,7 +305,7 @@ def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
 
 
 def check_utf8(body: bytes) -> None:
-    """UnicodeDecodeError, a ValueError, when a body is not UTF-8."""
+    """Raise UnicodeDecodeError, a ValueError, if a body is not UTF-8."""
     if body.isascii():
         return
     decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(body)
@@ -307,26 +314,26 @@ def check_utf8(body: bytes) -> None:
     decoder.decode(b"", final=True)
 
 
-def _envelope(body: bytes) -> tuple[Envelope, bytes]:
-    """The envelope, and the text that it was decoded from.
+def _decode_envelope(body: bytes) -> tuple[Envelope, bytes]:
+    """Return the envelope, and the text that was decoded.
 
-    Half a surrogate pair, which JSON allows and msgspec does not, is replaced by U+FFFD.
+    Half a surrogate pair is valid JSON that msgspec rejects, so U+FFFD replaces it in the text.
     """
     try:
         return ENVELOPE.decode(body), body
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        text = SURROGATES.sub(_whole, body)
+        text = SURROGATES.sub(_replace_half, body)
         return ENVELOPE.decode(text), text
 
 
 def _may_have_two_lists(text: bytes, events: Sequence[msgspec.Raw]) -> bool:
-    """Whether the envelope may have billing_events twice; False is certain.
+    """Return whether the envelope may have billing_events twice; False is certain.
 
-    `text` is what the events were decoded from. In compact JSON, only commas separate them: if the bytes from
-    the first event to the last are as many as those of all events and commas, only the rest is searched.
-    Searching a whole page takes three times as long.
+    text: the text that the events were decoded from. In compact JSON, only commas separate events. If the
+    bytes from the first event to the last are exactly those of the events and commas, the function searches
+    only the rest of the page. Searching a whole page takes three times as long.
     """
     if events:
         start, end = text.find(events[0]), text.rfind(events[-1]) + len(events[-1])
@@ -335,18 +342,18 @@ def _may_have_two_lists(text: bytes, events: Sequence[msgspec.Raw]) -> bool:
     return text.count(NAME) > 1
 
 
-def _names(body: bytes) -> list[str]:
-    """The names of the members of the envelope, in order, with those that come again."""
+def _list_names(body: bytes) -> list[str]:
+    """Return the field names of the envelope in order, with repeats."""
     return [name for name, _ in json.loads(body, object_pairs_hook=list)]
 
 
-def _member(written: msgspec.Raw, kind: type[T]) -> T | None:
-    """A member of the envelope, or None when it is missing or of another kind."""
+def _decode_field(raw: msgspec.Raw, kind: type[T]) -> T | None:
+    """Decode a field of the envelope; None if it has another type."""
     try:
-        return msgspec.json.decode(written, type=kind)
+        return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError:
         return None
 
 
-def _whole(found: re.Match[bytes]) -> bytes:
+def _replace_half(found: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if found["half"] else found[0]

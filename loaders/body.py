@@ -1,4 +1,4 @@
-"""The body of an answer: read as it comes, never more than a bound, its content encoding undone."""
+"""Response bodies: read in pieces up to a limit, with the content encoding removed."""
 
 import io
 import time
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 import httpx
 from zlib_ng import zlib_ng
 
-LARGEST = 64 * 2**20  # bytes, as they come and decoded; a page of 10,000 events has some 4 million
-PIECE = 2**16  # bytes decoded at once: a few thousand bytes of gzip may hold a thousand times as many
+LARGEST = 64 * 2**20  # bytes, on the wire and decoded; a page of 10,000 events has about 4 million
+PIECE = 2**16  # bytes decoded at once: a few thousand bytes of gzip may expand a thousandfold
 
 
 class MalformedBodyError(Exception):
-    """A body is not what it should be; asking again may bring a whole one."""
+    """A body is invalid; a retry may return a valid one."""
 
 
 class OversizedBodyError(Exception):
-    """A body goes on past LARGEST; asking again would bring it again."""
+    """A body is larger than LARGEST; a retry would return it again."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """A whole body, decoded. gzipped: the bytes as they came, if they are gzip in one member, else None.
+    """A complete body, decoded. gzipped: the bytes on the wire if they are gzip with one member, else None.
 
-    is_framed: whether the answer said where it ends, by Content-Length or in chunks. Of another, which ends
-    with the connection, nobody can tell that nothing is missing but by what it says.
+    is_framed: whether the response has a Content-Length or is chunked. Without either, the body ends with the
+    connection, and a truncated body can only be detected from its content.
     """
 
     content: bytes
@@ -33,24 +33,24 @@ class Body:
     is_framed: bool = True
 
 
-class Gunzip:
-    """Undoes gzip piece by piece, in any number of members."""
+class GzipDecoder:
+    """Decodes gzip piece by piece, with any number of members."""
 
     def __init__(self) -> None:
         self.members = 0
-        self._member = None
+        self._member: zlib_ng._Decompress | None = None
 
-    def fed(self, data: bytes) -> Iterator[bytes]:
-        """What comes out for more bytes, at most PIECE at once. MalformedBodyError when they are no gzip."""
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """Decode more bytes, in pieces of at most PIECE. Raises MalformedBodyError."""
         while data:
             if self._member is None:
                 self._member = zlib_ng.decompressobj(wbits=31)
                 self.members += 1
             piece = None
-            while piece is None or len(piece) == PIECE:  # then there may be more of it
+            while piece is None or len(piece) == PIECE:  # a full piece may not be the last one
                 try:
                     piece = self._member.decompress(data, PIECE)
-                except zlib_ng.error:
+                except zlib_ng.error:  # type: ignore[misc]  # the stub declares an instance
                     raise MalformedBodyError("its gzip encoding is broken") from None
                 yield piece
                 data = self._member.unconsumed_tail
@@ -59,53 +59,55 @@ class Gunzip:
                 self._member = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether what was fed so far ends where a member ends."""
+    def is_complete(self) -> bool:
+        """Whether the bytes so far end with a member."""
         return self._member is None
 
 
-def read(answer: httpx.Response, until: float) -> Body:
-    """Read and decode a body. MalformedBodyError when its gzip is broken or ends early, OversizedBodyError
-    when it is too large, TimeoutError when `time.monotonic()` passes `until`.
+def read_body(response: httpx.Response, until: float) -> Body:
+    """Read and decode the body of a response.
 
-    httpx sees to it that as many bytes come as were promised, but takes half a gzip stream for a whole one,
-    and decodes without a bound.
+    httpx checks the length of a body, but accepts a truncated gzip stream, and decodes without a limit.
+    Raises MalformedBodyError if the gzip is broken or truncated, OversizedBodyError, and TimeoutError when
+    `time.monotonic()` passes `until`.
     """
-    encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise MalformedBodyError(f"it is encoded as {encoding!r}, and gzip was asked for")
-    is_framed = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
-    wire = _bounded(answer.iter_raw(), until)
+        raise MalformedBodyError(f"it is encoded as {encoding!r} instead of gzip")
+    is_framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+    chunks = _limit(response.iter_raw(), until)
     if encoding in ("", "identity"):
-        return Body(_joined(wire), None, is_framed)
-    gunzip, came = Gunzip(), []
-
-    def pieces() -> Iterator[bytes]:
-        for chunk in wire:
-            came.append(chunk)
-            yield from gunzip.fed(chunk)
-
-    content = _joined(_bounded(pieces(), until))
-    if not gunzip.is_whole:
+        return Body(_join(chunks), None, is_framed)
+    decoder, received = GzipDecoder(), list[bytes]()
+    content = _join(_limit(_decode(chunks, decoder, received), until))
+    if not decoder.is_complete:
         raise MalformedBodyError("it ends in the middle of its gzip encoding")
-    return Body(content, b"".join(came) if gunzip.members == 1 else None, is_framed)
+    return Body(content, b"".join(received) if decoder.members == 1 else None, is_framed)
 
 
-def looks_like_html(answer: httpx.Response, body: Body) -> bool:
-    """Whether a proxy in front answered with a page for people."""
-    content_type = answer.headers.get("Content-Type", "")
+def is_html(response: httpx.Response, body: Body) -> bool:
+    """Return whether a body is an HTML page, such as the error page of a proxy."""
+    content_type = response.headers.get("Content-Type", "")
     return "html" in content_type.lower() or body.content[:64].lstrip()[:1] == b"<"
 
 
-def _joined(chunks: Iterator[bytes]) -> bytes:
-    """All chunks in one, without having everything in memory twice, as a join has."""
+def _decode(chunks: Iterator[bytes], decoder: GzipDecoder, received: list[bytes]) -> Iterator[bytes]:
+    """Decode chunks, and append each one to received."""
+    for chunk in chunks:
+        received.append(chunk)
+        yield from decoder.decode(chunk)
+
+
+def _join(chunks: Iterator[bytes]) -> bytes:
+    """Join chunks; b"".join would hold all bytes twice."""
     buffer = io.BytesIO()
     for chunk in chunks:
         buffer.write(chunk)
     return buffer.getvalue()
 
 
-def _bounded(chunks: Iterator[bytes], until: float) -> Iterator[bytes]:
+def _limit(chunks: Iterator[bytes], until: float) -> Iterator[bytes]:
+    """Pass chunks on. Raises OversizedBodyError after LARGEST bytes, and TimeoutError after `until`."""
     size = 0
     for chunk in chunks:
         size += len(chunk)

@@ -1,20 +1,20 @@
-"""What can go wrong: every message is one line that says what happened and what to do."""
+"""The exceptions of the loaders. Each message is one line: what happened and what to do."""
 
 
 class LoaderError(Exception):
-    """Root of all errors a user can cause or meet; the command line prints the message and exits with 1."""
+    """Base of all expected errors; the command line prints the message and exits with 1."""
 
 
 class SettingsError(LoaderError):
-    """A setting is missing or cannot be used."""
+    """A setting is missing or invalid."""
 
 
 class LandingError(LoaderError):
-    """The landing folder cannot be read or written; no other day would fare better."""
+    """The landing folder cannot be read or written, so other loads would fail as well."""
 
 
 class BrokenFileError(LandingError):
-    """A file in the landing folder is not what was written, or is missing."""
+    """A file in the landing folder is missing, or differs from what was written."""
 
 
 class LockedError(LandingError):
@@ -22,40 +22,40 @@ class LockedError(LandingError):
 
 
 class ApiError(LoaderError):
-    """A request did not bring what was asked for."""
+    """A request failed."""
 
 
 class RejectedError(ApiError):
-    """fal understood the request and refuses it: 400, or another 4xx that a retry would not change."""
+    """fal rejected the request with 400, or with another 4xx that a retry would not change."""
 
 
 class UnauthorizedError(RejectedError):
-    """401 or 403: the key is wrong, or may not read this."""
+    """401 or 403: the key is wrong, or lacks the permission."""
 
 
 class MisdirectedError(RejectedError):
-    """A redirect, or an address that is none: the settings do not lead to the API."""
+    """A redirect or an invalid address: the settings do not lead to the API."""
 
 
 class NotFoundError(RejectedError):
-    """404: there is no such thing (yet)."""
+    """404: the resource does not exist, or not yet."""
 
 
 class UnreachableError(ApiError):
-    """No connection to the API could be made, however often it was tried, or none that can be trusted."""
+    """All attempts to connect to the API failed, or its certificate is not trusted."""
 
 
 class PostponedError(ApiError):
-    """fal asks to come back much later."""
+    """fal requests a longer wait than a run waits."""
 
 
 class TooLargeError(ApiError):
-    """The body is larger than any answer should be; nothing of it was kept."""
+    """The body is larger than the limit; it is discarded."""
 
 
 class EndlessError(ApiError):
-    """fal keeps sending pages: more than the setting allows, or pages without a new event."""
+    """fal sends more pages than the setting allows, or many pages without a new event."""
 
 
 class GaveUpError(ApiError):
-    """The request failed in a way that could pass, and kept failing."""
+    """All attempts failed with errors that a retry could have solved."""

@@ -1,18 +1,21 @@
-"""Files and folders: who may read new ones, and that they are on disk before anyone relies on them."""
+"""Files and folders: permissions of new ones, locks, and writes that survive a crash."""
 
+import fcntl
 import os
+import secrets
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
-# what FAL_FILE_MODE means: the rights that new files and folders do not have
+# the umask for each value of FAL_FILE_MODE
 UMASKS = {"private": 0o077, "group": 0o027}
 
 
 def restrict_new_files() -> int:
-    """Let only the user of this process read its new files and folders, or also the group; returns the umask.
+    """Set the umask by FAL_FILE_MODE, and return it.
 
-    FAL_FILE_MODE is private, the default (0600 and 0700), or group (0640 and 0750). Files and folders that
-    exist keep their modes. ValueError for another value.
+    The values are private, the default (files 0600, folders 0700), and group (0640 and 0750). Existing files
+    and folders keep their modes. Raises ValueError for another value.
     """
     mode = os.environ.get("FAL_FILE_MODE", "").strip() or "private"
     if mode not in UMASKS:
@@ -21,47 +24,87 @@ def restrict_new_files() -> int:
     return UMASKS[mode]
 
 
+def lock(path: Path, *, wait: bool) -> ExitStack:
+    """Lock a folder, or a file, which is created if it is missing, against other processes.
+
+    The lock ends when the returned stack is closed or the process dies. If another process has the lock,
+    waits for it or raises BlockingIOError.
+    """
+    # NFS locks a file only if it is open for writing; a folder cannot be opened for writing
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags, 0o666)
+    held = ExitStack()
+    held.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
 def write_durably(file: Path, content: bytes) -> None:
-    """Write a new file and wait until it is on disk."""
+    """Write a new file, and wait until it is on disk. Raises FileExistsError."""
     with file.open("xb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
 
 
-def make_folder_durably(folder: Path, root: Path, on_disk: set[Path]) -> None:
-    """Make a folder under root, and wait until it and every folder on the way to it is on disk.
+def replace_file(file: Path, content: bytes, *, mode: int = 0o666, durable: bool = True) -> None:
+    """Create or replace a file in one step: a reader finds the old content or the new.
 
-    on_disk: those that are known to be; it grows. That a folder is there does not tell: whoever made it may
-    not have waited yet, or may have died before.
+    mode: the permissions, which the umask reduces. durable: wait until the file is on disk.
+    """
+    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        new.touch(mode, exist_ok=False)
+        with new.open("wb") as out:
+            out.write(content)
+            out.flush()
+            if durable:
+                os.fsync(out.fileno())
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(file.parent)
+
+
+def make_folder_durably(folder: Path, root: Path, on_disk: set[Path]) -> None:
+    """Make a folder under root, and wait until it and its parents are on disk.
+
+    on_disk: the folders that are known to be on disk; this function adds to them. An existing folder may not
+    have reached the disk yet, since the process that made it may not have waited.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    way = [folder, *folder.parents]
-    for made in reversed(way[: way.index(root)]):  # downwards: what is known to be there has a way to it
+    branch = [folder, *folder.parents]
+    for made in reversed(branch[: branch.index(root)]):  # parents first
         if made not in on_disk:
             sync_folder(made.parent)
             on_disk.add(made)
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on disk."""
-    number = os.open(folder, os.O_RDONLY)
+    """Wait until the names in a folder, or the content of a file, are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a folder and all in it; what cannot be deleted now is left to the next run.
+    """Delete a folder with its content, as far as possible; the next run deletes the rest.
 
     Symbolic links in the folder are deleted, their targets are not. A link in place of the folder stays.
     """
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def folders_in(parent: Path) -> list[Path]:
-    """The folders directly below one, by name, without symbolic links; none when it is not there."""
+def list_folders(parent: Path) -> list[Path]:
+    """Return the folders directly below one, by name, without symbolic links; [] if it does not exist."""
     try:
         return sorted(entry for entry in parent.iterdir() if entry.is_dir() and not entry.is_symlink())
     except FileNotFoundError:
@@ -69,5 +112,5 @@ def folders_in(parent: Path) -> list[Path]:
 
 
 def is_below(folder: Path, root: Path) -> bool:
-    """Whether no symbolic link leads from root to a folder below it. The root itself may be a link."""
+    """Return whether no symbolic link leads from root to a folder below it. The root may be a link."""
     return folder.resolve() == root.resolve() / folder.relative_to(root)

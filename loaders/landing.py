@@ -1,7 +1,7 @@
 """The landing zone: partitions, loads, manifests. Append-only; the latest load of a partition wins.
 
-A load is one whole fetch of one partition. It is written in a hidden work folder on the same file system,
-manifest last, and published by one rename to a name that did not exist. What is published never changes.
+A load is one complete fetch of one partition. It is written in a hidden work folder on the same file system,
+the manifest last, and published by one rename to a new name. A published load never changes.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ from loaders import clock
 from loaders.body import PIECE
 from loaders.errors import BrokenFileError, LandingError
 from loaders.files import (
-    folders_in,
     is_below,
+    list_folders,
     make_folder_durably,
     remove_folder,
     sync_folder,
@@ -33,46 +33,46 @@ from loaders.files import (
 from loaders.work import (
     RECORD,
     WORK,
-    Page,
+    PageFile,
     UtcTime,
     Walk,
-    account_folder,
-    add_to_record,
-    begin_record,
-    body_of,
-    cut_record,
-    hand_on,
-    lock,
+    append_to_record,
+    hand_over,
+    locate_work,
+    lock_account,
     make_work_folder,
+    read_page,
     read_record,
+    start_record,
     take_over,
+    truncate_record,
 )
 
 Feed = Literal["billing_events", "focus_reports"]
 Source = Literal["invoice", "estimate"]
 
 MANIFEST = "manifest.json"
-# digits and dots to 0, all else to a space
+# maps digits and dots to 0, other bytes to a space
 DIGITS = bytes(48 if byte in b"0123456789." else 32 for byte in range(256))
 LONG_NUMBER = b"0" * 16
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
-# fal is a company of this century
+# fal was founded in this century
 PARTITION = re.compile(
     r"(?P<feed>billing_events|focus_reports)/account=(?P<account>[^/]+)/"
     r"(source=(?P<source>invoice|estimate)/)?(date|billing_month)=(?P<value>20\d\d-\d\d(-\d\d)?)",
     re.ASCII,
 )
-COMPRESSION = 5  # of what comes without; see DECISIONS.md
+COMPRESSION = 5  # of bodies that arrive uncompressed; see DECISIONS.md
 STAMP = "%Y%m%dT%H%M%S%fZ"
-READ_FOR = timedelta(hours=6)  # how long a build may read a load that was the latest when it began
+READ_FOR = timedelta(hours=6)  # a build may read a load for so long after a newer one supersedes it
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Partition:
-    """What one load covers: a UTC day, or the billing month of an invoice."""
+    """The days that a load covers: a UTC day, or the billing month of an invoice."""
 
     feed: Feed
     account: str
@@ -81,28 +81,27 @@ class Partition:
 
     @property
     def folder(self) -> Path:
-        """Its folder, relative to the landing folder."""
+        """The folder, relative to the landing folder."""
         source = (f"source={self.source}",) if self.source else ()
         key = "billing_month" if self.source == "invoice" else "date"
         return Path(self.feed, f"account={self.account}", *source, f"{key}={self.value}")
 
     @property
     def window(self) -> tuple[datetime, datetime]:
-        """The UTC times it covers, from start until before end."""
+        """The UTC times that it covers, from start until before end. Raises ValueError for a wrong value."""
         if self.source == "invoice":
-            return clock.midnight(clock.month_start(self.value)), clock.midnight(
-                clock.month_start(self.value, 1)
-            )
-        start = clock.midnight(date.fromisoformat(self.value))
+            first, last = clock.parse_month(self.value), clock.parse_month(self.value, 1)
+            return clock.to_midnight(first), clock.to_midnight(last)
+        start = clock.to_midnight(date.fromisoformat(self.value))
         return start, start + timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is written beside the pages of a load; its presence makes a folder a load.
+    """The manifest beside the pages of a load; a folder without one is not a load.
 
-    walks: how often its pages were walked through, the last time for these. agreed: whether the last two
-    walks held the same events; None when one was enough.
+    walks: how often the pages were fetched; the pages are those of the last walk. agreed: whether the last
+    two walks held the same events; None after a single walk.
     """
 
     feed: Feed
@@ -118,21 +117,34 @@ class Manifest:
     walks: int = 1
     agreed: bool | None = None
     rows: int
-    pages: list[Page]
+    pages: list[PageFile]
 
 
 @dataclass(frozen=True)
 class Latest:
-    """What a later run needs to know of a partition's latest load."""
+    """The fields of a manifest that decide whether a partition is fetched again."""
 
     fetched_at: UtcTime
     complete: bool
 
 
 @dataclass(frozen=True)
-class Pruned:
-    """What a prune removed, and how many superseded loads it left: since a build may be reading them, and
-    since too few of those that came after them are whole.
+class Superseded:
+    """A load that is not among the latest of its partition, and the load after it.
+
+    is_needed: whether too few of the loads after it are complete.
+    """
+
+    load: Path
+    successor: Path
+    is_needed: bool
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """The loads that a prune removed, and how many superseded loads it left.
+
+    left: those that a build may be reading. needed: those whose successors are broken.
     """
 
     removed: list[Path]
@@ -141,7 +153,7 @@ class Pruned:
 
 
 class LandingZone:
-    """A landing folder: read as it is, written to by one loader an account at a time."""
+    """A landing folder. At a time, one loader writes loads of an account; readers need no lock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -149,95 +161,93 @@ class LandingZone:
         self._on_disk: set[Path] = set()
 
     @contextmanager
-    def writing(self, account: str) -> Iterator[Self]:
-        """For the time of a run, land loads of an account. LockedError when another process does."""
-        work = account_folder(self.folder, account)
-        with told_in_one_line(self.folder):
+    def open_account(self, account: str) -> Iterator[Self]:
+        """Lock an account for the time of a run, to land its loads. Raises LockedError."""
+        work = locate_work(self.folder, account)
+        with convert_os_errors(self.folder):
             make_work_folder(work, self.folder)
-            locked = lock(work, account)
-        with locked:
-            with told_in_one_line(self.folder):
+            held = lock_account(work, account)
+        with held:
+            with convert_os_errors(self.folder):
                 own = take_over(work)
             self._work = own
             try:
                 yield self
             finally:
                 self._work = None
-                hand_on(own)
+                hand_over(own)
 
     def exists(self) -> bool:
-        """Whether there is such a folder."""
-        with told_in_one_line(self.folder):
+        """Return whether the landing folder exists."""
+        with convert_os_errors(self.folder):
             return self.folder.is_dir()
 
     def start_load(self, partition: Partition, request: dict[str, Any]) -> "Load":
-        """Begin a load, now, or go on with one that an earlier run left. Only inside `writing`."""
-        assert self._work is not None, "a load is started inside `with zone.writing()`"
+        """Start a load, or resume one of an earlier run. Needs an open account."""
+        assert self._work is not None, "a load needs `with zone.open_account(...)`"
         work = self._work / ",".join(partition.folder.parts)
         return Load(self.folder, partition, request, work, self._on_disk)
 
-    def latest(self, partition: Partition) -> Latest | None:
-        """The latest load of a partition, None when it never landed. BrokenFileError if it can't be read."""
-        with told_in_one_line(self.folder):
-            loads = loads_of(self.folder / partition.folder)
+    def read_latest(self, partition: Partition) -> Latest | None:
+        """Return the latest load of a partition, or None if it never landed. Raises BrokenFileError."""
+        with convert_os_errors(self.folder):
+            loads = list_loads(self.folder / partition.folder)
             return read_manifest(loads[-1], Latest) if loads else None
 
-    def landed_values(self, feed: Feed, account: str, source: Source | None = None) -> list[str]:
-        """The days or months of an account that have a load, in order; those there can't be are none."""
+    def list_values(self, feed: Feed, account: str, source: Source | None = None) -> list[str]:
+        """Return the days or months of an account that have a load, in order. Ignores impossible dates."""
         parent = (self.folder / Partition(feed, account, "", source).folder).parent
-        with told_in_one_line(self.folder):
-            landed = [partition_in(self.folder, folder) for folder in folders_in(parent) if loads_of(folder)]
-        return [partition.value for partition in landed if partition]
+        with convert_os_errors(self.folder):
+            folders = [folder for folder in list_folders(parent) if list_loads(folder)]
+        partitions = (parse_partition(self.folder, folder) for folder in folders)
+        return [partition.value for partition in partitions if partition]
 
-    def prune(self, keep: int, account: str | None = None) -> Pruned:
-        """Remove all but the latest whole loads of every partition, of one account or of all.
+    def prune(self, keep: int, account: str | None = None) -> PruneResult:
+        """Remove all but the latest complete loads of every partition, of one account or of all.
 
-        A build lists the latest loads when it begins, and reads them later: a load whose successor has been
-        there for less than READ_FOR, by the time of its manifest, is left. A broken load supersedes none.
-        Nothing behind a symbolic link is removed.
+        A build lists the latest loads when it starts, and reads them later. A load therefore stays until the
+        manifest of its successor is older than READ_FOR. A broken load does not supersede others. Loads
+        behind a symbolic link stay.
         """
-        removed, left, needed = [], 0, 0
-        with told_in_one_line(self.folder):
+        removed, left, needed = list[Path](), 0, 0
+        with convert_os_errors(self.folder):
             trash = self.folder / WORK / "pruned"
             make_work_folder(trash, self.folder)
-            for unfinished in folders_in(trash):
+            for unfinished in list_folders(trash):
                 remove_folder(unfinished)
             readable_since = (clock.utc_now() - READ_FOR).timestamp()
-            for load, successor, is_needed in self._superseded(keep, account):
-                with suppress(FileNotFoundError):  # another prune was here first
-                    if is_needed:
+            for old in self._list_superseded(keep, account):
+                with suppress(FileNotFoundError):  # another prune removed it
+                    if old.is_needed:
                         needed += 1
-                        continue
-                    if (successor / MANIFEST).stat().st_mtime > readable_since:
+                    elif (old.successor / MANIFEST).stat().st_mtime > readable_since:
                         left += 1
-                        continue
-                    gone = load.rename(trash / secrets.token_hex(8))  # out of sight at once
-                    removed.append(load)
-                    remove_folder(gone)
-        return Pruned(removed, left, needed)
+                    else:
+                        hidden = old.load.rename(trash / secrets.token_hex(8))
+                        removed.append(old.load)
+                        remove_folder(hidden)
+        return PruneResult(removed, left, needed)
 
-    def _superseded(self, keep: int, account: str | None) -> Iterator[tuple[Path, Path, bool]]:
-        """All but the latest loads of every partition, oldest first, each with the one that came after it,
-        and whether it is needed, since fewer than `keep` of those that came after it are whole.
-        """
-        whose = f"account={account or '*'}"
-        for pattern in (f"billing_events/{whose}/date=*", f"focus_reports/{whose}/source=*/*=*"):
+    def _list_superseded(self, keep: int, account: str | None) -> Iterator[Superseded]:
+        """Yield all but the latest loads of every partition, oldest first."""
+        owner = f"account={account or '*'}"
+        for pattern in (f"billing_events/{owner}/date=*", f"focus_reports/{owner}/source=*/*=*"):
             for folder in sorted(self.folder.glob(pattern)):
-                loads = loads_of(folder) if is_below(folder, self.folder) else []
-                superseded = loads[:-keep]
-                if not superseded:
+                loads = list_loads(folder) if is_below(folder, self.folder) else []
+                old = loads[:-keep]
+                if not old:
                     continue
-                whole = (number for number in reversed(range(len(loads))) if is_whole(loads[number]))
-                first_kept = next(islice(whole, keep - 1, None), 0)
-                for number, load in enumerate(superseded):
-                    yield load, loads[number + 1], number >= first_kept
+                complete = (number for number in reversed(range(len(loads))) if is_complete(loads[number]))
+                first_kept = next(islice(complete, keep - 1, None), 0)
+                for number, load in enumerate(old):
+                    yield Superseded(load, loads[number + 1], number >= first_kept)
 
 
 class Load:
-    """A load in the making: invisible until it is published.
+    """A load before its publication, which makes it visible.
 
-    walk: what is asked for, and since when; pages: those that are on disk, in order. is_resumed: whether an
-    earlier run began the walk.
+    walk: the request and its start. pages: those on disk, in order. is_resumed: whether an earlier run
+    started the walk.
     """
 
     def __init__(
@@ -247,82 +257,63 @@ class Load:
         self.partition = partition
         self.work = work
         self._on_disk = on_disk
-        with told_in_one_line(landing_dir):
+        with convert_os_errors(landing_dir):
             record = read_record(work)
-        if (
-            record
-            and record.walk.request == request
-            and self._is_over(record.walk.began_at) == self._is_over()
-        ):
-            self.walk, self.pages = record.walk, [kept.page for kept in record.kept]
+        if record and record.walk.request == request and self._was_over(record.walk) == self._is_over():
+            self.walk, self.pages = record.walk, [recorded.page for recorded in record.pages]
             self.is_resumed = True
         else:
-            self._begin(Walk(request, clock.utc_now()))
+            self._start(Walk(request, clock.utc_now()))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave what another run can go on with. Once it is published there is nothing here any more."""
+        """Remove the folder, unless another run can resume it. Publication has already moved it."""
         with suppress(OSError):
             if read_record(self.work) is None:
                 remove_folder(self.work)
 
     @property
     def complete(self) -> bool:
-        """Whether the window was over before the first page was asked for."""
-        return self._is_over(self.walk.began_at)
+        """Whether the window was over before the request of the first page."""
+        return self._was_over(self.walk)
 
-    def begin_again(self, earlier: tuple[str, ...] = ()) -> None:
-        """Throw the pages away and begin another walk, now. earlier: digests of the walks before it."""
-        self._begin(Walk(self.walk.request, clock.utc_now(), earlier))
+    def restart(self, earlier: tuple[str, ...] = ()) -> None:
+        """Remove the pages and start another walk. earlier: digests of the walks before it."""
+        self._start(Walk(self.walk.request, clock.utc_now(), earlier))
 
-    def keep_only(self, count: int) -> None:
-        """Keep the first pages, and nothing else that may lie beside them."""
+    def keep_first(self, count: int) -> None:
+        """Keep the first pages, and remove all other files."""
         self.pages = self.pages[:count]
-        with told_in_one_line(self.landing_dir):
-            cut_record(self.work, count)
+        with convert_os_errors(self.landing_dir):
+            truncate_record(self.work, count)
             self._remove_surplus()
 
-    def add(self, file: str, body: bytes, rows: int, gzipped: bytes | None = None) -> None:
-        """Write one body, compressed, as it came. gzipped: the body as gzip, if it came so."""
-        with told_in_one_line(self.landing_dir):
-            write_durably(self.work / file, as_gzip(body, gzipped))
+    def add_page(self, file: str, body: bytes, rows: int, gzipped: bytes | None = None) -> None:
+        """Write a body as gzip. gzipped: the body as it arrived, if it was gzip."""
+        with convert_os_errors(self.landing_dir):
+            write_durably(self.work / file, to_gzip(body, gzipped))
         sha256 = hashlib.sha256(body).hexdigest()
-        self.pages.append(Page(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body)))
+        page = PageFile(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body))
+        self.pages.append(page)
 
-    def keep(self) -> None:
-        """Should this run die, the next one goes on after the page that was added last."""
-        with told_in_one_line(self.landing_dir):
-            add_to_record(self.work, self.pages[-1])
+    def record_page(self) -> None:
+        """Record the last page, so that another run can resume after it."""
+        with convert_os_errors(self.landing_dir):
+            append_to_record(self.work, self.pages[-1])
 
-    def body(self, page: Page) -> bytes:
-        """The body of a page that was added. BrokenFileError when it is not there as it was."""
-        with told_in_one_line(self.landing_dir):
-            return body_of(self.work, page)
+    def read_page(self, page: PageFile) -> bytes:
+        """Return the body of a page. Raises BrokenFileError if it is missing or differs."""
+        with convert_os_errors(self.landing_dir):
+            return read_page(self.work, page)
 
     def publish(self, agreed: bool | None = None) -> Manifest:
-        """Write the manifest and make the load visible, in one step. From then on it is the latest."""
-        start, end = self.partition.window
+        """Write the manifest, and make the load visible as the latest of its partition in one step."""
         target = self.landing_dir / self.partition.folder
-        with told_in_one_line(self.landing_dir):
+        with convert_os_errors(self.landing_dir):
             make_folder_durably(target, self.landing_dir, self._on_disk)
-            manifest = Manifest(
-                feed=self.partition.feed,
-                account=self.partition.account,
-                source=self.partition.source,
-                partition=self.partition.value,
-                load_id=next_load_id(target, self.walk.began_at),
-                request=self.walk.request,
-                window_start=clock.seconds_text(start),
-                window_end=clock.seconds_text(end),
-                fetched_at=clock.micros_text(self.walk.began_at),
-                complete=self.complete,
-                walks=len(self.walk.earlier) + 1,
-                agreed=agreed,
-                rows=sum(page.rows for page in self.pages),
-                pages=self.pages,
-            )
+            manifest = self._make_manifest(make_load_id(target, self.walk.began_at), agreed)
             write_durably(self.work / MANIFEST, (json.dumps(asdict(manifest)) + "\n").encode())
             (self.work / RECORD).unlink()
             sync_folder(self.work)
@@ -330,13 +321,32 @@ class Load:
             sync_folder(target)
         return manifest
 
-    def _begin(self, walk: Walk) -> None:
+    def _make_manifest(self, load_id: str, agreed: bool | None) -> Manifest:
+        start, end = self.partition.window
+        return Manifest(
+            feed=self.partition.feed,
+            account=self.partition.account,
+            source=self.partition.source,
+            partition=self.partition.value,
+            load_id=load_id,
+            request=self.walk.request,
+            window_start=clock.format_seconds(start),
+            window_end=clock.format_seconds(end),
+            fetched_at=clock.format_micros(self.walk.began_at),
+            complete=self.complete,
+            walks=len(self.walk.earlier) + 1,
+            agreed=agreed,
+            rows=sum(page.rows for page in self.pages),
+            pages=self.pages,
+        )
+
+    def _start(self, walk: Walk) -> None:
         self.walk = walk
         self.is_resumed = False
         self.pages = []
-        with told_in_one_line(self.landing_dir):
+        with convert_os_errors(self.landing_dir):
             self.work.mkdir(exist_ok=True)
-            begin_record(self.work, walk)
+            start_record(self.work, walk)
             self._remove_surplus()
 
     def _remove_surplus(self) -> None:
@@ -345,29 +355,34 @@ class Load:
             if file.name not in kept:
                 file.unlink()
 
-    def _is_over(self, moment: datetime | None = None) -> bool:
-        """Whether the window was over at a moment, now by default."""
-        return self.partition.window[1] <= (moment or clock.utc_now())
+    def _was_over(self, walk: Walk) -> bool:
+        """Return whether the window was over when a walk started."""
+        return self.partition.window[1] <= walk.began_at
+
+    def _is_over(self) -> bool:
+        """Return whether the window is over now."""
+        return self.partition.window[1] <= clock.utc_now()
 
 
-def partition_in(landing_dir: Path, folder: Path) -> Partition | None:
-    """The partition of a folder, None when it is none: by its name, or as no such day or month can be."""
-    named = PARTITION.fullmatch(folder.relative_to(landing_dir).as_posix())
-    if named is None or (named["source"] is None) != (named["feed"] == "billing_events"):
+def parse_partition(landing_dir: Path, folder: Path) -> Partition | None:
+    """Return the partition of a folder; None for another name, or an impossible day or month."""
+    found = PARTITION.fullmatch(folder.relative_to(landing_dir).as_posix())
+    if found is None or (found["source"] is None) != (found["feed"] == "billing_events"):
         return None
-    partition = Partition(named["feed"], named["account"], named["value"], named["source"])  # type: ignore[arg-type]
+    values = found["feed"], found["account"], found["value"], found["source"]
+    partition = Partition(*values)  # type: ignore[arg-type]  # the pattern matches only these feeds and sources
     try:
-        partition.window  # noqa: B018
+        _ = partition.window
     except ValueError:
         return None
     return partition if landing_dir / partition.folder == folder else None
 
 
 def is_one_line(body: bytes) -> bool:
-    """Whether a body has neither line breaks nor escaped surrogates, including pairs. Few pages have any.
+    """Return whether a body has no line breaks and no escaped surrogates, as most pages.
 
-    One byte is found 30 times faster than a pattern with a literal prefix, and 1,000 times faster than a
-    pattern that begins with alternatives.
+    A search for one byte is 30 times faster than a pattern with a literal prefix, and 1,000 times faster than
+    a pattern that begins with alternatives.
     """
     if b"\n" in body or b"\r" in body:
         return False
@@ -375,9 +390,9 @@ def is_one_line(body: bytes) -> bool:
 
 
 def has_short_numbers(body: bytes) -> bool:
-    """Whether a body has no run of 16 digits and dots: fast, and false of every body with a longer number.
+    """Return whether a body has no run of 16 digits and dots, so no longer number.
 
-    Works in pieces, which fit into the CPU's cache; they overlap by one byte less than the run.
+    The pieces fit into the CPU's cache. They overlap by one byte less than the run.
     """
     overlap = len(LONG_NUMBER) - 1
     return not any(
@@ -386,49 +401,52 @@ def has_short_numbers(body: bytes) -> bool:
     )
 
 
-def as_gzip(body: bytes, gzipped: bytes | None) -> bytes:
-    """A body as gzip: as it came, or else compressed here, always to the same bytes.
+def to_gzip(body: bytes, gzipped: bytes | None) -> bytes:
+    """Return a body as gzip: the bytes that arrived, or compressed here, always to the same bytes.
 
-    DuckDB reads no gzip whose header has a checksum or a comment: the flags must be zero, as servers have it.
+    DuckDB cannot read gzip whose header has a checksum or a comment, so the flags must be zero, as is usual.
     """
     if gzipped is not None and gzipped[3] == 0:
         return gzipped
     return zlib_ng.compress(body, COMPRESSION, wbits=31)
 
 
-def next_load_id(partition_folder: Path, fetched_at: datetime) -> str:
-    """An id that sorts after every load already there, even when the clock went back. LandingError when there
-    is none, after the end of the year 9999.
+def make_load_id(partition_folder: Path, fetched_at: datetime) -> str:
+    """Return an id that sorts after all loads of a partition, even if the clock was set back.
+
+    Raises LandingError after a load of the end of the year 9999.
     """
-    stamps = {stamp: entry for entry in partition_folder.iterdir() if (stamp := stamp_of(entry))}
+    stamps = {stamp: entry for entry in partition_folder.iterdir() if (stamp := parse_stamp(entry))}
     last = max(stamps, default=None)
-    try:
-        stamp = max(fetched_at, last + timedelta(microseconds=1)) if last else fetched_at
-    except OverflowError:
-        raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
+    stamp = fetched_at
+    if last is not None:
+        try:
+            stamp = max(stamp, last + timedelta(microseconds=1))
+        except OverflowError:
+            raise LandingError(f"no load can come after {stamps[last]}: remove it") from None
     return f"{stamp.strftime(STAMP)}-{secrets.token_hex(3)}"
 
 
-def stamp_of(load: Path) -> datetime | None:
-    """The time in the name of a load, None when it is not named like one."""
-    named = LOAD.fullmatch(load.name)
+def parse_stamp(load: Path) -> datetime | None:
+    """Return the time in the name of a load, or None for another name."""
+    found = LOAD.fullmatch(load.name)
     try:
-        return datetime.strptime(named[1], STAMP).replace(tzinfo=UTC) if named else None
+        return datetime.strptime(found[1], STAMP).replace(tzinfo=UTC) if found else None
     except ValueError:
         return None
 
 
-def loads_of(partition_folder: Path) -> list[Path]:
-    """The loads of a partition, oldest first. A folder without a manifest is none, nor is a symbolic link."""
+def list_loads(partition_folder: Path) -> list[Path]:
+    """Return the loads of a partition, oldest first, without symbolic links and folders without manifest."""
     return [
         folder
-        for folder in folders_in(partition_folder)
-        if stamp_of(folder) and (folder / MANIFEST).is_file()
+        for folder in list_folders(partition_folder)
+        if parse_stamp(folder) and (folder / MANIFEST).is_file()
     ]
 
 
 def read_manifest(load: Path, kind: type[T]) -> T:
-    """What a load's manifest says, as a Manifest or a part of one. BrokenFileError when it can't be read."""
+    """Read the manifest of a load as a Manifest, or as a class with some fields. Raises BrokenFileError."""
     try:
         return msgspec.json.decode((load / MANIFEST).read_bytes().decode(), type=kind)
     except (ValueError, RecursionError):
@@ -436,24 +454,24 @@ def read_manifest(load: Path, kind: type[T]) -> T:
         raise BrokenFileError(f"{load / MANIFEST} is not a manifest: {what_to_do}") from None
 
 
-def is_whole(load: Path) -> bool:
-    """Whether a load's manifest can be read and its pages are there; what is in them is not looked into."""
+def is_complete(load: Path) -> bool:
+    """Return whether the manifest of a load is valid and its files exist. Does not read the files."""
     try:
         manifest = read_manifest(load, Manifest)
         files = {entry.name for entry in load.iterdir() if entry.is_file()}
-    except (BrokenFileError, FileNotFoundError):  # another prune was here first
+    except (BrokenFileError, FileNotFoundError):  # another prune removed it
         return False
     return all(page.file in files for page in manifest.pages)
 
 
 @contextmanager
-def told_in_one_line(landing_dir: Path) -> Iterator[None]:
-    """What the operating system refuses to do in the landing folder is a LandingError."""
+def convert_os_errors(landing_dir: Path) -> Iterator[None]:
+    """Convert an OSError in the landing folder to a LandingError of one line."""
     try:
         yield
     except OSError as error:
         what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         raise LandingError(
             f"cannot use the landing folder {landing_dir}: {what}; "
-            "check FAL_LANDING_DIR, its rights and the space left"
+            "check FAL_LANDING_DIR, its permissions and the free space"
         ) from None

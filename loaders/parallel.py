@@ -1,4 +1,4 @@
-"""Several loads at once, on threads that share one client."""
+"""Runs several loads at once, on threads that share one client."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,8 +17,8 @@ from loaders.errors import (
 from loaders.landing import Manifest
 from loaders.progress import Reporter
 
-# After one of these the other loads would end the same way.
-HOPELESS = (
+# errors that would end the other loads in the same way
+FATAL = (
     LandingError,
     UnauthorizedError,
     NotFoundError,
@@ -30,7 +30,7 @@ HOPELESS = (
 
 @dataclass
 class Outcome:
-    """What became of a number of loads; failures in no particular order."""
+    """The results of several loads, in the order in which they ended."""
 
     landed: list[Manifest] = field(default_factory=list)
     failed: list[LoaderError] = field(default_factory=list)
@@ -39,10 +39,9 @@ class Outcome:
 def land_all(
     api: FalApi, jobs: Iterable[Callable[[], Manifest]], concurrency: int, reporter: Reporter
 ) -> Outcome:
-    """Run the jobs, a few at a time. One that fails does not stop the others, unless they would fail too.
+    """Run the jobs, a few at a time. A failed job stops the others only by a FATAL error, which is raised.
 
-    Raises what made it stop: one of HOPELESS, or KeyboardInterrupt. No load is ever half published, whenever
-    it stops.
+    A KeyboardInterrupt is raised as well. No load is ever published in part.
     """
     outcome = Outcome()
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="load")
@@ -50,16 +49,16 @@ def land_all(
         for future in as_completed([pool.submit(job) for job in jobs]):
             try:
                 manifest = future.result()
-            except HOPELESS:
+            except FATAL:
                 raise
             except LoaderError as error:
                 outcome.failed.append(error)
             else:
                 outcome.landed.append(manifest)
-                reporter.landed(manifest)
+                reporter.report(manifest)
     except BaseException:
         api.stopping.set()
-        # Nobody waits for a server that is silent; what the threads hold is in hidden work folders.
+        # does not wait for a silent server; the threads write only to hidden work folders
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()

@@ -1,4 +1,4 @@
-"""Whether what has landed is what was written, and what to load again where it is not. Nothing is changed."""
+"""Checks what has landed, and lists the commands that repair it. Changes nothing."""
 
 import os
 import re
@@ -14,26 +14,26 @@ from pathlib import Path
 from loaders import billing_events, clock, focus_reports
 from loaders.body import MalformedBodyError
 from loaders.errors import BrokenFileError
-from loaders.files import folders_in
+from loaders.files import list_folders
 from loaders.landing import (
     MANIFEST,
     Latest,
     Manifest,
     Partition,
+    convert_os_errors,
     has_short_numbers,
     is_one_line,
-    partition_in,
+    parse_partition,
+    parse_stamp,
     read_manifest,
-    stamp_of,
-    told_in_one_line,
 )
-from loaders.work import body_of
+from loaders.work import PageFile, read_page
 
-# what a manifest states may be long
+# values of a manifest may be long
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 100
 
-# the names of the folders below each feed, down to the partition
+# patterns of the folder names below each feed, down to the partition
 LEVELS = {
     "billing_events": ("account=.+", "date=.+"),
     "focus_reports": ("account=.+", "source=(invoice|estimate)", "(billing_month|date)=.+"),
@@ -50,8 +50,8 @@ class LandedLoad:
 
 
 @dataclass(frozen=True)
-class Again:
-    """What to load again: a partition, and the options that its load was made with."""
+class Reload:
+    """A partition to load again, and the options of its load."""
 
     partition: Partition
     options: tuple[str, ...] = ()
@@ -59,70 +59,76 @@ class Again:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, with what to do about it, and what to load again."""
+    """A problem with the solution as a text, and the partitions to load again."""
 
     text: str
-    again: tuple[Again, ...] = ()
+    reloads: tuple[Reload, ...] = ()
 
     def __str__(self) -> str:
         return self.text
 
 
 def inspect(landing_dir: Path, account: str | None) -> tuple[list[LandedLoad], list[Finding]]:
-    """The loads of an account, or of all, and what is wrong with the folders they lie in."""
+    """Return the loads of one account or all, and the problems of their folders."""
     loads: list[LandedLoad] = []
     findings: list[Finding] = []
     landed: list[Partition] = []
     empty: list[Partition] = []
-    with told_in_one_line(landing_dir):
-        for folder in _partition_folders(landing_dir, account):
-            partition = partition_in(landing_dir, folder)
+    with convert_os_errors(landing_dir):
+        for folder in _list_partition_folders(landing_dir, account):
+            partition = parse_partition(landing_dir, folder)
             if partition is None:
-                findings.append(_unread(landing_dir, folder))
+                findings.append(_report_unknown(landing_dir, folder))
                 continue
-            found = []
-            for load in folders_in(folder):
-                if stamp_of(load) is None:
-                    findings.append(Finding(f"{load} is not named like a load: remove it"))
-                elif (load / MANIFEST).is_file():
-                    found.append(load)
-                elif load.is_dir():  # which a prune may have changed just now
-                    findings.append(Finding(f"{load} has no {MANIFEST}, so it is no load: remove it"))
+            found, unknown = _inspect_partition(folder)
+            findings += unknown
             loads += [LandedLoad(load, partition, load == found[-1]) for load in found]
             (landed if found else empty).append(partition)
-        findings += _links(landing_dir, account)
-    findings += [_empty(landing_dir, partition) for partition in empty]
-    findings += _gaps(landing_dir, landed, set(empty))
+        findings += _find_links(landing_dir, account)
+    findings += [_report_empty(landing_dir, partition) for partition in empty]
+    findings += _find_gaps(landing_dir, landed, set(empty))
     return loads, findings
 
 
 def check(landing_dir: Path, load: LandedLoad) -> list[Finding]:
-    """What is wrong with a load: nothing when a prune has removed it meanwhile."""
-    with told_in_one_line(landing_dir), suppress(FileNotFoundError):
-        findings = _findings(load)
+    """Return the problems of a load; none if a prune has removed it by now."""
+    with convert_os_errors(landing_dir), suppress(FileNotFoundError):
+        findings = _check_load(load)
         if load.folder.is_dir():
             return findings
     return []
 
 
-def commands(landing_dir: Path, findings: Iterable[Finding]) -> list[str]:
-    """The commands that load again what is broken or missing, days in a row by one."""
-    wanted = {again for finding in findings for again in finding.again}
+def list_commands(landing_dir: Path, findings: Iterable[Finding]) -> list[str]:
+    """Return the commands that load broken and missing partitions again, one for consecutive days."""
+    reloads = {reload for finding in findings for reload in finding.reloads}
+    in_order = sorted(reloads, key=lambda reload: (_get_kind(reload), reload.partition.value))
     return [
         shlex.join(["python", "-m", "loaders", *arguments, "--landing-dir", str(landing_dir)])
-        for _, again in groupby(
-            sorted(wanted, key=lambda again: (_kind(again), again.partition.value)), _kind
-        )
-        for arguments in _arguments(list(again))
+        for _, group in groupby(in_order, _get_kind)
+        for arguments in _build_arguments(list(group))
     ]
 
 
-def _findings(load: LandedLoad) -> list[Finding]:
-    what_to_do, options = "load it again", ()
+def _inspect_partition(folder: Path) -> tuple[list[Path], list[Finding]]:
+    """Return the loads of a partition, oldest first, and a finding for each other folder."""
+    loads, findings = list[Path](), list[Finding]()
+    for load in list_folders(folder):
+        if parse_stamp(load) is None:
+            findings.append(Finding(f"{load} is not named like a load: remove it"))
+        elif (load / MANIFEST).is_file():
+            loads.append(load)
+        elif load.is_dir():  # a prune may have removed it by now
+            findings.append(Finding(f"{load} has no {MANIFEST}, so it is not a load: remove it"))
+    return loads, findings
+
+
+def _check_load(load: LandedLoad) -> list[Finding]:
+    what_to_do, options = "load it again", tuple[str, ...]()
     try:
         manifest = read_manifest(load.folder, Manifest)
         fetched_at = read_manifest(load.folder, Latest).fetched_at
-        problems, options = list(_problems(load, manifest, fetched_at)), _options(manifest)
+        problems, options = list(_find_problems(load, manifest, fetched_at)), _list_options(manifest)
     except BrokenFileError:
         problems = [f"{load.folder / MANIFEST} is not a manifest"]
         what_to_do = f"remove {load.folder} and load it again"
@@ -130,37 +136,36 @@ def _findings(load: LandedLoad) -> list[Finding]:
         return [Finding(f"{problem}; a later load counts: remove {load.folder}") for problem in problems]
     if load.partition.window[0] > clock.utc_now():
         return [Finding(f"{problem}; remove {load.folder}") for problem in problems]
-    again = (Again(load.partition, options),)
-    return [Finding(f"{problem}; {what_to_do}", again) for problem in problems]
+    reloads = (Reload(load.partition, options),)
+    return [Finding(f"{problem}; {what_to_do}", reloads) for problem in problems]
 
 
-def _partition_folders(landing_dir: Path, account: str | None) -> Iterator[Path]:
-    """Every folder where a partition may be; one further up that has no name of ours ends the way down."""
-    for feed in folders_in(landing_dir):
+def _list_partition_folders(landing_dir: Path, account: str | None) -> Iterator[Path]:
+    """Yield the folders of partitions, and folders with unknown names at or above their level."""
+    for feed in list_folders(landing_dir):
         if feed.name in LEVELS:
-            owners = folders_in(feed) if account is None else [feed / f"account={account}"]
-            yield from _below(LEVELS[feed.name], owners)
+            folders = list_folders(feed) if account is None else [feed / f"account={account}"]
+            *parents, _ = LEVELS[feed.name]
+            for pattern in parents:
+                unknown = [folder for folder in folders if not re.fullmatch(pattern, folder.name)]
+                yield from unknown
+                folders = [
+                    below for folder in folders if folder not in unknown for below in list_folders(folder)
+                ]
+            yield from folders
         elif account is None and not feed.name.startswith("."):
             yield feed
 
 
-def _below(levels: Sequence[str], folders: Iterable[Path]) -> Iterator[Path]:
-    for folder in folders:
-        if len(levels) == 1 or not re.fullmatch(levels[0], folder.name):
-            yield folder
-        else:
-            yield from _below(levels[1:], folders_in(folder))
-
-
-def _unread(landing_dir: Path, folder: Path) -> Finding:
-    """A folder that is no partition. What lies beside the feeds may be anything: the setting may be wrong."""
+def _report_unknown(landing_dir: Path, folder: Path) -> Finding:
+    """Report a folder that is not a partition. Beside the feeds, it may mean that the setting is wrong."""
     if folder.parent == landing_dir:
-        return Finding(f"{folder} is no feed; check FAL_LANDING_DIR")
-    return Finding(f"{folder} is no account, day or month that a model reads: remove it")
+        return Finding(f"{folder} is not a feed; check FAL_LANDING_DIR")
+    return Finding(f"{folder} is not an account, day or month that a model reads: remove it")
 
 
-def _links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
-    """Symbolic links, which could make a model read files of other folders."""
+def _find_links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
+    """Report symbolic links, through which a model could read files of other folders."""
     for feed in LEVELS:
         top = landing_dir / feed if account is None else landing_dir / feed / f"account={account}"
         below = (Path(folder, name) for folder, *names in os.walk(top) for name in (*names[0], *names[1]))
@@ -169,94 +174,118 @@ def _links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
                 yield Finding(f"{entry} is a symbolic link, which only models follow: remove it")
 
 
-def _empty(landing_dir: Path, partition: Partition) -> Finding:
-    """A partition without a load: whatever was to be removed from it, or a loader that died, left it so."""
+def _report_empty(landing_dir: Path, partition: Partition) -> Finding:
+    """Report a partition without loads, which remains after a removal or the death of a loader."""
     folder = landing_dir / partition.folder
     if partition.window[0] > clock.utc_now():
-        return Finding(f"{folder} has no load, and is to come: remove it")
-    return Finding(f"{folder} has no load; load it again", (Again(partition),))
+        return Finding(f"{folder} has no load, and is in the future: remove it")
+    return Finding(f"{folder} has no load; load it again", (Reload(partition),))
 
 
-def _gaps(landing_dir: Path, landed: Iterable[Partition], told: Container[Partition]) -> Iterator[Finding]:
-    """The days that are missing between the first and the last of an account's events, and of its estimates,
-    those to come and those that are told already aside. A month may have no invoice, so none is missing.
+def _find_gaps(
+    landing_dir: Path, landed: Iterable[Partition], reported: Container[Partition]
+) -> Iterator[Finding]:
+    """Report missing days between the first and the last of an account's events, and of its estimates.
+
+    Excludes future days and reported ones. A month without an invoice is not a gap.
     """
     days_of: dict[Partition, set[date]] = {}
     for partition in landed:
         if partition.source != "invoice":
             days = days_of.setdefault(replace(partition, value=""), set())
             days.add(date.fromisoformat(partition.value))
-    for whose, days in days_of.items():
+    for series, days in days_of.items():
         last = min(max(days), clock.utc_now().date())
         partitions = {
-            day: replace(whose, value=day.isoformat())
-            for day in clock.days_between(min(days), last)
+            day: replace(series, value=day.isoformat())
+            for day in clock.list_days(min(days), last)
             if day not in days
         }
-        missing = (day for day, partition in partitions.items() if partition not in told)
-        for run in _in_a_row(missing):
-            again = tuple(Again(partitions[day]) for day in run)
+        missing = (day for day, partition in partitions.items() if partition not in reported)
+        for run in _split_runs(missing):
+            reloads = tuple(Reload(partitions[day]) for day in run)
             what = f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}"
-            folder = landing_dir / again[0].partition.folder.parent
-            yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", again)
+            folder = landing_dir / reloads[0].partition.folder.parent
+            yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", reloads)
 
 
-def _problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:
-    file, partition = load.folder / MANIFEST, load.partition
+def _find_problems(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:
+    """Compare a manifest with its folder and its files."""
+    file = load.folder / MANIFEST
     if b"\n" in file.read_bytes().rstrip(b"\n"):
-        yield f"{file} is not on one line, so that no build can read it"
-    start, end = partition.window
-    for name, so, said in (
-        ("load_id", load.folder.name.removeprefix("load="), manifest.load_id),
-        ("feed", partition.feed, manifest.feed),
-        ("account", partition.account, manifest.account),
-        ("source", partition.source, manifest.source),
-        ("partition", partition.value, manifest.partition),
-        ("window_start", clock.seconds_text(start), manifest.window_start),
-        ("window_end", clock.seconds_text(end), manifest.window_end),
-        ("complete", end <= fetched_at, manifest.complete),
-        ("rows", sum(page.rows for page in manifest.pages), manifest.rows),
-    ):
-        if said != so:
-            yield f"{file} says {name} is {SHORT.repr(said)}, and it is {so!r}"
+        yield f"{file} is not on one line, so builds cannot read it"
+    yield from _check_values(load, manifest, fetched_at)
     if fetched_at > clock.utc_now():
-        yield f"{file} says it was fetched at {manifest.fetched_at}, which is to come: a clock was wrong"
+        yield f"{file} has fetched_at {manifest.fetched_at}, which is in the future: a clock was wrong"
     if manifest.agreed is False and load.is_latest:
-        yield f"{file} says its rows moved from page to page in each of {manifest.walks} walks"
-    numbers = range(1, max(1, len(manifest.pages)) + 1)
-    is_report = partition.feed == "focus_reports"
-    names = [focus_reports.FILE] if is_report else [billing_events.file_of(number) for number in numbers]
+        yield f"{file} records that rows moved between pages in each of {manifest.walks} walks"
+    names = _list_file_names(load.partition, len(manifest.pages))
     if [page.file for page in manifest.pages] != names:
         yield f"{file} does not name the files of a load: {names[0]} and so on"
         return
     for surplus in sorted({entry.name for entry in load.folder.iterdir()} - {MANIFEST, *names}):
         yield f"{load.folder / surplus} is not in the manifest"
     for page in manifest.pages:
-        try:
-            body = body_of(load.folder, page)
-            rows = _rows_of(partition, body)
-        except BrokenFileError as error:
-            yield str(error)
-        except MalformedBodyError as error:
-            yield f"{load.folder / page.file} cannot be read: {error}"
-        else:
-            if rows != page.rows:
-                yield f"{load.folder / page.file} holds {rows:,} rows, not {page.rows:,} as recorded"
-            if page.one_line and not is_one_line(body):
-                yield f"{load.folder / page.file} is not one line, as recorded"
-            if page.short_numbers and not has_short_numbers(body):
-                yield f"{load.folder / page.file} has longer numbers than recorded"
+        yield from _check_page(load, page)
 
 
-def _rows_of(partition: Partition, body: bytes) -> int:
-    """How many rows a body holds. MalformedBodyError when it can't be read."""
+def _check_values(load: LandedLoad, manifest: Manifest, fetched_at: datetime) -> Iterator[str]:
+    """Compare the values of a manifest with those that follow from the folder and the pages."""
+    partition = load.partition
+    start, end = partition.window
+    expected = {
+        "load_id": load.folder.name.removeprefix("load="),
+        "feed": partition.feed,
+        "account": partition.account,
+        "source": partition.source,
+        "partition": partition.value,
+        "window_start": clock.format_seconds(start),
+        "window_end": clock.format_seconds(end),
+        "complete": end <= fetched_at,
+        "rows": sum(page.rows for page in manifest.pages),
+    }
+    for name, value in expected.items():
+        recorded = getattr(manifest, name)
+        if recorded != value:
+            yield f"{load.folder / MANIFEST} has {name} {SHORT.repr(recorded)} instead of {value!r}"
+
+
+def _list_file_names(partition: Partition, count: int) -> list[str]:
+    """Return the names of the files that a load has, at least one."""
+    if partition.feed == "focus_reports":
+        return [focus_reports.FILE]
+    return [billing_events.name_file(number) for number in range(1, max(1, count) + 1)]
+
+
+def _check_page(load: LandedLoad, page: PageFile) -> Iterator[str]:
+    """Compare a page with its entry in the manifest."""
+    file = load.folder / page.file
+    try:
+        body = read_page(load.folder, page)
+        rows = _count_rows(load.partition, body)
+    except BrokenFileError as error:
+        yield str(error)
+        return
+    except MalformedBodyError as error:
+        yield f"{file} cannot be read: {error}"
+        return
+    if rows != page.rows:
+        yield f"{file} has {rows:,} rows, not {page.rows:,} as recorded"
+    if page.one_line and not is_one_line(body):
+        yield f"{file} is recorded as one line, but has several"
+    if page.short_numbers and not has_short_numbers(body):
+        yield f"{file} has longer numbers than recorded"
+
+
+def _count_rows(partition: Partition, body: bytes) -> int:
+    """Return the number of rows in a body. Raises MalformedBodyError."""
     if partition.feed == "focus_reports":
         return focus_reports.parse_report(body).rows
     return billing_events.parse_page(body).rows
 
 
-def _options(manifest: Manifest) -> tuple[str, ...]:
-    """The options that a load of estimates was made with."""
+def _list_options(manifest: Manifest) -> tuple[str, ...]:
+    """Return the options of a load of estimates."""
     if manifest.source != "estimate":
         return ()
     timeframe, bound = (manifest.request.get(name) for name in ("timeframe", "bound_to_timeframe"))
@@ -266,26 +295,27 @@ def _options(manifest: Manifest) -> tuple[str, ...]:
     return (*options, "--no-bound-to-timeframe") if bound == "false" else options
 
 
-def _kind(again: Again) -> tuple[str, ...]:
-    """What loads must share to be loaded by one command."""
-    return again.partition.feed, again.partition.account, again.partition.source or "", *again.options
+def _get_kind(reload: Reload) -> tuple[str, ...]:
+    """Return what the loads of one command share."""
+    return reload.partition.feed, reload.partition.account, reload.partition.source or "", *reload.options
 
 
-def _arguments(again: Sequence[Again]) -> Iterator[list[str]]:
-    """The arguments of the commands for loads of one kind, in order of their days or months."""
-    partition, options = again[0].partition, again[0].options
+def _build_arguments(reloads: Sequence[Reload]) -> Iterator[list[str]]:
+    """Yield the arguments of each command. reloads: of one kind, in order of their days or months."""
+    partition, options = reloads[0].partition, reloads[0].options
     account = ["--account", partition.account]
     if partition.source == "invoice":
-        for one in again:
-            yield ["focus-report", "--source", "invoice", "--billing-month", one.partition.value, *account]
+        for reload in reloads:
+            month = reload.partition.value
+            yield ["focus-report", "--source", "invoice", "--billing-month", month, *account]
         return
     command = ["focus-report", "--source", "estimate"] if partition.source else ["billing-events"]
-    for days in _in_a_row([date.fromisoformat(one.partition.value) for one in again]):
+    for days in _split_runs(date.fromisoformat(reload.partition.value) for reload in reloads):
         window = ["--start", str(days[0]), "--end", str(days[-1] + timedelta(days=1))]
         yield [*command, *window, *options, *account]
 
 
-def _in_a_row(days: Iterable[date]) -> Iterator[list[date]]:
-    """Days cut into pieces without a gap; they come in order."""
+def _split_runs(days: Iterable[date]) -> Iterator[list[date]]:
+    """Split days, which are in order, into runs of consecutive days."""
     for _, run in groupby(enumerate(days), key=lambda numbered: numbered[1].toordinal() - numbered[0]):
         yield [day for _, day in run]

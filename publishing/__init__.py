@@ -1,12 +1,9 @@
-"""Publishes the marts for readers: one DuckDB file with all of them and views of them, and a Parquet file of
-each mart.
+"""Publishes the marts for readers: a DuckDB file with all marts and their views, and a Parquet file of each.
 
-All is written into a hidden folder first and then renamed over what was published before: a reader finds
-the old or the new, never a part of it, and one that is connected keeps the old.
+All files are written into a hidden folder first, and then renamed over the published ones. A reader finds the
+old file or the new one, never a part. A reader that is connected keeps the old one.
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,17 +12,17 @@ from pathlib import Path
 
 import duckdb
 
-from loaders.files import remove_folder, sync_folder
+from loaders.files import lock, remove_folder, sync_folder
 
 DATABASE = "fal_focus.duckdb"
 WORK = ".publishing"
-# the oldest format that DuckDB writes: a BI tool brings a DuckDB of its own, and any since 1.0 reads this one
+# the oldest format that DuckDB writes: a BI tool has its own DuckDB, and every version since 1.0 reads it
 STORAGE_VERSION = "v1.0.0"
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a relation holds, and what each of its columns does: its comments in the published database."""
+    """The descriptions of a relation and its columns, which become comments in the published database."""
 
     text: str
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -45,55 +42,58 @@ def publish(
     publication_id: str,
     descriptions: Mapping[str, Description] | None = None,
 ) -> None:
-    """Publish marts, `schema.name` to what it is in the warehouse, into a folder, which is made if need be.
+    """Publish marts into a folder, which is made if it is missing.
 
-    views: `schema.name` to SQL, which calls a mart `schema.name`: the file may be attached as any catalog.
+    marts: `schema.name` to the relation in the warehouse.
+    views: `schema.name` to SQL, which refers to a mart as `schema.name`, since a reader may attach the file
+    under any name.
     descriptions: of marts and views, by `schema.name`; BI tools show them.
-    The database also has focus.publication: publication_id and published_at, which are in the metadata of
-    every Parquet file, too. It is renamed last: whoever reads it finds Parquet files that are no older.
-    Raises OSError or duckdb.Error, before anything is renamed unless a rename itself fails.
+
+    The database also has focus.publication, with publication_id and published_at. The metadata of each
+    Parquet file has both as well. The database is renamed last, so that its readers find Parquet files that
+    are at least as new. Raises OSError or duckdb.Error; unless a rename fails, no file has changed then.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder), work_folder(folder) as work:
+    with lock_publication(folder), make_work_folder(folder) as work:
         with warehouse.cursor() as cursor:
-            write(cursor, work / DATABASE, marts, views, publication_id, descriptions or {})
+            write_files(cursor, work / DATABASE, marts, views, publication_id, descriptions or {})
         files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
         for file in files:
-            # for reading alone: who opened the database for writing would leave a log beside the next one
+            # read-only: a program that opens the database for writing would leave a log beside the next one
             file.chmod(file.stat().st_mode & ~0o222)
             sync_folder(file)
-        # what somebody wrote into the old database nevertheless would be replayed into the new one
+        # DuckDB would replay the log of a program that wrote into the old database into the new one
         (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
         for file in files:
             file.replace(folder / file.name)
         sync_folder(folder)
 
 
-def charges_by_account(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:
-    """How many charges each account has in a relation of the columns of focus.cost_and_usage."""
+def count_charges(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:
+    """Return the number of charges by account, in a relation with the columns of focus.cost_and_usage."""
     with warehouse.cursor() as cursor:
         query = f"select x_Account, count(*) from {relation} group by all order by all"
         return dict(cursor.execute(query).fetchall())
 
 
-def published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int] | None:
-    """How many charges each account has in the publication of a folder; None if it cannot be read."""
+def count_published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int] | None:
+    """Return the number of charges by account in a publication. None if it cannot be read."""
     if not (folder / DATABASE).exists():
         return {}
     with warehouse.cursor() as cursor:
         try:
-            cursor.execute(f"attach {text(folder / DATABASE)} as fal_published (read_only)")
+            cursor.execute(f"attach {quote(folder / DATABASE)} as fal_published (read_only)")
         except duckdb.Error:
             return None
         try:
-            return charges_by_account(cursor, "fal_published.focus.cost_and_usage")
+            return count_charges(cursor, "fal_published.focus.cost_and_usage")
         except duckdb.Error:
             return None
         finally:
             cursor.execute("detach fal_published")
 
 
-def write(
+def write_files(
     cursor: duckdb.DuckDBPyConnection,
     database: Path,
     marts: Mapping[str, str],
@@ -101,10 +101,10 @@ def write(
     publication_id: str,
     descriptions: Mapping[str, Description],
 ) -> None:
-    """Copy marts into a new database, and from there into Parquet files beside it; make the views there."""
-    published_at = text(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    metadata = f"{{publication_id: {text(publication_id)}, published_at: {published_at}}}"
-    cursor.execute(f"attach {text(database)} as fal_publication (storage_version {text(STORAGE_VERSION)})")
+    """Copy marts into a new database, and from there into Parquet files beside it. Create the views."""
+    published_at = quote(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    metadata = f"{{publication_id: {quote(publication_id)}, published_at: {published_at}}}"
+    cursor.execute(f"attach {quote(database)} as fal_publication (storage_version {quote(STORAGE_VERSION)})")
     try:
         for schema in sorted({name.partition(".")[0] for name in (*marts, *views)}):
             cursor.execute(f"create schema fal_publication.{schema}")
@@ -112,55 +112,53 @@ def write(
             cursor.execute(f"create table fal_publication.{mart} as from {relation}")
             file = database.with_name(f"{mart.partition('.')[2]}.parquet")
             cursor.execute(
-                f"copy fal_publication.{mart} to {text(file)} (format parquet, kv_metadata {metadata})"
+                f"copy fal_publication.{mart} to {quote(file)} (format parquet, kv_metadata {metadata})"
             )
         for view, sql in views.items():
             cursor.execute(f"create view fal_publication.{view} as {sql}")
         cursor.execute(
             "create table fal_publication.focus.publication as"
-            f" select {text(publication_id)} as publication_id, timestamp {published_at} as published_at"
+            f" select {quote(publication_id)} as publication_id, timestamp {published_at} as published_at"
         )
         # in one transaction, which waits for the disk once
         cursor.execute("begin")
         for name, description in {**descriptions, "focus.publication": PUBLICATION}.items():
-            cursor.execute(comments("view" if name in views else "table", name, description))
+            cursor.execute(build_comments("view" if name in views else "table", name, description))
         cursor.execute("commit")
         cursor.execute("checkpoint fal_publication")
     finally:
         cursor.execute("detach fal_publication")
 
 
-def comments(kind: str, name: str, description: Description) -> str:
-    """Statements that write a description into the new database. kind: table or view."""
+def build_comments(kind: str, name: str, description: Description) -> str:
+    """Return the SQL that writes a description into the new database. kind: table or view."""
     relation = f"fal_publication.{name}"
     on_columns = (
-        f'comment on column {relation}."{column}" is {text(words)};'
-        for column, words in description.columns.items()
+        f'comment on column {relation}."{column}" is {quote(text)};'
+        for column, text in description.columns.items()
     )
-    return f"comment on {kind} {relation} is {text(description.text)};" + "".join(on_columns)
+    return f"comment on {kind} {relation} is {quote(description.text)};" + "".join(on_columns)
 
 
-def text(value: object) -> str:
-    """A value as an SQL text."""
+def quote(value: object) -> str:
+    """Return a value as an SQL text."""
     return "'" + str(value).replace("'", "''") + "'"
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder against another build that publishes there; OSError if there is one."""
-    number = os.open(folder, os.O_RDONLY)
+def lock_publication(folder: Path) -> Iterator[None]:
+    """Lock a folder against other builds that publish there. OSError if another build has the lock."""
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        held = lock(folder, wait=False)
     except BlockingIOError:
         raise OSError("another build is publishing there at this moment") from None
-    finally:
-        os.close(number)
+    with held:
+        yield
 
 
 @contextmanager
-def work_folder(folder: Path) -> Iterator[Path]:
-    """A new hidden folder, without what a publication that was killed left in it; removed afterwards."""
+def make_work_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new hidden folder, and remove it afterwards. The files of a killed build are removed first."""
     work = folder / WORK
     remove_folder(work)
     work.mkdir()

@@ -1,4 +1,4 @@
-"""What all tests share: nothing of the caller's own fal settings gets in."""
+"""Shared by all tests: removes the caller's own fal settings."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test must not read, nor write to, the landing zone and account of who runs it.
+    """Remove fal settings, so that a test does not use the landing zone and account of the caller.
 
-    The umask is the usual one; commands that run in this process change it.
+    Also sets the usual umask, since commands that run in this process change it.
     """
     before = os.umask(0o022)
     for name in list(os.environ):
@@ -22,6 +22,6 @@ def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many random landing zones to compare with the reference, and which."""
+    """Add options for the number and the seed of random landing zones."""
     parser.addoption("--zones", type=int, default=10, help="number of random landing zones (default: 10)")
     parser.addoption("--zones-seed", type=int, default=1, help="seed of the first of them (default: 1)")

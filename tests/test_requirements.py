@@ -1,4 +1,4 @@
-"""What is installed is pinned by version and hash."""
+"""All packages are pinned by version and hash."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ def normal(name: str) -> str:
 
 
 def pins(name: str) -> dict[str, str]:
-    """Versions by package. Every line is a pin or one of its hashes, and each pin has one at least."""
+    """Read versions by package. Every line is a pin or a hash, and each pin has a hash."""
     found: dict[str, str] = {}
     hashes = 0
     for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines():
@@ -31,7 +31,7 @@ def pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", EXTRAS)
-def test_every_package_is_pinned_with_its_hashes_and_nothing_that_is_asked_for_is_missing(name: str) -> None:
+def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], "setuptools"]
     for extra in EXTRAS[name]:

@@ -20,7 +20,7 @@ focus_columns as (
 
 present_and_typed as (
 
-    -- the column that a rule names is there, and of the right type
+    -- rules on the presence and the type of a column
     select
         rules.rule_id,
         rules.column_id as example_row,
@@ -50,7 +50,7 @@ known_columns as (
 
 named_and_placed as (
 
-    -- how columns are named and ordered
+    -- rules on the names and the order of columns
     select
         rules.rule_id,
         known_columns.column_id as example_row,

@@ -1,4 +1,4 @@
-{#- the columns that the marts have in the warehouse, not those that their .yml says -#}
+{#- columns of the marts in the warehouse, which can differ from their .yml files -#}
 {%- set marts = {'CostAndUsage': ref('cost_and_usage'), 'ContractCommitment': ref('contract_commitment')} -%}
 
 with

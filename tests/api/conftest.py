@@ -1,4 +1,4 @@
-"""Servers for the tests of the API: of a small publication, and of the sample as dbt builds it."""
+"""Servers for the tests of the API: one of a small publication, one of the sample that dbt builds."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of the small publication of tests/api/serving.py."""
+    """Serve the small publication of tests/api/serving.py."""
     work = tmp_path_factory.mktemp("small")
     publish_small(work / "published")
     with serving(work / "published", work) as served:
@@ -25,14 +25,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def api(small: Served) -> Iterator[httpx.Client]:
-    """A client of it whose token may see everything."""
+    """Return a client of it whose token can see everything."""
     with small.client() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def published_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample as dbt publishes it: the folder. For tests that are marked end_to_end."""
+    """Publish the sample with dbt, and return the folder. For tests with the mark end_to_end."""
     work = tmp_path_factory.mktemp("sample")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
     environment |= {
@@ -54,6 +54,6 @@ def published_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample(published_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of the sample."""
+    """Serve the sample."""
     with serving(published_sample, tmp_path_factory.mktemp("served")) as served:
         yield served

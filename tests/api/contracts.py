@@ -1,6 +1,6 @@
-"""Two OpenAPI documents compared: whether one takes all that another takes, and promises all it promises.
+"""A comparison of OpenAPI documents: whether clients of one document can use a server of another.
 
-It knows the keywords that the two documents have; another one is reported, too, since it may mean anything.
+It knows the keywords of the two documents. It reports any other keyword, since it cannot compare that.
 """
 
 from collections.abc import Iterator
@@ -26,28 +26,28 @@ INFINITE = float("inf")
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema, and the document that its references lead into."""
+    """A schema, and the document that its references point into."""
 
     document: Json
-    told: Json
+    content: Json
 
-    def at(self, told: Json) -> "Schema":
-        """A schema of the same document, or the one that a reference names."""
-        if "$ref" in told:
-            told = self.document["components"]["schemas"][told["$ref"].rpartition("/")[2]]
-        return Schema(self.document, told)
+    def at(self, content: Json) -> "Schema":
+        """Return a schema of the same document. A reference is resolved."""
+        if "$ref" in content:
+            content = self.document["components"]["schemas"][content["$ref"].rpartition("/")[2]]
+        return Schema(self.document, content)
 
     @property
     def types(self) -> set[str]:
-        """The types that it lets through; a whole number is a number, too."""
-        kinds = self.told["type"]
+        """The accepted types. An integer is also a number."""
+        kinds = self.content["type"]
         types = {kinds} if isinstance(kinds, str) else set(kinds)
         return types | ({"integer"} if "number" in types else set())
 
     @property
     def fields(self) -> Json:
         """The fields of an object."""
-        return self.told.get("properties", {})
+        return self.content.get("properties", {})
 
 
 @dataclass(frozen=True)
@@ -55,45 +55,45 @@ class Operation:
     """An operation of a document."""
 
     document: Json
-    told: Json
+    content: Json
 
     @property
     def parameters(self) -> dict[tuple[str, str], Json]:
-        """Its parameters, by where they are and their name."""
-        return {(told["in"], told["name"]): told for told in self.told.get("parameters", [])}
+        """The parameters, by location and name."""
+        return {(content["in"], content["name"]): content for content in self.content.get("parameters", [])}
 
     @property
     def body(self) -> Json:
-        """Its body."""
-        return self.told.get("requestBody", {"required": False, "content": {}})
+        """The request body."""
+        return self.content.get("requestBody", {"required": False, "content": {}})
 
     def schema(self, holder: Json) -> Schema:
-        """The schema of a parameter or of a type of content."""
+        """Return the schema of a parameter or of a media type."""
         return Schema(self.document, {}).at(holder["schema"])
 
 
-def lost(given: Json, ours: Json) -> Iterator[str]:
-    """What a client of the given document cannot rely on with ours; nothing if ours is as good."""
-    yield from lost_security(given, ours)
+def find_lost(given: Json, ours: Json) -> Iterator[str]:
+    """Yield what a client of the given document cannot rely on with ours."""
+    yield from find_lost_security(given, ours)
     for path, operations in given["paths"].items():
-        for method, told in operations.items():
+        for method, content in operations.items():
             where = f"{method} {path}"
             counterpart = ours["paths"].get(path, {}).get(method)
             if counterpart is None:
                 yield f"{where}: is missing"
                 continue
-            theirs, known = Operation(given, told), Operation(ours, counterpart)
-            if known.told["operationId"] != theirs.told["operationId"]:
+            theirs, known = Operation(given, content), Operation(ours, counterpart)
+            if known.content["operationId"] != theirs.content["operationId"]:
                 yield f"{where}: has another operationId"
-            if "security" in known.told:
+            if "security" in known.content:
                 yield f"{where}: has a security of its own"
-            yield from lost_parameters(where, theirs, known)
-            yield from lost_bodies(where, theirs, known)
-            yield from lost_answers(where, theirs, known)
+            yield from find_lost_parameters(where, theirs, known)
+            yield from find_lost_bodies(where, theirs, known)
+            yield from find_lost_answers(where, theirs, known)
 
 
-def lost_security(given: Json, ours: Json) -> Iterator[str]:
-    """Ways to authenticate that ours does not know."""
+def find_lost_security(given: Json, ours: Json) -> Iterator[str]:
+    """Yield the security schemes that ours lacks."""
     for way in given["security"]:
         if way not in ours["security"]:
             yield f"security: {', '.join(way)} is missing"
@@ -103,33 +103,33 @@ def lost_security(given: Json, ours: Json) -> Iterator[str]:
             yield f"security: {name} is another"
 
 
-def lost_parameters(where: str, given: Operation, ours: Operation) -> Iterator[str]:
-    """Parameters that ours does not take, takes fewer values of, or needs."""
-    for key, told in given.parameters.items():
+def find_lost_parameters(where: str, given: Operation, ours: Operation) -> Iterator[str]:
+    """Yield parameters that ours lacks, restricts or requires."""
+    for key, content in given.parameters.items():
         known = ours.parameters.get(key)
         named = f"{where} {key[1]}"
         if known is None:
             yield f"{named}: is missing"
             continue
-        yield from refused(named, given.schema(told), ours.schema(known))
-        if known["schema"].get("default") != told["schema"].get("default"):
+        yield from find_refused(named, given.schema(content), ours.schema(known))
+        if known["schema"].get("default") != content["schema"].get("default"):
             yield f"{named}: has another default"
     for key, known in ours.parameters.items():
         if known["required"] and not given.parameters.get(key, {"required": False})["required"]:
             yield f"{where} {key[1]}: is required"
 
 
-def lost_bodies(where: str, given: Operation, ours: Operation) -> Iterator[str]:
-    """Bodies that ours does not take, or takes as another."""
+def find_lost_bodies(where: str, given: Operation, ours: Operation) -> Iterator[str]:
+    """Yield request bodies that ours refuses, or reads in another way."""
     if ours.body["required"] and not given.body["required"]:
         yield f"{where} body: is required"
-    for kind, told in given.body["content"].items():
+    for kind, content in given.body["content"].items():
         named = f"{where} body {kind}"
         if kind not in ours.body["content"]:
             yield f"{named}: is missing"
             continue
-        theirs, known = given.schema(told), ours.schema(ours.body["content"][kind])
-        yield from refused(named, theirs, known)
+        theirs, known = given.schema(content), ours.schema(ours.body["content"][kind])
+        yield from find_refused(named, theirs, known)
         for name, field in theirs.fields.items():
             if name not in known.fields:
                 yield f"{named}.{name}: is missing"
@@ -137,40 +137,42 @@ def lost_bodies(where: str, given: Operation, ours: Operation) -> Iterator[str]:
                 yield f"{named}.{name}: has another default"
 
 
-def lost_answers(where: str, given: Operation, ours: Operation) -> Iterator[str]:
-    """Answers that ours does not give, or that a client of given would not take."""
-    for status, answer in given.told["responses"].items():
-        known = ours.told["responses"].get(status, {"content": {}})
+def find_lost_answers(where: str, given: Operation, ours: Operation) -> Iterator[str]:
+    """Yield responses that ours lacks, or that a client of the given document would refuse."""
+    for status, answer in given.content["responses"].items():
+        known = ours.content["responses"].get(status, {"content": {}})
         if known["content"].keys() != answer["content"].keys():
             yield f"{where} {status}: is missing, or of another type of content"
             continue
-        for kind, told in answer["content"].items():
-            yield from refused(f"{where} {status}", ours.schema(known["content"][kind]), given.schema(told))
+        for kind, content in answer["content"].items():
+            yield from find_refused(
+                f"{where} {status}", ours.schema(known["content"][kind]), given.schema(content)
+            )
 
 
-def refused(where: str, sent: Schema, taken: Schema) -> Iterator[str]:
-    """Why not all that one schema lets through is let through by another, which may know no more fields."""
-    if unknown := taken.told.keys() - ANNOTATIONS - COMPARED:
+def find_refused(where: str, sent: Schema, taken: Schema) -> Iterator[str]:
+    """Yield why a value of one schema may not be valid for another, whose fields must all be known."""
+    if unknown := taken.content.keys() - ANNOTATIONS - COMPARED:
         yield f"{where}: {', '.join(sorted(unknown))} cannot be compared"
     if not sent.types <= taken.types:
         yield f"{where}: is of another type"
         return
-    if "format" in taken.told and sent.told.get("format") != taken.told["format"]:
+    if "format" in taken.content and sent.content.get("format") != taken.content["format"]:
         yield f"{where}: is of another format"
-    if "enum" in taken.told and not set(sent.told.get("enum", [None])) <= set(taken.told["enum"]):
+    if "enum" in taken.content and not set(sent.content.get("enum", [None])) <= set(taken.content["enum"]):
         yield f"{where}: has other values"
-    if sent.told.get("minimum", -INFINITE) < taken.told.get("minimum", -INFINITE):
+    if sent.content.get("minimum", -INFINITE) < taken.content.get("minimum", -INFINITE):
         yield f"{where}: has another minimum"
-    if sent.told.get("maximum", INFINITE) > taken.told.get("maximum", INFINITE):
+    if sent.content.get("maximum", INFINITE) > taken.content.get("maximum", INFINITE):
         yield f"{where}: has another maximum"
-    for name in sorted(set(taken.told.get("required", [])) - set(sent.told.get("required", []))):
+    for name in sorted(set(taken.content.get("required", [])) - set(sent.content.get("required", []))):
         yield f"{where}.{name}: is required by one alone"
-    parts = {f".{name}": (sent.fields.get(name), told) for name, told in taken.fields.items()}
+    parts = {f".{name}": (sent.fields.get(name), content) for name, content in taken.fields.items()}
     for keyword, name in (("items", "[]"), ("additionalProperties", ".*")):
-        if keyword in taken.told:
-            parts[name] = (sent.told.get(keyword), taken.told[keyword])
+        if keyword in taken.content:
+            parts[name] = (sent.content.get(keyword), taken.content[keyword])
     for name, (part, whole) in parts.items():
         if isinstance(part, dict) and isinstance(whole, dict):
-            yield from refused(where + name, sent.at(part), taken.at(whole))
+            yield from find_refused(where + name, sent.at(part), taken.at(whole))
         else:
             yield f"{where}{name}: is of one alone"

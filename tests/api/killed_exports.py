@@ -1,8 +1,8 @@
 """A server that dies: `python -m tests.api.killed_exports FOLDER DATABASE DEATH`.
 
-It creates one export of all there is, as a zip, prints the id of the job, and kills itself as it is about to
-do DEATH, an audit event, the name of a file and which time: "os.rename job.json 2" is when a file gets that
-name for the second time. With a "!" after it, it waits there to be killed.
+It creates one export of all rows as a zip, prints the id of the job, and kills itself right before DEATH.
+DEATH is an audit event, the name of a file and a count: "os.rename job.json 2" is the second time that a file
+is renamed to job.json. With a "!" at the end, the server waits there to be killed.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from api.exports import Exports
 
 
 def die_at(event: str, name: str, times: int, waits: bool) -> None:
-    """Die when a file of that name is renamed to, or removed, for that time."""
+    """Die before a file of that name is made by a rename, or removed, the given number of times."""
     seen = 0
 
     def see(happening: str, arguments: tuple[object, ...]) -> None:
@@ -35,7 +35,7 @@ def die_at(event: str, name: str, times: int, waits: bool) -> None:
 
 
 async def serve(folder: Path, database: Path) -> None:
-    """Run one job to its end, if it comes to that."""
+    """Run one job, until the server dies."""
     exports = Exports(folder)
     await exports.start()
     request = ExportRequest(

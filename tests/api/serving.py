@@ -1,4 +1,4 @@
-"""A server for tests: the real one, on loopback, in a thread; and a small publication to serve."""
+"""The real server on loopback, in a thread, and a small publication to serve."""
 
 import threading
 import time
@@ -11,18 +11,18 @@ import duckdb
 import httpx
 from starlette.types import ASGIApp
 
-from api.app import BASE, application
-from api.connections import server
+from api.app import BASE, create_application
+from api.server import create_server
 from api.settings import RateLimit, Settings
 from api.tokens import Tokens
 from publishing import publish
 
 PLENTY = RateLimit(100_000_000, 1)
 
-MORE = 100  # charges of studio in March, told apart by BilledCost
+MORE = 100  # charges of studio in March, each with its own BilledCost
 
 MARTS = {
-    # what a cast or a float would spoil: 38 digits, 18 decimals, quotes, a line break, a NUL, other alphabets
+    # values that a cast or a float would change: 38 digits, 18 decimals, quotes, a line break, a NUL, emoji
     "focus.cost_and_usage": f"""
         select
             BillingAccountId,
@@ -111,7 +111,7 @@ def publish_small(
     charges: int | None = None,
     marts: Mapping[str, str] = MARTS,
 ) -> None:
-    """Publish the small marts, or the first so many charges of them."""
+    """Publish the small marts, or only a number of their charges."""
     with duckdb.connect() as warehouse:
         warehouse.execute("create schema focus")
         for mart, query in marts.items():
@@ -122,7 +122,7 @@ def publish_small(
 
 @dataclass(frozen=True)
 class Served:
-    """A running server, and a token that may see everything."""
+    """A running server, and a token that can see everything."""
 
     url: str  # with /focus/v1
     settings: Settings
@@ -134,19 +134,19 @@ class Served:
         return Tokens(self.settings.tokens_file)
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """A client that sends a token."""
+        """Return a client that sends a token."""
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
     def limited_to(self, name: str, *billing_accounts: str) -> httpx.Client:
-        """A client whose token, which is made here, is limited to billing accounts."""
+        """Return a client with a new token that is limited to billing accounts."""
         return self.client(self.tokens.create(name, frozenset(billing_accounts)))
 
 
 @contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
-    """Run an application: the URL of its server."""
-    serves = server(app, "127.0.0.1", 0)
+    """Run an application. Yield the URL of its server."""
+    serves = create_server(app, "127.0.0.1", 0)
     thread = threading.Thread(target=serves.run)
     thread.start()
     try:
@@ -170,7 +170,7 @@ def serving(
 ) -> Iterator[Served]:
     """Serve what is published in a folder.
 
-    work: where tokens and the server's own files are. token: one from there, if it is served again.
+    work: the folder of tokens and of the server's own files. token: an existing one, for a restart.
     """
     settings = Settings(
         published,
@@ -182,5 +182,5 @@ def serving(
         row_rate_limit,
     )
     token = token or Tokens(settings.tokens_file).create("everything", frozenset())
-    with running(application(settings)) as url:
+    with running(create_application(settings)) as url:
         yield Served(f"{url}{BASE}", settings, token)

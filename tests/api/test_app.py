@@ -1,4 +1,4 @@
-"""The server as a whole: who gets in, what is answered at which address, and every error as an Error."""
+"""The whole server: access, addresses, and an Error for every error."""
 
 import http.client
 import json
@@ -30,16 +30,16 @@ GUARDED = [
 
 
 def error(answer: httpx.Response) -> dict[str, str]:
-    """The Error of an answer."""
+    """Return the Error of a response."""
     assert answer.headers["content-type"] == "application/json"
-    told = answer.json()
-    assert set(told) <= {"code", "message", "details"}
-    assert all(isinstance(text, str) and text for text in told.values())
-    return told
+    body = answer.json()
+    assert set(body) <= {"code", "message", "details"}
+    assert all(isinstance(text, str) and text for text in body.values())
+    return body
 
 
 def raw(served: Served, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """The answer to bytes that no client library would send: status, headers and body."""
+    """Send bytes that no client library would send. Return status, headers and body."""
     parts = urlsplit(served.url)
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
         connection.sendall(request)
@@ -48,7 +48,7 @@ def raw(served: Served, request: bytes) -> tuple[int, dict[str, str], bytes]:
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
 
-# ------------------------------------------------------------------------------------------------ who may
+# ------------------------------------------------------------------------------------------------ access
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -185,7 +185,7 @@ def test_head_answers_the_head_alone(api: httpx.Client) -> None:
     answer = api.head("/cost-and-usage")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == "application/json"
-    assert "content-length" not in answer.headers  # no page is made for it
+    assert "content-length" not in answer.headers  # the page is not read
     assert api.head("/cost-and-usage", params={"pageSize": "0"}).status_code == 400
 
 
@@ -270,7 +270,7 @@ def test_an_error_of_our_own_is_in_the_log_alone(
     def broken(self: Service, standard_fields: bool) -> bytes:
         raise RuntimeError("something private")
 
-    monkeypatch.setattr(Service, "schema_metadata", broken)
+    monkeypatch.setattr(Service, "read_schema", broken)
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
         answer = api.get("/schema")
@@ -324,7 +324,7 @@ def test_no_token_and_no_parameter_is_in_the_log(small: Served, caplog: pytest.L
         api.get("/schema", headers={"Authorization": "Bearer guessed"})
         api.get("/downloads/guessed/guessed.csv")
     lines: list[Any] = []
-    while not lines or "downloads" not in str(lines[-1]["path"]):  # a line comes after its answer
+    while not lines or "downloads" not in str(lines[-1]["path"]):  # a line follows its response
         records = [record for record in caplog.records if record.name == "api.access"]
         lines = [json.loads(record.getMessage()) for record in records]
     assert [(line["method"], line["path"], line["status"], line["token"]) for line in lines[-4:]] == [
@@ -343,8 +343,8 @@ def test_no_token_and_no_parameter_is_in_the_log(small: Served, caplog: pytest.L
 # ------------------------------------------------------------------------------------------------ exports
 
 
-def exported(api: httpx.Client, **fields: object) -> dict[str, Any]:
-    """A job that has ended."""
+def run_export(api: httpx.Client, **fields: object) -> dict[str, Any]:
+    """Run an export to its end. Return the job."""
     answer = api.post("/cost-and-usage/export", json=EXPORT | fields)
     assert answer.status_code == 202
     job = answer.json()
@@ -357,7 +357,7 @@ def exported(api: httpx.Client, **fields: object) -> dict[str, Any]:
 
 def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
     with small.client() as api, small.limited_to("limited", "studio") as limited:
-        job = exported(api)
+        job = run_export(api)
         assert (job["status"], job["recordCount"]) == ("Complete", 1)
         assert job["downloadUrl"].startswith(small.url + "/downloads/")
         file = api.get(job["downloadUrl"])
@@ -380,13 +380,13 @@ def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
             ({"format": "json"}, "application/x-ndjson"),
             ({"format": "parquet"}, "application/vnd.apache.parquet"),
         ):
-            assert api.head(exported(api, **fields)["downloadUrl"]).headers["content-type"] == kind
-        assert exported(limited)["recordCount"] == 0
+            assert api.head(run_export(api, **fields)["downloadUrl"]).headers["content-type"] == kind
+        assert run_export(limited)["recordCount"] == 0
 
 
 def test_an_export_is_its_tokens_as_long_as_it_may_see_as_much(small: Served) -> None:
     with small.limited_to("narrowed", "acme", "studio") as api:
-        url = exported(api)["downloadUrl"]
+        url = run_export(api)["downloadUrl"]
         assert api.get(url).status_code == 200
         file = small.settings.tokens_file
         content = file.read_text()

@@ -1,4 +1,4 @@
-"""python -m api: what is printed, and exit codes."""
+"""python -m api: output and exit codes."""
 
 import os
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The settings of a server whose files are all in a folder."""
+    """Return the environment of a server whose files are all in a folder."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "FOCUS_"))}
     return others | {
         "FAL_PUBLISH_DIR": str(folder / "published"),
@@ -25,7 +25,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """python -m api, with these settings."""
+    """Run python -m api with these settings."""
     command = [sys.executable, "-m", "api", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=environment(folder) | settings, text=True, capture_output=True, timeout=60
@@ -60,7 +60,7 @@ def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
         (["serve"], {"FOCUS_API_EXPORT_QUOTA": "5"}, "FOCUS_API_EXPORT_QUOTA must look like 5GB (or MB)"),
         (["serve"], {"FOCUS_API_URL": "a.b/c"}, "FOCUS_API_URL must look like https://costs.example.com"),
         (["serve"], {"FOCUS_API_FIELDS": "some"}, "FOCUS_API_FIELDS must be all or standard, not 'some'"),
-        (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it for published"),
+        (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it to use published"),
     ],
 )
 def test_misuse_is_a_line_and_exit_code_2(
@@ -84,13 +84,13 @@ def test_a_folder_that_cannot_be_written_is_a_line_and_exit_code_1(tmp_path: Pat
     ("accounts", "warnings"),
     [
         (["acme", "studio"], []),
-        (["acm"], ["no billing account acm is published: known ids are acme, studio"]),
+        (["acm"], ["billing account acm has no published records: known ids are acme, studio"]),
         (
             ["acme", "alias", "x"],
             [
-                "no billing account alias is published: acme is the id of alias alias; "
+                "billing account alias has no published records: acme is the id of alias alias; "
                 "known ids are acme, studio",
-                "no billing account x is published: known ids are acme, studio",
+                "billing account x has no published records: known ids are acme, studio",
             ],
         ),
     ],
@@ -113,8 +113,8 @@ def test_billing_accounts_that_cannot_be_checked_are_a_warning(tmp_path: Path) -
     made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
     assert (made.returncode, len(made.stdout)) == (0, 44)
     assert re.fullmatch(
-        r"warning: .*/published/fal_focus\.duckdb cannot be read: "
-        r"whether the billing accounts exist was not checked\n",
+        r"warning: .*/published/fal_focus\.duckdb cannot be read, "
+        r"so the billing accounts were not checked\n",
         made.stderr,
     )
 
@@ -159,7 +159,7 @@ def test_a_publish_folder_that_does_not_exist_is_a_line_at_the_start(tmp_path: P
             assert server.stderr
             assert server.stderr.readline() == (
                 f"FAL_PUBLISH_DIR ({tmp_path / 'published'}) does not exist: "
-                "requests are answered 503 until dbt build publishes there\n"
+                "all requests get a 503 until dbt build publishes there\n"
             )
         finally:
             server.kill()

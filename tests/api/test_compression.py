@@ -1,4 +1,4 @@
-"""Compressed answers."""
+"""Compressed responses."""
 
 import gzip
 
@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from tests.api.serving import Served
-from tests.api.test_app import exported
+from tests.api.test_app import run_export
 
 ACCEPTED = ["gzip", "gzip, deflate, br", "br;q=1, gzip;q=0.1"]
 REFUSED = ["identity", "br", "gzip;q=0", "GZIP; q=0.000, br", ""]
 
 
 def raw(api: httpx.Client, path: str, accepted: str, method: str = "GET") -> tuple[httpx.Headers, bytes]:
-    """The head of an answer, and its body as it was sent."""
+    """Return the headers of a response, and its body as it was sent."""
     with api.stream(method, path, headers={"Accept-Encoding": accepted}) as answer:
         assert answer.status_code == 200
         return answer.headers, b"".join(answer.iter_raw())
@@ -46,7 +46,7 @@ def test_an_answer_is_not_compressed_for_other_clients(api: httpx.Client, accept
 def test_a_download_is_sent_as_it_is(small: Served, file_format: str) -> None:
     with small.client() as api:
         period = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-12-01T00:00:00Z"}
-        url = exported(api, format=file_format, **period)["downloadUrl"]
+        url = run_export(api, format=file_format, **period)["downloadUrl"]
         headers, body = raw(api, url, "gzip")
         assert "content-encoding" not in headers
         assert int(headers["content-length"]) == len(body) > 1000

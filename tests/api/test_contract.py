@@ -1,4 +1,4 @@
-"""What the given document says is true of the server, and what our own says, too."""
+"""The server conforms to FOCUS's OpenAPI document, and to its own."""
 
 import copy
 import json
@@ -13,20 +13,20 @@ import pytest
 import schemathesis
 import yaml
 
-from tests.api.contracts import Json, lost
+from tests.api.contracts import Json, find_lost
 from tests.api.serving import Served
-from tests.api.test_app import exported
+from tests.api.test_app import run_export
 from tests.api.test_records import get
 
 pytestmark = pytest.mark.end_to_end
 
 GIVEN = Path(__file__).with_name("focus-cost-and-usage-openapi.yml")
 
-# what is answered beyond the given document, which lists no status for a body of another type than JSON, and
-# the one for too many requests (exports are requests) for GET /cost-and-usage alone
+# statuses beyond the given document: it lacks one for a body that is not JSON, and lists the one for too many
+# requests (exports are requests) only for GET /cost-and-usage
 BEYOND = {("/cost-and-usage/export", "post"): ("415", "429")}
 
-# a warning that nothing was really tested is a failure; missing_deserializer only says that the files of
+# a warning that an operation was not really tested is a failure. missing_deserializer is not: the files of
 # exports have no schema
 CONFIG = """
 [warnings]
@@ -36,21 +36,21 @@ fail-on = [
 """
 
 
-def given_document() -> Json:
-    """The given document, as it is."""
+def read_given_document() -> Json:
+    """Return the given document."""
     return yaml.safe_load(GIVEN.read_text())
 
 
-def our_document(served: Served) -> Json:
-    """The document that the server shows of itself."""
+def fetch_our_document(served: Served) -> Json:
+    """Return the document of the server."""
     return httpx.get(f"{served.url}/openapi.json").json()
 
 
-# ---------------------------------------------------------------------------------------- the server does it
+# ---------------------------------------------------------------------------------------- the server
 
 
-def with_beyond(document: Json) -> Json:
-    """A document with the statuses of BEYOND, which are Errors as well."""
+def add_beyond(document: Json) -> Json:
+    """Add the statuses of BEYOND to a document. They are Errors as well."""
     for (path, method), statuses in BEYOND.items():
         responses = document["paths"][path][method]["responses"]
         for status in statuses:
@@ -59,10 +59,10 @@ def with_beyond(document: Json) -> Json:
     return document
 
 
-def without_page_tokens(document: Json) -> Json:
-    """A document without pageToken: any text is one by its schema, but only the server can make one.
+def remove_page_tokens(document: Json) -> Json:
+    """Remove pageToken from a document: its schema accepts any text, but only the server can make one.
 
-    Walks and refused tokens: below, and in test_records.py, test_walk.py and test_fuzz.py.
+    Walks and refused tokens are tested below, and in test_records.py, test_walk.py and test_fuzz.py.
     """
     for path in ("/cost-and-usage", "/contract-commitments"):
         parameters = document["paths"][path]["get"]["parameters"]
@@ -72,10 +72,10 @@ def without_page_tokens(document: Json) -> Json:
     return document
 
 
-def schemathesis_finds_nothing(served: Served, token: str, document: Json, work: Path) -> None:
+def run_schemathesis(served: Served, token: str, document: Json, work: Path) -> None:
     """Run all checks of schemathesis in all its phases, the same requests every time.
 
-    token: one of its own, since the exports that it leaves behind may be too many for others.
+    token: a separate one, since the exports of the run use up its limits.
     """
     file, config = work / "openapi.json", work / "schemathesis.toml"
     file.write_text(json.dumps(document))
@@ -94,22 +94,22 @@ def schemathesis_finds_nothing(served: Served, token: str, document: Json, work:
 
 def test_schemathesis_finds_nothing_by_the_given_document(sample: Served, tmp_path: Path) -> None:
     token = sample.tokens.create("schemathesis-given", frozenset())
-    schemathesis_finds_nothing(sample, token, with_beyond(without_page_tokens(given_document())), tmp_path)
+    run_schemathesis(sample, token, add_beyond(remove_page_tokens(read_given_document())), tmp_path)
 
 
 def test_schemathesis_finds_nothing_by_our_document(sample: Served, tmp_path: Path) -> None:
     token = sample.tokens.create("schemathesis-ours", frozenset())
     with sample.client(token) as api:
-        _, secret, name = exported(api)["downloadUrl"].rsplit("/", 2)
-    document = without_page_tokens(our_document(sample))
+        _, secret, name = run_export(api)["downloadUrl"].rsplit("/", 2)
+    document = remove_page_tokens(fetch_our_document(sample))
     for parameter in document["paths"]["/downloads/{secret}/{fileName}"]["get"]["parameters"]:
         parameter["example"] = {"secret": secret, "fileName": name}[parameter["name"]]
-    schemathesis_finds_nothing(sample, token, document, tmp_path)
+    run_schemathesis(sample, token, document, tmp_path)
 
 
 @pytest.mark.parametrize("whose", ["given", "ours"])
 def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) -> None:
-    document = given_document() if whose == "given" else our_document(sample)
+    document = read_given_document() if whose == "given" else fetch_our_document(sample)
     operations = schemathesis.openapi.from_dict(document)
     with sample.client() as api:
         for path, size in (("/cost-and-usage", 700), ("/contract-commitments", 4)):
@@ -122,7 +122,7 @@ def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) 
         operations["/schema"]["GET"].validate_response(api.get("/schema"))
         status = operations["/cost-and-usage/export/{jobId}"]["GET"]
         for file_format in ("csv", "parquet", "json"):
-            job = exported(api, format=file_format, includeContractCommitments=True)
+            job = run_export(api, format=file_format, includeContractCommitments=True)
             assert job["status"] == "Complete"
             assert api.head(job["downloadUrl"]).headers["content-type"] == "application/zip"
             status.validate_response(api.get(f"/cost-and-usage/export/{job['jobId']}"))
@@ -130,7 +130,7 @@ def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) 
 
 @pytest.mark.parametrize("whose", ["given", "ours"])
 def test_records_have_all_fields_that_are_required(sample: Served, whose: str) -> None:
-    document = given_document() if whose == "given" else our_document(sample)
+    document = read_given_document() if whose == "given" else fetch_our_document(sample)
     schemas = document["components"]["schemas"]
     with sample.client() as api:
         for path, schema in (
@@ -152,14 +152,14 @@ def test_every_number_of_the_sample_has_a_decimal_point(sample: Served, path: st
 
 
 def test_a_token_of_standard_fields_gets_nothing_that_the_given_document_lacks(sample: Served) -> None:
-    document = given_document()
+    document = read_given_document()
     for schema in document["components"]["schemas"].values():
         schema["additionalProperties"] = False
     operations = schemathesis.openapi.from_dict(document)
     with sample.client(sample.tokens.create("strict", frozenset(), standard_fields=True)) as api:
         for path in ("/cost-and-usage", "/contract-commitments", "/schema"):
             operations[path]["GET"].validate_response(api.get(path))
-        job = exported(api)
+        job = run_export(api)
         operations["/cost-and-usage/export/{jobId}"]["GET"].validate_response(
             api.get(f"/cost-and-usage/export/{job['jobId']}")
         )
@@ -167,31 +167,31 @@ def test_a_token_of_standard_fields_gets_nothing_that_the_given_document_lacks(s
         operations["/schema"]["GET"].validate_response(api.get("/schema"))
 
 
-# ------------------------------------------------------------------------------------- our document says it
+# ------------------------------------------------------------------------------------- our document
 
 
 def test_our_document_takes_and_promises_what_the_given_one_does(sample: Served) -> None:
-    assert list(lost(given_document(), our_document(sample))) == []
+    assert list(find_lost(read_given_document(), fetch_our_document(sample))) == []
 
 
 def test_no_field_can_be_dropped_or_become_another(sample: Served) -> None:
-    given, ours = given_document(), our_document(sample)
+    given, ours = read_given_document(), fetch_our_document(sample)
     for name, schema in given["components"]["schemas"].items():
-        for field, told in schema["properties"].items():
+        for field, content in schema["properties"].items():
             dropped, changed, required, wider = (copy.deepcopy(ours) for _ in range(4))
             del dropped["components"]["schemas"][name]["properties"][field]
-            assert list(lost(given, dropped)), (name, field)
+            assert list(find_lost(given, dropped)), (name, field)
             changed["components"]["schemas"][name]["properties"][field]["type"] = "null"
             changed["components"]["schemas"][name]["properties"][field].pop("$ref", None)
-            assert list(lost(given, changed)), (name, field)
+            assert list(find_lost(given, changed)), (name, field)
             if field in schema.get("required", []):
                 required["components"]["schemas"][name]["required"].remove(field)
-                # nobody minds a body that need not have it
-                assert bool(list(lost(given, required))) == (name != "ExportRequest"), (name, field)
-            if "enum" in told:
+                # a request body may have fewer required fields
+                assert bool(list(find_lost(given, required))) == (name != "ExportRequest"), (name, field)
+            if "enum" in content:
                 enum = wider["components"]["schemas"][name]["properties"][field]["enum"]
                 enum.remove("csv") if name == "ExportRequest" else enum.append("x")
-                assert list(lost(given, wider)), (name, field)
+                assert list(find_lost(given, wider)), (name, field)
 
 
 PAGE_SIZE = ("paths", "/cost-and-usage", "get", "parameters", 10, "schema")
@@ -220,9 +220,9 @@ EXPORT = ("components", "schemas", "ExportRequest")
             lambda parameters: parameters.append({"name": "x", "in": "query", "required": True}),
             "x: is required",
         ),
-        ((*PAGE_SIZE[:-3], "responses"), lambda told: told.pop("429"), "429: is missing"),
-        (PAGE_SIZE[:-3], lambda told: told.update(operationId="x"), "has another operationId"),
-        (PAGE_SIZE[:-3], lambda told: told.update(security=[]), "has a security of its own"),
+        ((*PAGE_SIZE[:-3], "responses"), lambda content: content.pop("429"), "429: is missing"),
+        (PAGE_SIZE[:-3], lambda content: content.update(operationId="x"), "has another operationId"),
+        (PAGE_SIZE[:-3], lambda content: content.update(security=[]), "has a security of its own"),
         (EXPORT, lambda body: body.update(additionalProperties=False), ".*: is of one alone"),
         (EXPORT, lambda body: body["required"].append("format"), "format: is required by one alone"),
         (EXPORT, lambda body: body["properties"].update(x={"type": "string"}), ".x: is of one alone"),
@@ -234,10 +234,10 @@ EXPORT = ("components", "schemas", "ExportRequest")
 def test_nothing_else_can_be_dropped_or_become_another(
     sample: Served, where: tuple[Any, ...], change: Callable[[Any], object], found: str
 ) -> None:
-    ours = our_document(sample)
+    ours = fetch_our_document(sample)
     part = ours
     for key in where:
         part = part[key]
     change(part)
-    (said,) = lost(given_document(), ours)
-    assert found in said
+    (difference,) = find_lost(read_given_document(), ours)
+    assert found in difference

@@ -1,4 +1,4 @@
-"""Answers on their way out."""
+"""Responses at the edge: chunks and slow clients."""
 
 import anyio
 import pytest

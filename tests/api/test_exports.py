@@ -1,4 +1,4 @@
-"""Exports: what is in the file, who gets it and for how long, and what befalls a job."""
+"""Exports: the files, who can download them and for how long, limits, and failures."""
 
 import asyncio
 import csv
@@ -24,15 +24,18 @@ import duckdb
 import msgspec
 import pytest
 
+from api import export_limits
 from api import exports as module
-from api.export_files import ExportRequest, open_publication
-from api.exports import UNFINISHED_AT_MOST, Exports, Job, TooManyExportsError
+from api.export_files import ExportRequest, ExportWriter, open_publication
+from api.export_jobs import Job, remove_exports
+from api.export_limits import UNFINISHED_AT_MOST, TooManyExportsError
+from api.exports import Exports
 from loaders import clock
 
 ROOT = Path(__file__).parents[2]
 OWNER = "platform"
-FULL = "the server has no room for this export: ask for a shorter period, or again later"
-BROKEN = "the export could not be made, as the server's log says: ask again later"
+FULL = "the server has no room for this export: request a shorter period, or try again later"
+BROKEN = "the export failed; the server's log has the cause: try again later"
 
 CHARGES = """
     create table focus.cost_and_usage (
@@ -69,8 +72,8 @@ ENDLESS = """
 """
 
 
-def publication(database: Path, *statements: str) -> Path:
-    """A publication, made by these statements."""
+def make_publication(database: Path, *statements: str) -> Path:
+    """Make a publication with these statements."""
     with duckdb.connect(str(database)) as connection:
         connection.execute("create schema focus")
         connection.execute(f"create table focus.publication as select '{database.stem}' as publication_id")
@@ -81,24 +84,24 @@ def publication(database: Path, *statements: str) -> Path:
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """A publication of five charges and four commitments."""
-    return publication(tmp_path / "published.duckdb", CHARGES, COMMITMENTS)
+    """Make a publication of five charges and four commitments."""
+    return make_publication(tmp_path / "published.duckdb", CHARGES, COMMITMENTS)
 
 
-def asked(start: str = "2026-01-01", end: str = "2026-03-01", **fields: Any) -> ExportRequest:  # noqa: ANN401
-    """A request for the periods that begin from a day until before another."""
+def build_request(start: str = "2026-01-01", end: str = "2026-03-01", **fields: Any) -> ExportRequest:  # noqa: ANN401
+    """Return a request for the periods that start within [start, end)."""
     days = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
     return ExportRequest(*days, **fields)
 
 
-def different(count: int) -> list[ExportRequest]:
-    """Requests for the same rows that are not the same."""
-    return [asked(f"2025-12-{day:02}") for day in range(1, count + 1)]
+def build_requests(count: int) -> list[ExportRequest]:
+    """Return different requests for the same rows."""
+    return [build_request(f"2025-12-{day:02}") for day in range(1, count + 1)]
 
 
 @asynccontextmanager
-async def running(folder: Path, at_once: int = 2, **bounds: int) -> AsyncIterator[Exports]:
-    """Exports from start to stop."""
+async def run_exports(folder: Path, at_once: int = 2, **bounds: int) -> AsyncIterator[Exports]:
+    """Start exports, and stop them at the end."""
     exports = Exports(folder, at_once, **bounds)
     await exports.start()
     try:
@@ -107,8 +110,8 @@ async def running(folder: Path, at_once: int = 2, **bounds: int) -> AsyncIterato
         await exports.stop()
 
 
-async def until(condition: Any) -> None:  # noqa: ANN401
-    """Wait until something is so; a minute is an error."""
+async def wait_until(condition: Any) -> None:  # noqa: ANN401
+    """Wait until a condition is true, for a minute at most."""
     for _ in range(6000):
         if condition():
             return
@@ -116,15 +119,15 @@ async def until(condition: Any) -> None:  # noqa: ANN401
     raise TimeoutError
 
 
-async def end_of(exports: Exports, job_id: str) -> Job:
-    """A job that has ended."""
-    await until(lambda: now(exports, job_id).status in ("Complete", "Failed"))
-    return now(exports, job_id)
+async def wait_for_end(exports: Exports, job_id: str) -> Job:
+    """Wait until a job has ended, and return it."""
+    await wait_until(lambda: get_job(exports, job_id).status in ("Complete", "Failed"))
+    return get_job(exports, job_id)
 
 
-def now(exports: Exports, job_id: str) -> Job:
-    """A job as it is."""
-    job = exports.job(job_id, OWNER)
+def get_job(exports: Exports, job_id: str) -> Job:
+    """Return the current state of a job."""
+    job = exports.find_job(job_id, OWNER)
     assert job
     return job
 
@@ -132,33 +135,35 @@ def now(exports: Exports, job_id: str) -> Job:
 def export(
     folder: Path, database: Path, request: ExportRequest, billing_accounts: frozenset[str] | None = None
 ) -> tuple[Job, Path]:
-    """A job that ended well, and its file."""
+    """Run an export. Return its job and its file."""
 
     async def run() -> tuple[Job, Path]:
-        async with running(folder) as exports:
-            job = await end_of(exports, exports.create(request, OWNER, billing_accounts, database).job_id)
+        async with run_exports(folder) as exports:
+            job = await wait_for_end(
+                exports, exports.create(request, OWNER, billing_accounts, database).job_id
+            )
             assert job.status == "Complete", job.error
             assert job.download
-            file = exports.download(job.download.secret, OWNER)
+            file = exports.find_file(job.download.secret, OWNER)
             assert file
             return job, file
 
     return asyncio.run(run())
 
 
-def recorded(folder: Path, job_id: str) -> Job:
-    """A job as it is on disk."""
+def read_record(folder: Path, job_id: str) -> Job:
+    """Return the state of a job on disk."""
     return msgspec.json.decode((folder / "jobs" / job_id / "job.json").read_bytes(), type=Job)
 
 
-def names(folder: Path) -> set[str]:
-    """What is in a folder."""
+def list_names(folder: Path) -> set[str]:
+    """Return the names in a folder."""
     return {entry.name for entry in folder.iterdir()}
 
 
 @contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes, for this process alone."""
+def limit_file_size(size: int) -> Iterator[None]:
+    """Limit the size of every file that this process writes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -168,7 +173,7 @@ def disk_of(size: int) -> Iterator[None]:
 
 
 class Gate:
-    """Jobs stop before they read their publication, until it opens."""
+    """Stops jobs before they read their publication, until it is opened."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
@@ -180,17 +185,17 @@ class Gate:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """A gate that is shut."""
+    """Return a closed gate."""
     gate = Gate()
     monkeypatch.setattr(module, "open_publication", gate)
     return gate
 
 
-# ---------- what is in the file
+# ---------- the file
 
 
 def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: Path, published: Path) -> None:
-    job, file = export(tmp_path, published, asked())
+    job, file = export(tmp_path, published, build_request())
     assert (file.name, job.record_count, job.publication_id) == ("cost_and_usage.csv", 4, "published")
     with file.open(newline="") as lines:
         rows = list(csv.reader(lines))
@@ -206,7 +211,7 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
 
 def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_path: Path) -> None:
     texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", " =1", "", "plain"]
-    database = publication(
+    database = make_publication(
         tmp_path / "formulas.duckdb", CHARGES, "delete from focus.cost_and_usage", COMMITMENTS
     )
     with duckdb.connect(str(database)) as connection:
@@ -215,7 +220,7 @@ def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_
             connection.execute("insert into focus.cost_and_usage values (?, ?, ?, ?, ?, ?)", row)
     values = {}
     for escape in (False, True):
-        _, file = export(tmp_path, database, asked(csv_formula_escape=escape))
+        _, file = export(tmp_path, database, build_request(csv_formula_escape=escape))
         with file.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
         values[escape] = {row["BillingAccountId"] for row in rows}
@@ -223,15 +228,21 @@ def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_
         assert {row["x_RequestCount"] for row in rows} == {"-1"}
     assert values[False] == set(texts)
     assert values[True] == {f"'{text}" for text in texts[:7]} | set(texts[7:])
-    plain = export(tmp_path, database, asked(format="json"))[1].read_bytes()
-    assert export(tmp_path, database, asked(format="json", csv_formula_escape=True))[1].read_bytes() == plain
+    plain = export(tmp_path, database, build_request(format="json"))[1].read_bytes()
+    assert (
+        export(tmp_path, database, build_request(format="json", csv_formula_escape=True))[1].read_bytes()
+        == plain
+    )
 
 
 def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path, published: Path) -> None:
-    _, file = export(tmp_path, published, asked(format="json"))
+    _, file = export(tmp_path, published, build_request(format="json"))
     rows = [json.loads(line, parse_float=Decimal) for line in file.read_text().splitlines()]
     numbers = [row[name] for row in rows for name in ("BilledCost", "ConsumedQuantity", "x_RequestCount")]
-    assert {type(number) for number in numbers} == {Decimal, type(None)}  # an int has no decimal point
+    assert {type(number) for number in numbers} == {
+        Decimal,
+        type(None),
+    }  # an int would lack the decimal point
     assert not re.search(r":-?[0-9.]+[eE]", file.read_text())
     assert [row["BilledCost"] for row in rows] == [
         Decimal(cost) for cost in ("-0.25", "0", "1e-18", "12345678901234567890.123456789012345678")
@@ -241,7 +252,7 @@ def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path,
 
 
 def test_parquet_keeps_types_and_values(tmp_path: Path, published: Path) -> None:
-    _, file = export(tmp_path, published, asked(format="parquet"))
+    _, file = export(tmp_path, published, build_request(format="parquet"))
     with duckdb.connect(str(published), read_only=True) as connection:
         types = connection.execute(f"describe from '{file}'").fetchall()
         rows = connection.execute(f"from '{file}'").fetchall()
@@ -251,9 +262,9 @@ def test_parquet_keeps_types_and_values(tmp_path: Path, published: Path) -> None
 
 
 def test_a_period_begins_with_its_start_and_ends_before_its_end(tmp_path: Path, published: Path) -> None:
-    assert export(tmp_path, published, asked("2026-02-01", "2026-03-01"))[0].record_count == 2
-    assert export(tmp_path, published, asked("2026-02-01", "2026-03-02"))[0].record_count == 3
-    assert export(tmp_path, published, asked("2026-02-02", "2026-03-01"))[0].record_count == 0
+    assert export(tmp_path, published, build_request("2026-02-01", "2026-03-01"))[0].record_count == 2
+    assert export(tmp_path, published, build_request("2026-02-01", "2026-03-02"))[0].record_count == 3
+    assert export(tmp_path, published, build_request("2026-02-02", "2026-03-01"))[0].record_count == 0
     east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
     ever = ExportRequest(datetime.min.replace(tzinfo=east), datetime.max.replace(tzinfo=west))
     assert export(tmp_path, published, ever)[0].record_count == 5
@@ -277,7 +288,7 @@ def test_a_limited_token_exports_its_billing_accounts_alone_and_commitments_that
     charges: int,
     commitments: list[str],
 ) -> None:
-    request = asked(format="csv", include_contract_commitments=True)
+    request = build_request(format="csv", include_contract_commitments=True)
     job, file = export(tmp_path, published, request, billing_accounts)
     assert (file.name, job.record_count) == ("focus_export.zip", charges)
     with zipfile.ZipFile(file) as archive:
@@ -294,7 +305,7 @@ def test_a_limited_token_exports_its_billing_accounts_alone_and_commitments_that
 def test_a_period_that_ends_where_it_begins_or_before_is_empty(
     tmp_path: Path, published: Path, end: str
 ) -> None:
-    request = asked("2026-02-10", end, format="csv", include_contract_commitments=True)
+    request = build_request("2026-02-10", end, format="csv", include_contract_commitments=True)
     job, file = export(tmp_path, published, request)
     assert job.record_count == 0
     with zipfile.ZipFile(file) as archive:
@@ -307,27 +318,29 @@ def test_a_zip_holds_both_datasets_in_the_format_asked_for(
     published: Path,
     file_format: Any,  # noqa: ANN401
 ) -> None:
-    _, alone = export(tmp_path, published, asked(format=file_format))
-    _, file = export(tmp_path, published, asked(format=file_format, include_contract_commitments=True))
+    _, alone = export(tmp_path, published, build_request(format=file_format))
+    _, file = export(
+        tmp_path, published, build_request(format=file_format, include_contract_commitments=True)
+    )
     with zipfile.ZipFile(file) as archive:
         assert archive.namelist() == [f"cost_and_usage.{file_format}", f"contract_commitment.{file_format}"]
         assert archive.read(f"cost_and_usage.{file_format}") == alone.read_bytes()
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
 
 
-# ---------- what is asked for
+# ---------- the request
 
 
 def test_a_request_has_the_defaults_of_the_document() -> None:
     body = b'{"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}'
     request = msgspec.json.decode(body, type=ExportRequest)
-    assert request == asked()
+    assert request == build_request()
     assert (request.format, request.include_contract_commitments) == ("csv", False)
     assert msgspec.json.decode(body[:-1] + b', "another": {}}', type=ExportRequest) == request
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"billingPeriodStart": "2026-01-01"}, "Invalid RFC3339 encoded datetime"),
         ({"billingPeriodStart": "2026-01-01T00:00:00"}, "with a timezone component"),
@@ -336,29 +349,29 @@ def test_a_request_has_the_defaults_of_the_document() -> None:
         ({"includeContractCommitments": 1}, "Expected `bool`, got `int`"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said(fields: dict[str, object], said: str) -> None:
+def test_what_is_wrong_with_a_request_is_said(fields: dict[str, object], message: str) -> None:
     good = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.json.decode(json.dumps(good | fields), type=ExportRequest)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-# ---------- who gets it, and for how long
+# ---------- access and expiry
 
 
 def test_a_job_and_its_file_are_their_owners_alone(tmp_path: Path, published: Path) -> None:
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+        async with run_exports(tmp_path) as exports:
+            job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             assert job.download
             secret = job.download.secret
-            assert exports.download(secret, OWNER) == tmp_path / "jobs" / job.job_id / "cost_and_usage.csv"
-            assert exports.job(job.job_id, "another") is None
-            assert exports.download(secret, "another") is None
-            assert exports.job("none", OWNER) is None
+            assert exports.find_file(secret, OWNER) == tmp_path / "jobs" / job.job_id / "cost_and_usage.csv"
+            assert exports.find_job(job.job_id, "another") is None
+            assert exports.find_file(secret, "another") is None
+            assert exports.find_job("none", OWNER) is None
             for other in ("", "none", secret[:-1], secret + "=", "\u00e9", "\ud800", job.job_id):
-                assert exports.download(other, OWNER) is None
-            assert secret not in str(exports.download(secret, OWNER))
+                assert exports.find_file(other, OWNER) is None
+            assert secret not in str(exports.find_file(secret, OWNER))
             assert (tmp_path / "jobs" / job.job_id).stat().st_mode & 0o077 == 0
 
     asyncio.run(run())
@@ -373,41 +386,43 @@ def test_a_file_expires_after_a_day_and_its_job_after_a_week(
 
     async def run() -> None:
         nonlocal at
-        async with running(tmp_path) as exports:
-            done = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+        async with run_exports(tmp_path) as exports:
+            done = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             folder = tmp_path / "jobs" / done.job_id
             assert done.download
             assert done.expires_at == at + timedelta(hours=24)
             await asyncio.sleep(0.05)
             at += timedelta(hours=24, microseconds=-1)
-            assert exports.download(done.download.secret, OWNER) == folder / "cost_and_usage.csv"
+            assert exports.find_file(done.download.secret, OWNER) == folder / "cost_and_usage.csv"
             at += timedelta(microseconds=1)
-            assert exports.download(done.download.secret, OWNER) is None
-            assert now(exports, done.job_id) == msgspec.structs.replace(done, download=None)
-            await until(
-                lambda: names(folder) == {"job.json"} and not recorded(tmp_path, done.job_id).download
+            assert exports.find_file(done.download.secret, OWNER) is None
+            assert get_job(exports, done.job_id) == msgspec.structs.replace(done, download=None)
+            await wait_until(
+                lambda: list_names(folder) == {"job.json"} and not read_record(tmp_path, done.job_id).download
             )
             at += timedelta(days=6)
-            await until(lambda: not folder.exists())
-            assert exports.job(done.job_id, OWNER) is None
+            await wait_until(lambda: not folder.exists())
+            assert exports.find_job(done.job_id, OWNER) is None
 
     asyncio.run(run())
 
 
-# ---------- how jobs are run
+# ---------- the queue
 
 
 def test_a_job_keeps_its_publication_when_that_is_removed(
     tmp_path: Path, published: Path, gate: Gate
 ) -> None:
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = exports.create(asked(), OWNER, None, published)
+        async with run_exports(tmp_path) as exports:
+            job = exports.create(build_request(), OWNER, None, published)
             published.unlink()
-            publication(published, CHARGES, "delete from focus.cost_and_usage", COMMITMENTS)
+            make_publication(published, CHARGES, "delete from focus.cost_and_usage", COMMITMENTS)
             gate.opened.set()
-            assert (await end_of(exports, job.job_id)).record_count == 4
-            await until(lambda: names(tmp_path / "jobs" / job.job_id) == {"job.json", "cost_and_usage.csv"})
+            assert (await wait_for_end(exports, job.job_id)).record_count == 4
+            await wait_until(
+                lambda: list_names(tmp_path / "jobs" / job.job_id) == {"job.json", "cost_and_usage.csv"}
+            )
 
     asyncio.run(run())
 
@@ -419,44 +434,46 @@ def test_a_publication_is_copied_where_there_are_no_hard_links(
         raise OSError(errno.EXDEV, "no")
 
     monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
-    job, file = export(tmp_path, published, asked())
+    job, file = export(tmp_path, published, build_request())
     assert job.record_count == 4
-    assert names(file.parent) == {"job.json", file.name}
+    assert list_names(file.parent) == {"job.json", file.name}
 
 
 def test_so_many_jobs_are_run_at_once_and_the_others_wait(
     tmp_path: Path, published: Path, gate: Gate
 ) -> None:
     async def run() -> None:
-        async with running(tmp_path, at_once=2) as exports:
-            created = [exports.create(request, OWNER, None, published) for request in different(5)]
+        async with run_exports(tmp_path, at_once=2) as exports:
+            created = [exports.create(request, OWNER, None, published) for request in build_requests(5)]
             ids = [job.job_id for job in created]
             assert {job.status for job in created} == {"Pending"}
-            await until(lambda: {now(exports, job_id).status for job_id in ids[:2]} == {"Processing"})
+            await wait_until(
+                lambda: {get_job(exports, job_id).status for job_id in ids[:2]} == {"Processing"}
+            )
             wanted = ["Processing"] * 2 + ["Pending"] * 3
-            assert [now(exports, job_id).status for job_id in ids] == wanted
-            assert [recorded(tmp_path, job_id).status for job_id in ids] == wanted
+            assert [get_job(exports, job_id).status for job_id in ids] == wanted
+            assert [read_record(tmp_path, job_id).status for job_id in ids] == wanted
             gate.opened.set()
-            ended = [await end_of(exports, job_id) for job_id in ids]
+            ended = [await wait_for_end(exports, job_id) for job_id in ids]
             assert {job.status for job in ended} == {"Complete"}
             assert len({job.download.secret for job in ended if job.download}) == 5
-            assert [recorded(tmp_path, job_id) for job_id in ids] == ended
+            assert [read_record(tmp_path, job_id) for job_id in ids] == ended
 
     asyncio.run(run())
 
 
 def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Path, gate: Gate) -> None:
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            for request in different(UNFINISHED_AT_MOST):
+        async with run_exports(tmp_path) as exports:
+            for request in build_requests(UNFINISHED_AT_MOST):
                 job = exports.create(request, OWNER, None, published)
             with pytest.raises(TooManyExportsError, match="20 exports have not ended yet"):
-                exports.create(asked(), OWNER, None, published)
-            assert len(names(tmp_path / "jobs")) == UNFINISHED_AT_MOST
-            exports.create(asked(), "another", None, published)
+                exports.create(build_request(), OWNER, None, published)
+            assert len(list_names(tmp_path / "jobs")) == UNFINISHED_AT_MOST
+            exports.create(build_request(), "another", None, published)
             gate.opened.set()
-            await end_of(exports, job.job_id)
-            exports.create(asked(), OWNER, None, published)
+            await wait_for_end(exports, job.job_id)
+            exports.create(build_request(), OWNER, None, published)
 
     asyncio.run(run())
 
@@ -468,15 +485,15 @@ def test_jobs_are_run_round_by_owner(
     monkeypatch.setattr(Exports, "_end", lambda exports, job: ran.append(job.owner))
 
     async def run() -> None:
-        async with running(tmp_path, at_once=1) as exports:
+        async with run_exports(tmp_path, at_once=1) as exports:
             gate = threading.Event()
             exports._threads.submit(gate.wait)
-            for request in different(4):
+            for request in build_requests(4):
                 exports.create(request, "hostile", None, published)
-            for request in different(2):
+            for request in build_requests(2):
                 exports.create(request, "another", None, published)
             gate.set()
-            await until(lambda: len(ran) == 6)
+            await wait_until(lambda: len(ran) == 6)
 
     asyncio.run(run())
     assert ran == ["hostile", "another", "hostile", "another", "hostile", "hostile"]
@@ -487,19 +504,19 @@ def test_the_same_export_of_a_publication_is_made_once_for_an_owner(tmp_path: Pa
     later.hardlink_to(published)
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = exports.create(asked(), OWNER, None, published)
-            assert exports.create(asked(), OWNER, None, published).job_id == job.job_id
-            ended = await end_of(exports, job.job_id)
-            assert exports.create(asked(), OWNER, None, published) == ended
+        async with run_exports(tmp_path) as exports:
+            job = exports.create(build_request(), OWNER, None, published)
+            assert exports.create(build_request(), OWNER, None, published).job_id == job.job_id
+            ended = await wait_for_end(exports, job.job_id)
+            assert exports.create(build_request(), OWNER, None, published) == ended
             others = [
-                exports.create(asked(), "another", None, published),
-                exports.create(asked(format="json"), OWNER, None, published),
-                exports.create(asked(), OWNER, None, later),
+                exports.create(build_request(), "another", None, published),
+                exports.create(build_request(format="json"), OWNER, None, published),
+                exports.create(build_request(), OWNER, None, later),
             ]
             assert len({job.job_id, *(other.job_id for other in others)}) == 4
             (tmp_path / "jobs" / job.job_id / "cost_and_usage.csv").unlink()
-            assert exports.create(asked(), OWNER, None, published).job_id != job.job_id
+            assert exports.create(build_request(), OWNER, None, published).job_id != job.job_id
 
     asyncio.run(run())
 
@@ -507,32 +524,32 @@ def test_the_same_export_of_a_publication_is_made_once_for_an_owner(tmp_path: Pa
 def test_an_export_that_expires_soon_is_made_again(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, _ = export(tmp_path, published, asked())
+    job, _ = export(tmp_path, published, build_request())
     later = job.created_at + timedelta(hours=23, minutes=1)
     monkeypatch.setattr(clock, "utc_now", lambda: later)
-    assert export(tmp_path, published, asked())[0].job_id != job.job_id
+    assert export(tmp_path, published, build_request())[0].job_id != job.job_id
 
 
-# ---------- what exports may take
+# ---------- limits
 
 
 def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
-    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+    database = make_publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
 
     async def run() -> None:
-        async with running(tmp_path, at_once=1, quota=7_000_000) as exports:
-            created = [exports.create(request, OWNER, None, database) for request in different(3)]
-            ended = [await end_of(exports, job.job_id) for job in created]
+        async with run_exports(tmp_path, at_once=1, quota=7_000_000) as exports:
+            created = [exports.create(request, OWNER, None, database) for request in build_requests(3)]
+            ended = [await wait_for_end(exports, job.job_id) for job in created]
             assert sorted(job.status for job in ended) == ["Complete", "Failed", "Failed"]
             (error,) = {job.error for job in ended if job.error}
-            assert error.startswith("the exports of this token may take 7000000 bytes: ")
+            assert error.startswith("the exports of this token may use 7000000 bytes: ")
             sizes = [file.stat().st_size for file in (tmp_path / "jobs").glob("*/*.csv")]
             assert sizes == [job.size for job in ended if job.download] and sizes[0] > 3_500_000
-        async with running(tmp_path, quota=1_000_000) as exports:
+        async with run_exports(tmp_path, quota=1_000_000) as exports:
             with pytest.raises(TooManyExportsError, match="this token has 1 exported files of") as refused:
-                exports.create(asked(format="json"), OWNER, None, database)
+                exports.create(build_request(format="json"), OWNER, None, database)
             assert 86_000 < refused.value.retry_after <= 86_400
-            exports.create(asked(), "another", None, database)
+            exports.create(build_request(), "another", None, database)
 
     asyncio.run(run())
 
@@ -540,44 +557,44 @@ def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
 def test_a_running_export_ends_at_the_quota(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: Path
 ) -> None:
-    def write_export(publication: duckdb.DuckDBPyConnection, *arguments: Any) -> int:  # noqa: ANN401
-        (arguments[2] / "cost_and_usage.csv").write_bytes(b" " * 2000)
-        publication.execute(
+    def write(writer: ExportWriter) -> int:
+        (writer.work / "cost_and_usage.csv").write_bytes(b" " * 2000)
+        writer.publication.execute(
             "select count(*) from range(1_000_000_000) a, range(1_000_000_000) b where hash(a) = 0"
         )
         return 0
 
-    monkeypatch.setattr(module, "write_export", write_export)
+    monkeypatch.setattr(ExportWriter, "write", write)
     monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
 
     async def run() -> None:
-        async with running(tmp_path, quota=1000) as exports:
-            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+        async with run_exports(tmp_path, quota=1000) as exports:
+            job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             assert (job.status, job.download) == ("Failed", None)
-            assert job.error and job.error.startswith("the exports of this token may take 1000 bytes")
-            assert names(tmp_path / "jobs" / job.job_id) == {"job.json"}
+            assert job.error and job.error.startswith("the exports of this token may use 1000 bytes")
+            assert list_names(tmp_path / "jobs" / job.job_id) == {"job.json"}
             exports._floor = 10**18
             with pytest.raises(OSError):
-                exports.create(asked(), OWNER, None, published)
+                exports.create(build_request(), OWNER, None, published)
 
     asyncio.run(run())
 
 
 def test_exports_leave_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: Gate) -> None:
-    endless = publication(tmp_path / "endless.duckdb", ENDLESS)
+    endless = make_publication(tmp_path / "endless.duckdb", ENDLESS)
     monkeypatch.setattr(module, "WATCH_EVERY", 0.01)
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = exports.create(asked(), OWNER, None, endless)
+        async with run_exports(tmp_path) as exports:
+            job = exports.create(build_request(), OWNER, None, endless)
             exports._floor = 10**18
             gate.opened.set()
-            ended = await end_of(exports, job.job_id)
+            ended = await wait_for_end(exports, job.job_id)
             assert (ended.status, ended.error) == ("Failed", FULL)
             with pytest.raises(OSError) as error:
-                exports.create(asked(format="json"), OWNER, None, endless)
+                exports.create(build_request(format="json"), OWNER, None, endless)
             assert error.value.errno == errno.ENOSPC
-            assert names(tmp_path / "jobs") == {job.job_id}
+            assert list_names(tmp_path / "jobs") == {job.job_id}
 
     asyncio.run(run())
 
@@ -585,58 +602,64 @@ def test_exports_leave_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_owner_has_so_many_files_and_jobs(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FILES_AT_MOST", 2)
+    monkeypatch.setattr(export_limits, "FILES_AT_MOST", 2)
     monkeypatch.setattr(module, "JOBS_AT_MOST", 5)
-    empty = publication(tmp_path / "empty.duckdb")
+    empty = make_publication(tmp_path / "empty.duckdb")
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            kept = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
+        async with run_exports(tmp_path) as exports:
+            kept = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             failing = [
-                (await end_of(exports, exports.create(request, OWNER, None, empty).job_id)).job_id
-                for request in different(9)
+                (await wait_for_end(exports, exports.create(request, OWNER, None, empty).job_id)).job_id
+                for request in build_requests(9)
             ]
-            assert names(tmp_path / "jobs") == {kept.job_id, *failing[-4:]}
-            assert [bool(exports.job(job_id, OWNER)) for job_id in failing] == [False] * 5 + [True] * 4
-            await end_of(exports, exports.create(asked(format="json"), OWNER, None, published).job_id)
+            assert list_names(tmp_path / "jobs") == {kept.job_id, *failing[-4:]}
+            assert [bool(exports.find_job(job_id, OWNER)) for job_id in failing] == [False] * 5 + [True] * 4
+            await wait_for_end(
+                exports, exports.create(build_request(format="json"), OWNER, None, published).job_id
+            )
             with pytest.raises(TooManyExportsError, match="this token has 2 exported files"):
-                exports.create(asked(format="parquet"), OWNER, None, published)
-        async with running(tmp_path) as exports:
-            assert len(exports._by_owner[OWNER]) == 5
+                exports.create(build_request(format="parquet"), OWNER, None, published)
+        async with run_exports(tmp_path) as exports:
+            assert len(exports._jobs.list_of_owner(OWNER)) == 5
         monkeypatch.setattr(module, "JOBS_AT_MOST", 3)
-        async with running(tmp_path) as exports:
-            await until(lambda: len(names(tmp_path / "jobs")) == len(exports._by_owner[OWNER]) == 3)
-            assert kept.download and exports.download(kept.download.secret, OWNER)
+        async with run_exports(tmp_path) as exports:
+            await wait_until(
+                lambda: len(list_names(tmp_path / "jobs")) == len(exports._jobs.list_of_owner(OWNER)) == 3
+            )
+            assert kept.download and exports.find_file(kept.download.secret, OWNER)
 
     asyncio.run(run())
 
 
 def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, published: Path) -> None:
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = await end_of(exports, exports.create(asked(), OWNER, None, published).job_id)
-            other = exports.create(asked(), "another", None, published)
-            await until(lambda: exports.job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
-            module.remove_exports(tmp_path, OWNER)
-            assert names(tmp_path / "jobs") == {other.job_id}
+        async with run_exports(tmp_path) as exports:
+            job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
+            other = exports.create(build_request(), "another", None, published)
+            await wait_until(lambda: exports.find_job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
+            remove_exports(tmp_path, OWNER)
+            assert list_names(tmp_path / "jobs") == {other.job_id}
             exports._clean()
-            assert exports.job(job.job_id, OWNER) is None
+            assert exports.find_job(job.job_id, OWNER) is None
 
     asyncio.run(run())
 
 
 def test_a_folder_is_one_servers(tmp_path: Path) -> None:
     async def run() -> None:
-        async with running(tmp_path):
-            with pytest.raises(OSError, match="another server makes exports there: set FOCUS_API_EXPORT_DIR"):
+        async with run_exports(tmp_path):
+            with pytest.raises(
+                OSError, match="another server uses this folder for exports: set FOCUS_API_EXPORT_DIR"
+            ):
                 await Exports(tmp_path).start()
-        async with running(tmp_path):
+        async with run_exports(tmp_path):
             pass
 
     asyncio.run(run())
 
 
-# ---------- what befalls a job
+# ---------- failures and restarts
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet", "json"])
@@ -644,31 +667,31 @@ def test_a_full_disk_fails_the_job_and_nothing_else(
     tmp_path: Path,
     file_format: Any,  # noqa: ANN401
 ) -> None:
-    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+    database = make_publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            with disk_of(16_384):
-                created = exports.create(asked(format=file_format), OWNER, None, database)
-                job = await end_of(exports, created.job_id)
+        async with run_exports(tmp_path) as exports:
+            with limit_file_size(16_384):
+                created = exports.create(build_request(format=file_format), OWNER, None, database)
+                job = await wait_for_end(exports, created.job_id)
             assert (job.status, job.error, job.download) == ("Failed", FULL, None)
-            assert recorded(tmp_path, job.job_id) == job
-            assert names(tmp_path / "jobs" / job.job_id) == {"job.json"}
-            again = exports.create(asked(format=file_format), OWNER, None, database)
-            assert (await end_of(exports, again.job_id)).record_count == 50_004
+            assert read_record(tmp_path, job.job_id) == job
+            assert list_names(tmp_path / "jobs" / job.job_id) == {"job.json"}
+            again = exports.create(build_request(format=file_format), OWNER, None, database)
+            assert (await wait_for_end(exports, again.job_id)).record_count == 50_004
 
     asyncio.run(run())
 
 
 def test_a_job_that_cannot_be_written_is_not_created(tmp_path: Path, published: Path) -> None:
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            with disk_of(0), pytest.raises(OSError) as error:
-                exports.create(asked(), OWNER, None, published)
+        async with run_exports(tmp_path) as exports:
+            with limit_file_size(0), pytest.raises(OSError) as error:
+                exports.create(build_request(), OWNER, None, published)
             assert error.value.errno == errno.EFBIG
             with pytest.raises(FileNotFoundError):
-                exports.create(asked(), OWNER, None, tmp_path / "none.duckdb")
-            assert names(tmp_path / "jobs") == set()
+                exports.create(build_request(), OWNER, None, tmp_path / "none.duckdb")
+            assert list_names(tmp_path / "jobs") == set()
 
     asyncio.run(run())
 
@@ -678,17 +701,19 @@ def test_a_job_whose_state_cannot_be_written_has_failed_and_is_run_again_after_a
     tmp_path: Path, published: Path, gate: Gate, is_begun: bool
 ) -> None:
     async def run() -> None:
-        async with running(tmp_path, at_once=1) as exports:
-            jobs = [exports.create(request, OWNER, None, published) for request in different(2)]
-            job = jobs[not is_begun]  # whose state Processing, or whose end, is the first to be written then
-            await until(lambda: recorded(tmp_path, jobs[0].job_id).status == "Processing")
-            with disk_of(0):
+        async with run_exports(tmp_path, at_once=1) as exports:
+            jobs = [exports.create(request, OWNER, None, published) for request in build_requests(2)]
+            job = jobs[
+                not is_begun
+            ]  # the first record to be written then is its end, or its state Processing
+            await wait_until(lambda: read_record(tmp_path, jobs[0].job_id).status == "Processing")
+            with limit_file_size(0):
                 gate.opened.set()
-                ended = [await end_of(exports, job.job_id) for job in jobs]
+                ended = [await wait_for_end(exports, job.job_id) for job in jobs]
             assert [(job.status, job.error) for job in ended] == [("Failed", FULL)] * 2
-            assert recorded(tmp_path, job.job_id).status == ("Processing" if is_begun else "Pending")
-        async with running(tmp_path) as exports:
-            assert (await end_of(exports, job.job_id)).record_count == 4
+            assert read_record(tmp_path, job.job_id).status == ("Processing" if is_begun else "Pending")
+        async with run_exports(tmp_path) as exports:
+            assert (await wait_for_end(exports, job.job_id)).record_count == 4
 
     asyncio.run(run())
 
@@ -698,13 +723,13 @@ def test_a_publication_that_cannot_be_read_fails_the_job(
 ) -> None:
     broken = tmp_path / "broken.duckdb"
     broken.write_bytes(b"no database" * 1000)
-    empty = publication(tmp_path / "empty.duckdb")
+    empty = make_publication(tmp_path / "empty.duckdb")
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
+        async with run_exports(tmp_path) as exports:
             for database in (broken, empty):
-                created = exports.create(asked(), OWNER, None, database)
-                job = await end_of(exports, created.job_id)
+                created = exports.create(build_request(), OWNER, None, database)
+                job = await wait_for_end(exports, created.job_id)
                 assert (job.status, job.error, job.record_count) == ("Failed", BROKEN, None)
 
     with caplog.at_level(logging.ERROR):
@@ -714,24 +739,24 @@ def test_a_publication_that_cannot_be_read_fails_the_job(
 
 
 def test_a_job_that_is_stopped_is_run_again_on_the_same_publication(tmp_path: Path, published: Path) -> None:
-    endless = publication(tmp_path / "endless.duckdb", ENDLESS)
+    endless = make_publication(tmp_path / "endless.duckdb", ENDLESS)
 
     async def run() -> None:
-        async with running(tmp_path, at_once=1) as exports:
-            job_id = exports.create(asked(), OWNER, frozenset({"acme"}), endless).job_id
-            waiting = exports.create(asked(), OWNER, None, published).job_id
-            await until(lambda: exports._connections)
-        assert recorded(tmp_path, job_id).status == "Processing"
-        assert recorded(tmp_path, waiting).status == "Pending"
+        async with run_exports(tmp_path, at_once=1) as exports:
+            job_id = exports.create(build_request(), OWNER, frozenset({"acme"}), endless).job_id
+            waiting = exports.create(build_request(), OWNER, None, published).job_id
+            await wait_until(lambda: exports._connections)
+        assert read_record(tmp_path, job_id).status == "Processing"
+        assert read_record(tmp_path, waiting).status == "Pending"
         kept = tmp_path / "jobs" / job_id / "publication.duckdb"
         assert kept.samefile(endless)
         kept.unlink()
         kept.hardlink_to(published)
         published.unlink()
-        async with running(tmp_path) as exports:
-            job = await end_of(exports, job_id)
+        async with run_exports(tmp_path) as exports:
+            job = await wait_for_end(exports, job_id)
             assert (job.record_count, job.publication_id, job.owner) == (3, "published", OWNER)
-            assert (await end_of(exports, waiting)).record_count == 4
+            assert (await wait_for_end(exports, waiting)).record_count == 4
 
     asyncio.run(run())
 
@@ -749,26 +774,28 @@ def test_a_job_that_is_stopped_is_run_again_on_the_same_publication(tmp_path: Pa
 def test_a_job_whose_server_is_killed_ends_with_one_whole_file(
     tmp_path: Path, death: str, state: str
 ) -> None:
-    database = publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
-    with killed(tmp_path, database, death) as server:
+    database = make_publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
+    with run_killed(tmp_path, database, death) as server:
         assert server.stdout
         job_id = server.stdout.readline().strip()
         folder = tmp_path / "jobs" / job_id
-        if death.endswith("!"):  # as soon as some of it is written, be it whole or not
+        if death.endswith("!"):  # as soon as a part of it is written
             while not any(file.stat().st_size for file in (folder / ".work").glob("*cost_and_usage.csv")):
                 time.sleep(0.001)
             server.kill()
     assert server.returncode == -9
-    assert recorded(tmp_path, job_id).status == state
+    assert read_record(tmp_path, job_id).status == state
     database.unlink()
 
     async def run() -> None:
-        async with running(tmp_path) as exports:
-            job = await end_of(exports, job_id)
+        async with run_exports(tmp_path) as exports:
+            job = await wait_for_end(exports, job_id)
             assert (job.status, job.record_count) == ("Complete", 50_005)
-            await until(lambda: names(folder) == {"job.json", "focus_export.zip"})
+            await wait_until(lambda: list_names(folder) == {"job.json", "focus_export.zip"})
             with zipfile.ZipFile(folder / "focus_export.zip") as archive:
-                assert archive.read("cost_and_usage.csv").count(b"\n") == 50_007  # and one within a text
+                assert (
+                    archive.read("cost_and_usage.csv").count(b"\n") == 50_007
+                )  # one line break is within a text
 
     asyncio.run(run())
 
@@ -776,33 +803,33 @@ def test_a_job_whose_server_is_killed_ends_with_one_whole_file(
 def test_a_job_that_was_not_yet_there_when_its_server_was_killed_leaves_nothing(
     tmp_path: Path, published: Path
 ) -> None:
-    with killed(tmp_path, published, "os.rename job.json 1") as server:
+    with run_killed(tmp_path, published, "os.rename job.json 1") as server:
         assert server.communicate()[0] == ""
-    assert len(names(tmp_path / "jobs")) == 1
+    assert len(list_names(tmp_path / "jobs")) == 1
     asyncio.run(start_and_stop(tmp_path))
-    assert names(tmp_path / "jobs") == set()
+    assert list_names(tmp_path / "jobs") == set()
 
 
 def test_a_record_that_nobody_can_read_is_removed_and_said(
     tmp_path: Path, published: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    good, _ = export(tmp_path, published, asked())
-    bad, file = export(tmp_path, published, asked(format="json"))
+    good, _ = export(tmp_path, published, build_request())
+    bad, file = export(tmp_path, published, build_request(format="json"))
     (file.parent / "job.json").write_text('{"job_id": 1}')
     asyncio.run(start_and_stop(tmp_path))
-    assert names(tmp_path / "jobs") == {good.job_id}
-    assert f"export {bad.job_id} is not one that can be read: it is removed" in caplog.text
+    assert list_names(tmp_path / "jobs") == {good.job_id}
+    assert f"export {bad.job_id} cannot be read: it is removed" in caplog.text
 
 
 async def start_and_stop(folder: Path) -> None:
-    """What a start does by itself."""
-    async with running(folder):
+    """Start and stop."""
+    async with run_exports(folder):
         pass
 
 
 @contextmanager
-def killed(folder: Path, database: Path, death: str) -> Iterator[subprocess.Popen[str]]:
-    """A server in a process of its own that dies that death within the block, or at its end."""
+def run_killed(folder: Path, database: Path, death: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a server in its own process, which dies within the block or at its end."""
     command = [sys.executable, "-m", "tests.api.killed_exports", str(folder), str(database), death]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is what was asked for or an Error; what is published comes out as it is."""
+"""Random input: every response is valid or an Error, and published values do not change."""
 
 import json
 import logging
@@ -21,9 +21,9 @@ from api import publications
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE
 from publishing import publish
 from tests.api.serving import MARTS, VIEWS, Served, serving
-from tests.api.test_app import EXPORT, error, exported
+from tests.api.test_app import EXPORT, error, run_export
 
-# the same every time, and as long as it takes on a busy machine; the server is the same for all examples
+# the same examples every time, without a deadline; all examples use one server
 FUZZED = settings(
     derandomize=True,
     database=None,
@@ -62,7 +62,7 @@ NASTY = st.sampled_from(
 )
 TEXTS = NASTY | st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 LISTS = {"/cost-and-usage": COST_AND_USAGE, "/contract-commitments": CONTRACT_COMMITMENTS}
-# how many records have the values of a filter that have some
+# by filter: the values that occur, and their number of records
 KNOWN = {
     "providerName": {"fal": 103},
     "serviceName": {"GPU": 102, 'say "hi"\n' + "\0" + "\\ ü 😀": 1},
@@ -118,17 +118,17 @@ HEADER_VALUES = (
 
 @pytest.fixture
 def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """The server has nothing to say of what it was sent.
+    """Check that the server logs no error.
 
-    Exports aside: the small publication has no commitments of the kind that they write.
+    Errors of exports are expected: the small publication lacks the commitments that they write.
     """
     caplog.set_level(logging.ERROR)
     yield
     assert [record for record in caplog.get_records("call") if record.name != "api.exports"] == []
 
 
-def answered(answer: httpx.Response) -> int:
-    """The status of an answer, which is one of the document, and an Error if it is none of success."""
+def check_answer(answer: httpx.Response) -> int:
+    """Return the status of a response. Check that it is below 500, and that an error is an Error."""
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         error(answer)
@@ -136,7 +136,7 @@ def answered(answer: httpx.Response) -> int:
     return answer.status_code
 
 
-# ------------------------------------------------------------------------------------------ what is asked
+# ------------------------------------------------------------------------------------------ requests
 
 
 @FUZZED
@@ -152,7 +152,7 @@ def answered(answer: httpx.Response) -> int:
 def test_any_parameters_are_answered(
     nothing_fails: None, api: httpx.Client, path: str, parameters: dict[str, str]
 ) -> None:
-    status = answered(api.get(f"{path}?{urlencode(parameters)}"))
+    status = check_answer(api.get(f"{path}?{urlencode(parameters)}"))
     assert status in (200, 400)
     if parameters.keys() - LISTS[path].filters.keys() - set(PAGING):
         assert status == 400
@@ -165,7 +165,7 @@ def test_a_filter_finds_the_text_that_it_is_and_no_other(
 ) -> None:
     value = data.draw(TEXTS | st.sampled_from(sorted(KNOWN[name])))
     answer = api.get("/cost-and-usage", params={name: value, "pageSize": "1"})
-    assert answered(answer) == 200
+    assert check_answer(answer) == 200
     assert answer.json()["totalRecords"] == KNOWN[name].get(value, 0)
 
 
@@ -187,14 +187,14 @@ def test_any_body_is_answered(nothing_fails: None, api: httpx.Client, body: obje
     answer = api.post(
         "/cost-and-usage/export", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
-    assert answered(answer) in (202, 400, 429)
+    assert check_answer(answer) in (202, 400, 429)
 
 
 @pytest.fixture
 def job(small: Served) -> str:
-    """The address of an export that has ended, whose answer tells an address of the server."""
+    """Run an export. Return the address of its status, whose response contains an address of the server."""
     with small.client() as api:
-        return f"/focus/v1/cost-and-usage/export/{exported(api)['jobId']}"
+        return f"/focus/v1/cost-and-usage/export/{run_export(api)['jobId']}"
 
 
 @FUZZED
@@ -218,34 +218,34 @@ def test_any_headers_and_addresses_are_answered(
         connection.sendall(b"\r\n".join(lines))
         answer = HTTPResponse(connection, method=method)
         answer.begin()
-        told = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+        response = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
     if method != "HEAD":
-        answered(told)
-    assert told.status_code < 500
+        check_answer(response)
+    assert response.status_code < 500
 
 
-# -------------------------------------------------------------------------------------- what is published
+# -------------------------------------------------------------------------------------- published values
 
 
-def numbers(digits: int, decimals: int) -> st.SearchStrategy[Decimal]:
-    """All that a type decimal(digits, decimals) can hold."""
+def generate_numbers(digits: int, decimals: int) -> st.SearchStrategy[Decimal]:
+    """Return all values of the type decimal(digits, decimals)."""
     most = 10**digits - 1
     return st.integers(-most, most).map(lambda number: Decimal(f"{number}e-{decimals}"))
 
 
 COLUMNS = {
-    "decimal(38, 18)": numbers(38, 18),
-    "decimal(38, 9)": numbers(38, 9),
-    "decimal(38, 0)": numbers(38, 0),
-    "decimal(38, 37)": numbers(38, 37),
-    "decimal(18, 4)": numbers(18, 4),
+    "decimal(38, 18)": generate_numbers(38, 18),
+    "decimal(38, 9)": generate_numbers(38, 9),
+    "decimal(38, 0)": generate_numbers(38, 0),
+    "decimal(38, 37)": generate_numbers(38, 37),
+    "decimal(18, 4)": generate_numbers(18, 4),
     "bigint": st.integers(-(2**63), 2**63 - 1),
     "varchar": TEXTS,
 }
 
 
-def plain(number: str) -> Decimal:
-    """A number as it stands in JSON: with a decimal point, without an exponent or needless zeros."""
+def parse_plain(number: str) -> Decimal:
+    """Check that a number in JSON has a decimal point, no exponent and no needless zeros. Return it."""
     assert re.fullmatch(r"-?(0|[1-9][0-9]*)\.([0-9]*[1-9]|0)", number)
     return Decimal(number)
 
@@ -256,7 +256,7 @@ def test_numbers_and_texts_come_out_as_they_are(tmp_path: Path, monkeypatch: pyt
     names = [f"Column{position}" for position in range(len(COLUMNS))]
     publication_ids = (f"number_{number}" for number in count())
 
-    @settings(FUZZED, max_examples=15, phases=[Phase.generate])  # to shrink takes minutes
+    @settings(FUZZED, max_examples=15, phases=[Phase.generate])  # shrinking takes minutes
     @given(st.lists(st.tuples(*(st.none() | values for values in COLUMNS.values())), min_size=1, max_size=60))
     def publish_and_read(rows: list[tuple[object, ...]]) -> None:
         with duckdb.connect() as warehouse:
@@ -265,7 +265,7 @@ def test_numbers_and_texts_come_out_as_they_are(tmp_path: Path, monkeypatch: pyt
                 warehouse.execute(f"create table {mart} as {query}")
             typed = ", ".join(f"{name} {kind}" for name, kind in zip(names, COLUMNS, strict=True))
             warehouse.execute(f"create or replace table focus.cost_and_usage (Tags varchar, {typed})")
-            # as texts, so that nothing else than the server can make floats of them
+            # as texts, so that only the server could make floats of them
             texts = [
                 [
                     None if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
@@ -276,8 +276,8 @@ def test_numbers_and_texts_come_out_as_they_are(tmp_path: Path, monkeypatch: pyt
             places = ", ".join("?" for _ in names)
             warehouse.executemany(f"insert into focus.cost_and_usage values (null, {places})", texts)
             publish(warehouse, published, {mart: mart for mart in MARTS}, VIEWS, next(publication_ids))
-        told = json.loads(api.get("/cost-and-usage").text, parse_float=plain)["data"]
-        assert [tuple(record.get(name) for name in names) for record in told] == rows
+        records = json.loads(api.get("/cost-and-usage").text, parse_float=parse_plain)["data"]
+        assert [tuple(record.get(name) for name in names) for record in records] == rows
 
     with serving(published, tmp_path) as served, served.client() as api:
         publish_and_read()

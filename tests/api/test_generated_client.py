@@ -23,11 +23,11 @@ SEPTEMBER, OCTOBER, NOVEMBER = (datetime(2026, month, 1, tzinfo=UTC) for month i
 
 @pytest.fixture(scope="module")
 def package(sample: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of the package of the generated client."""
+    """Generate a client. Return the name of its package."""
     work = tmp_path_factory.mktemp("client")
     document, config = work / "openapi.json", work / "config.yml"
     document.write_text(httpx.get(f"{sample.url}/openapi.json").text)
-    # its own ruff only formats what it generates
+    # post_hooks would run its own ruff, which only formats
     config.write_text(f"package_name_override: {PACKAGE}\npost_hooks: []\n")
     command = [str(Path(sys.executable).with_name("openapi-python-client")), "generate", "--fail-on-warning"]
     command += ["--meta", "none", "--path", str(document), "--config", str(config)]
@@ -44,7 +44,7 @@ def package(sample: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def walk(package: str, operation: str, client: Any, **parameters: object) -> list[Any]:  # noqa: ANN401
-    """All records, page by page."""
+    """Return all records, read page by page."""
     call = importlib.import_module(f"{package}.api.{operation}")
     records, token = [], {}
     while True:
@@ -57,7 +57,7 @@ def walk(package: str, operation: str, client: Any, **parameters: object) -> lis
 
 
 def exact(number: float) -> Decimal:
-    """A number as it was written: the shortest text of its double, which has all digits up to 15."""
+    """Return a number as it was written: the shortest text of a double has all digits up to 15."""
     return Decimal(repr(number))
 
 

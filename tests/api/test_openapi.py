@@ -1,4 +1,4 @@
-"""Our OpenAPI document: it accepts what the given one accepts, and says what is answered."""
+"""Our OpenAPI document: it accepts all that the given one accepts, and describes all responses."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,8 @@ import httpx
 import pytest
 import yaml
 
-from api.app import application
-from api.openapi import document
+from api.app import create_application
+from api.openapi import build_document
 from api.queries import DATASETS
 from tests.api.serving import Served
 
@@ -31,29 +31,29 @@ SCHEMA = {
         for name in GIVEN["components"]["schemas"][record]["properties"]
     ],
 }
-OURS = document(SCHEMA)
+OURS = build_document(SCHEMA)
 
 
-def operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Operations by path and method."""
+def list_operations(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the operations by path and method."""
     return {
-        (path, method): told
+        (path, method): operation
         for path, methods in described["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     }
 
 
-def without_texts(schema: Any) -> Any:  # noqa: ANN401
-    """A schema without what only people read, and without nullable: what is null is absent here."""
+def remove_texts(schema: Any) -> Any:  # noqa: ANN401
+    """Return a schema without descriptions and without nullable: a null field is absent here."""
     if isinstance(schema, dict):
-        told = {"description", "example", "nullable"}
-        return {key: without_texts(value) for key, value in schema.items() if key not in told}
+        ignored = {"description", "example", "nullable"}
+        return {key: remove_texts(value) for key, value in schema.items() if key not in ignored}
     return schema
 
 
-@pytest.mark.parametrize("key", operations(GIVEN))
+@pytest.mark.parametrize("key", list_operations(GIVEN))
 def test_every_operation_has_all_parameters_and_answers_of_the_given_one(key: tuple[str, str]) -> None:
-    given, ours = operations(GIVEN)[key], operations(OURS)[key]
+    given, ours = list_operations(GIVEN)[key], list_operations(OURS)[key]
     assert ours["operationId"] == given["operationId"]
     parameters = {parameter["name"]: parameter for parameter in ours.get("parameters", [])}
     for parameter in given.get("parameters", []):
@@ -71,10 +71,10 @@ def test_every_operation_has_all_parameters_and_answers_of_the_given_one(key: tu
 
 @pytest.mark.parametrize("name", GIVEN["components"]["schemas"])
 def test_every_schema_has_all_fields_of_the_given_one(name: str) -> None:
-    given = without_texts(GIVEN["components"]["schemas"][name])
-    ours = without_texts(OURS["components"]["schemas"][name])
+    given = remove_texts(GIVEN["components"]["schemas"][name])
+    ours = remove_texts(OURS["components"]["schemas"][name])
     assert set(given["properties"]) <= set(ours["properties"])
-    # the types of the fields of records come from the views, which have tests of their own
+    # the types of record fields come from the views, which have their own tests
     if not name.endswith("Record"):
         for field, schema in given["properties"].items():
             assert ours["properties"][field] == schema
@@ -83,13 +83,13 @@ def test_every_schema_has_all_fields_of_the_given_one(name: str) -> None:
 
 def test_operations_have_the_tags_of_the_given_one() -> None:
     assert [tag["name"] for tag in OURS["tags"]] == [tag["name"] for tag in GIVEN["tags"]]
-    for key, told in operations(GIVEN).items():
-        assert operations(OURS)[key]["tags"] == told["tags"]
-    assert all(told["tags"] for told in operations(OURS).values())
+    for key, operation in list_operations(GIVEN).items():
+        assert list_operations(OURS)[key]["tags"] == operation["tags"]
+    assert all(operation["tags"] for operation in list_operations(OURS).values())
 
 
 def test_no_field_has_several_types(small: Served) -> None:
-    # generators of clients drop a record for one
+    # client generators drop a record with such a field
     schemas = httpx.get(f"{small.url}/openapi.json").json()["components"]["schemas"]
     for schema in schemas.values():
         for field in schema["properties"].values():
@@ -102,7 +102,7 @@ def test_no_field_has_several_types(small: Served) -> None:
 @pytest.mark.parametrize("name", GIVEN["components"]["schemas"])
 def test_the_standard_document_has_no_other_fields_than_the_given_one(name: str) -> None:
     given = GIVEN["components"]["schemas"][name]
-    ours = document(SCHEMA, standard_fields=True)["components"]["schemas"][name]
+    ours = build_document(SCHEMA, standard_fields=True)["components"]["schemas"][name]
     assert set(ours["properties"]) == set(given["properties"])
     assert set(ours.get("required", [])) <= set(given["properties"])
 
@@ -115,18 +115,18 @@ def test_the_standard_fields_are_those_of_the_given_document() -> None:
 
 def test_the_security_schemes_are_those_of_the_given_one() -> None:
     given, ours = GIVEN["components"]["securitySchemes"], OURS["components"]["securitySchemes"]
-    assert without_texts(given) == without_texts(ours)
+    assert remove_texts(given) == remove_texts(ours)
     assert GIVEN["security"] == OURS["security"]
 
 
 def test_every_route_is_described(small: Served) -> None:
     routes = {
         (route.path.removeprefix("/focus/v1"), method.lower())
-        for route in application(small.settings).app.routes
+        for route in create_application(small.settings).app.routes
         for method in route.methods - {"HEAD"}
     }
     apart = {("/health", "get"), ("/openapi.json", "get"), ("/docs", "get")}
-    assert set(operations(OURS)) == routes - apart
+    assert set(list_operations(OURS)) == routes - apart
 
 
 def test_the_page_needs_nothing_from_elsewhere(small: Served) -> None:
@@ -136,5 +136,5 @@ def test_the_page_needs_nothing_from_elsewhere(small: Served) -> None:
     assert "<script" not in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
-    for path, _ in operations(OURS):
+    for path, _ in list_operations(OURS):
         assert f"/focus/v1{path}</code>" in answer.text

@@ -1,49 +1,61 @@
-"""Page tokens: sealed, and for one query alone."""
+"""Page tokens: encrypted, and valid for one query only."""
 
 import base64
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from api.errors import ApiError
-from api.paging import Position, digest, kept_secret, sealed, unsealed
+from api.paging import Position, hash_query, load_key, seal, unseal
 
-SECRET = b"s" * 32
-POSITION = Position("publication", digest("query"), 12, 345, "2026-01-01T00:00:00Z", True)
-
-
-def test_a_token_says_where_a_walk_is() -> None:
-    assert unsealed(sealed(POSITION, SECRET), digest("query"), SECRET) == POSITION
+KEY = Fernet(Fernet.generate_key())
+POSITION = Position("publication", hash_query("query"), 12, 345, "2026-01-01T00:00:00Z", True)
 
 
-def test_a_token_can_be_read_by_nobody_else() -> None:
-    tokens = {sealed(POSITION, SECRET) for _ in range(3)}
+def test_a_token_contains_the_position_of_a_walk() -> None:
+    assert unseal(seal(POSITION, KEY), hash_query("query"), KEY) == POSITION
+
+
+def test_a_token_cannot_be_read_and_fits_into_an_address() -> None:
+    tokens = {seal(POSITION, KEY) for _ in range(3)}
     assert len(tokens) == 3
     for token in tokens:
         assert b"publication" not in base64.urlsafe_b64decode(token + "==")
+        assert token.replace("-", "").replace("_", "").isalnum() and len(token) < 400
 
 
-def test_no_other_spelling_of_a_token_is_one() -> None:
-    token = sealed(POSITION, SECRET)
-    spellings = {
-        token[:place] + other + token[place + 1 :] for place in range(len(token)) for other in "AB-="
-    }
-    spellings |= {token[:-1], token + "=", token + "\n", " " + token, token + "A", token.swapcase()}
-    for spelling in spellings - {token}:
+def test_no_other_spelling_of_a_token_is_accepted() -> None:
+    for cost in (1, 12, 123):  # lengths with and without unused bits in the last character
+        token = seal(Position("p" * cost, hash_query("query"), 12, 345), KEY)
+        spellings = {
+            token[:place] + other + token[place + 1 :] for place in range(len(token)) for other in "AB-="
+        }
+        spellings |= {token[:-1] + other for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+        spellings |= {token[:-1], token + "=", token + "\n", " " + token, token + "A", token.swapcase()}
+        for spelling in spellings - {token}:
+            with pytest.raises(ApiError) as refused:
+                unseal(spelling, hash_query("query"), KEY)
+            assert refused.value.code == "invalid_page_token"
+
+
+def test_a_token_is_only_for_its_query_and_its_server() -> None:
+    token = seal(POSITION, KEY)
+    for query, key in ((hash_query("other"), KEY), (hash_query("query"), Fernet(Fernet.generate_key()))):
         with pytest.raises(ApiError) as refused:
-            unsealed(spelling, digest("query"), SECRET)
+            unseal(token, query, key)
         assert refused.value.code == "invalid_page_token"
 
 
-def test_a_token_is_for_its_query_and_this_server_alone() -> None:
-    token = sealed(POSITION, SECRET)
-    for query, secret in ((digest("other"), SECRET), (digest("query"), b"t" * 32)):
-        with pytest.raises(ApiError):
-            unsealed(token, query, secret)
+def test_a_token_with_the_content_of_another_version_is_refused() -> None:
+    for content in (b"[]", b"{}", b"no JSON"):
+        with pytest.raises(ApiError) as refused:
+            unseal(KEY.encrypt(content).decode().rstrip("="), hash_query("query"), KEY)
+        assert refused.value.code == "invalid_page_token"
 
 
-def test_a_digest_tells_what_was_asked_apart() -> None:
-    asked = [
+def test_different_queries_have_different_hashes() -> None:
+    queries = [
         ("a", {"x": "1"}),
         ("a", {"x": "2"}),
         ("a", {}),
@@ -51,13 +63,21 @@ def test_a_digest_tells_what_was_asked_apart() -> None:
         ("a", {"x": "1"}, ()),
         ("b", {"x": "1"}),
     ]
-    assert len({digest(*one) for one in asked}) == len(asked)
-    assert digest({"x": 1, "y": 2}) == digest({"y": 2, "x": 1})
+    assert len({hash_query(*query) for query in queries}) == len(queries)
+    assert hash_query({"x": 1, "y": 2}) == hash_query({"y": 2, "x": 1})
 
 
-def test_the_secret_is_made_once_and_its_owners_alone(tmp_path: Path) -> None:
+def test_the_key_is_created_once_and_private(tmp_path: Path) -> None:
     file = tmp_path / "exports" / ".secret"
-    secret = kept_secret(file)
-    assert (len(secret), kept_secret(file), file.stat().st_mode & 0o777) == (32, secret, 0o600)
-    file.write_bytes(b"")
-    assert len(kept_secret(file)) == 32
+    token = seal(POSITION, load_key(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert unseal(token, hash_query("query"), load_key(file)) == POSITION
+
+
+@pytest.mark.parametrize("content", [b"", b"s" * 31, b"s" * 32, b"\xff" * 44, b"s" * 64])
+def test_a_file_without_a_key_is_replaced(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / ".secret"
+    file.write_bytes(content)
+    token = seal(POSITION, load_key(file))
+    assert unseal(token, hash_query("query"), load_key(file)) == POSITION
+    assert [entry.name for entry in tmp_path.iterdir()] == [".secret"]

@@ -1,4 +1,4 @@
-"""What is served, and what is kept for walks that have begun."""
+"""The publication in service, and the ones that are kept for walks."""
 
 import os
 import time
@@ -14,26 +14,26 @@ from tests.api.serving import publish_small
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to publish into, which is looked at on every request."""
+    """Return a folder to publish into. The server checks it on every request."""
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
     return tmp_path / "published"
 
 
-def rows(kept: Publications, publication_id: str | None = None) -> int:
-    """How many charges are in a publication."""
-    with kept.reading(publication_id) as (_, cursor):
+def count_rows(kept: Publications, publication_id: str | None = None) -> int:
+    """Return the number of charges in a publication."""
+    with kept.open(publication_id) as (_, cursor):
         ((count,),) = cursor.execute("select count(*) from api.cost_and_usage_records").fetchall()
     return count
 
 
-def newest(kept: Publications) -> str:
-    """What is published now."""
-    with kept.reading() as (publication, _):
+def read_newest_id(kept: Publications) -> str:
+    """Return the id of the current publication."""
+    with kept.open() as (publication, _):
         return publication.publication_id
 
 
-def names(folder: Path) -> set[str]:
-    """What is kept."""
+def list_names(folder: Path) -> set[str]:
+    """Return the ids of the kept publications."""
     return {file.stem for file in folder.glob("*.duckdb")}
 
 
@@ -41,15 +41,15 @@ def test_the_newest_is_served_and_older_ones_stay(published: Path, tmp_path: Pat
     kept = Publications(published, tmp_path / "kept")
     for count, name in enumerate(["a", "b", "c"]):
         publish_small(published, name, charges=count)
-        assert (newest(kept), rows(kept)) == (name, count)
-    assert [rows(kept, name) for name in "abc"] == [0, 1, 2]
+        assert (read_newest_id(kept), count_rows(kept)) == (name, count)
+    assert [count_rows(kept, name) for name in "abc"] == [0, 1, 2]
     kept.close()
-    assert [rows(Publications(published, tmp_path / "kept"), name) for name in "abc"] == [0, 1, 2]
+    assert [count_rows(Publications(published, tmp_path / "kept"), name) for name in "abc"] == [0, 1, 2]
 
 
 def test_a_publication_is_a_link_and_costs_nothing(published: Path, tmp_path: Path) -> None:
     publish_small(published, "a")
-    newest(Publications(published, tmp_path / "kept"))
+    read_newest_id(Publications(published, tmp_path / "kept"))
     assert (tmp_path / "kept" / "a.duckdb").samefile(published / "fal_focus.duckdb")
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["a.duckdb"]
 
@@ -63,9 +63,9 @@ def test_where_there_are_no_links_it_is_a_copy(
     monkeypatch.setattr(os, "link", refused)
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a", charges=3)
-    assert rows(kept) == 3
+    assert count_rows(kept) == 3
     publish_small(published, "b", charges=4)
-    assert (rows(kept), rows(kept, "a")) == (4, 3)
+    assert (count_rows(kept), count_rows(kept, "a")) == (4, 3)
 
 
 def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_path: Path) -> None:
@@ -73,17 +73,17 @@ def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_pa
     kept = Publications(published, folder)
     for number in range(KEPT + 4):
         publish_small(published, f"p{number}", charges=0)
-        newest(kept)
-    assert len(names(folder)) == KEPT + 4
+        read_newest_id(kept)
+    assert len(list_names(folder)) == KEPT + 4
     long_ago = time.time() - 2 * AN_HOUR
     for number in range(KEPT + 4):  # all but the newest were replaced two hours ago, or shortly after
         os.utime(folder / f"p{number}.duckdb", (long_ago + number, long_ago + number))
     publish_small(published, "newest", charges=0)
-    assert newest(kept) == "newest"
-    # p7 was replaced just now, the others before: the newest, and as many as are kept anyway
-    assert names(folder) == {"newest", *(f"p{number}" for number in range(4, KEPT + 4))}
+    assert read_newest_id(kept) == "newest"
+    # p7 was replaced just now, the others long ago: the newest four of them are kept
+    assert list_names(folder) == {"newest", *(f"p{number}" for number in range(4, KEPT + 4))}
     with pytest.raises(NotPublishedError):
-        rows(kept, "p3")
+        count_rows(kept, "p3")
 
 
 def test_there_is_an_end_to_what_is_kept(
@@ -93,29 +93,29 @@ def test_there_is_an_end_to_what_is_kept(
     kept = Publications(published, tmp_path / "kept")
     for number in range(KEPT + 5):
         publish_small(published, f"p{number}", charges=0)
-        newest(kept)
-    assert len(names(tmp_path / "kept")) == KEPT + 3
+        read_newest_id(kept)
+    assert len(list_names(tmp_path / "kept")) == KEPT + 3
 
 
 def test_a_query_ends_well_when_its_publication_is_dropped_meanwhile(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a", charges=5)
-    with kept.reading() as (_, cursor):
+    with kept.open() as (_, cursor):
         for name in "bcdefg":
             publish_small(published, name)
-            newest(kept)
+            read_newest_id(kept)
         assert "a" not in kept.opened
         assert cursor.execute("select count(*) from focus.cost_and_usage").fetchall() == [(5,)]
-    assert rows(kept, "a") == 5
+    assert count_rows(kept, "a") == 5
     assert len(kept.opened) == OPEN_AT_MOST
 
 
 def test_nothing_published_says_what_to_do(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     with pytest.raises(NotPublishedError, match=r"there is no fal_focus\.duckdb yet: dbt build publishes it"):
-        newest(kept)
+        read_newest_id(kept)
     publish_small(published, "a")
-    assert newest(kept) == "a"
+    assert read_newest_id(kept) == "a"
 
 
 @pytest.mark.parametrize("name", ["../a", "-a", ".a", "a/b", "a" * 200])
@@ -125,26 +125,28 @@ def test_a_name_cannot_lead_out_of_the_folder(
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, name)
     with pytest.raises(NotPublishedError, match="cannot be served"):
-        newest(kept)
-    assert "its publication_id is no file name" in caplog.text
-    with pytest.raises(NotPublishedError, match="not kept any more"):
-        rows(kept, name)
+        read_newest_id(kept)
+    assert "its publication_id cannot be a file name" in caplog.text
+    with pytest.raises(NotPublishedError, match="no longer kept"):
+        count_rows(kept, name)
 
 
 def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     published.mkdir()
     (published / "fal_focus.duckdb").write_bytes(b"no database")
-    with pytest.raises(NotPublishedError, match="cannot be served; the server's log says why"):
-        newest(kept)
+    with pytest.raises(NotPublishedError, match="cannot be served; the server's log has the cause"):
+        read_newest_id(kept)
     (published / "fal_focus.duckdb").unlink()
     with duckdb.connect(str(published / "fal_focus.duckdb")) as old:
         old.execute("create schema focus")
         old.execute("create table focus.publication as select 'old' as publication_id, now() as published_at")
-    with pytest.raises(NotPublishedError, match="is of an older version, without the views of the API"):
-        newest(kept)
+    with pytest.raises(
+        NotPublishedError, match="an older version published it, without the views of the API"
+    ):
+        read_newest_id(kept)
     publish_small(published, "a")
-    assert newest(kept) == "a"
+    assert read_newest_id(kept) == "a"
 
 
 def test_what_cannot_be_served_leaves_the_last_one_served(
@@ -152,14 +154,14 @@ def test_what_cannot_be_served_leaves_the_last_one_served(
 ) -> None:
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a")
-    assert newest(kept) == "a"
+    assert read_newest_id(kept) == "a"
     (published / "fal_focus.duckdb").unlink()
-    assert newest(kept) == "a"
+    assert read_newest_id(kept) == "a"
     (published / "fal_focus.duckdb").write_bytes(b"no database")
-    assert newest(kept) == newest(kept) == "a"
+    assert read_newest_id(kept) == read_newest_id(kept) == "a"
     assert caplog.text.count("cannot be served") == 2
     publish_small(published, "b")
-    assert newest(kept) == "b"
+    assert read_newest_id(kept) == "b"
 
 
 def test_a_query_can_neither_write_nor_read_files(published: Path, tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_query_can_neither_write_nor_read_files(published: Path, tmp_path: Pat
     publish_small(published, "a")
     file = tmp_path / "file.csv"
     file.write_text("a\n1\n")
-    with kept.reading() as (_, cursor):
+    with kept.open() as (_, cursor):
         for query in (
             f"from read_csv('{file}')",
             f"copy (select 1) to '{tmp_path}/other.csv'",

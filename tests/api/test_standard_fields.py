@@ -1,4 +1,4 @@
-"""Servers and tokens that serve the fields of FOCUS's API document alone."""
+"""Servers and tokens that serve only the fields of FOCUS's API document."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.api.test_records import code, get
 
 @pytest.fixture(params=["token", "server"])
 def standard(request: pytest.FixtureRequest, small: Served, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client that gets the standard fields, by its token or by the setting of its server."""
+    """Return a client that gets the standard fields, by its token or by the setting of its server."""
     if request.param == "token":
         name = f"standard-{tmp_path.name}"
         with small.client(small.tokens.create(name, frozenset(), standard_fields=True)) as client:

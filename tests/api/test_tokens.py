@@ -1,4 +1,4 @@
-"""Who may ask: tokens in a file or a variable."""
+"""Tokens in a file or a variable."""
 
 import threading
 from hashlib import sha256
@@ -12,7 +12,7 @@ from api.tokens import Tokens
 
 @pytest.fixture
 def tokens(tmp_path: Path) -> Tokens:
-    """Tokens of a file that is not there yet."""
+    """Return the tokens of a file that does not exist yet."""
     return Tokens(tmp_path / "made" / "api_tokens.json")
 
 
@@ -78,10 +78,10 @@ def test_tokens_made_at_the_same_time_are_all_kept(tokens: Tokens) -> None:
 def test_a_token_that_is_revoked_is_found_no_more(tokens: Tokens) -> None:
     first, second = (tokens.create(name, frozenset({"acme"})) for name in ("first", "second"))
     revoked = tokens.revoke("first")
-    assert revoked.owner.startswith(revoked.owners)
+    assert revoked.owner.startswith(revoked.owner_prefix)
     assert tokens.find(first) is None
     other = tokens.find(second)
-    assert other and not other.owner.startswith(revoked.owners)
+    assert other and not other.owner.startswith(revoked.owner_prefix)
     with pytest.raises(ServingError, match="has no token called first"):
         tokens.revoke("first")
     with pytest.raises(SettingsError, match="FOCUS_API_TOKENS is set"):
@@ -143,5 +143,5 @@ def test_nobody_may_while_the_file_cannot_be_understood(tokens: Tokens, content:
     token = tokens.create("platform", frozenset())
     assert tokens.find(token)
     tokens.file.write_bytes(content.encode("latin-1"))
-    with pytest.raises(ServingError, match="holds no tokens"):
+    with pytest.raises(ServingError, match="does not contain valid tokens"):
         tokens.find(token)

@@ -1,4 +1,4 @@
-"""Turns: who reads a publication next, and what a request may hold."""
+"""Turns: the order of requests, and the bounds of a request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,18 +13,18 @@ from api.turns import REQUESTS, REQUESTS_OF_TOKEN, UNSENT_OF_TOKEN, Turns, Work
 
 
 async def stays() -> Message:
-    """A client that keeps its connection."""
+    """Behave as a client that keeps its connection."""
     await asyncio.Event().wait()
     return {"type": "http.disconnect"}
 
 
 async def leaves() -> Message:
-    """A client that has closed its connection."""
+    """Behave as a client that has closed its connection."""
     return {"type": "http.disconnect"}
 
 
-def in_loop(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a test; ten seconds are an error."""
+def run_in_loop(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test, for ten seconds at most."""
 
     async def bounded() -> None:
         async with asyncio.timeout(10):
@@ -35,7 +35,7 @@ def in_loop(test: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.fixture
 def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One turn at a time."""
+    """Allow one turn at a time."""
     monkeypatch.setattr(module, "AT_ONCE", 1)
 
 
@@ -47,7 +47,7 @@ def test_turns_go_round_by_token(one_at_once: None) -> None:
         works = [turns.admit(token, stays) for token in ["a"] * 5 + ["b"] * 2 + ["c"]]
         await asyncio.gather(*(work.run(done.append, work.token) for work in works))
 
-    in_loop(test)
+    run_in_loop(test)
     assert done == ["a", "a", "b", "c", "a", "b", "a", "a"]
 
 
@@ -63,7 +63,7 @@ def test_a_token_has_two_turns_at_once() -> None:
         await asyncio.gather(*(turns.admit("a", stays).run(note) for _ in range(10)))
         assert not turns.running and not turns.waiting
 
-    in_loop(test)
+    run_in_loop(test)
     assert max(running) == 2
 
 
@@ -82,7 +82,7 @@ def test_work_for_a_client_that_has_gone_is_not_done(one_at_once: None) -> None:
             work.end()
         assert not turns.requests and not turns.running and not turns.waiting and not turns.unsent
 
-    in_loop(test)
+    run_in_loop(test)
     assert done == ["work"]
 
 
@@ -102,7 +102,7 @@ def test_requests_in_progress_have_a_bound_for_a_token_and_for_all() -> None:
             work.end()
         turns.admit("a", stays)
 
-    in_loop(test)
+    run_in_loop(test)
 
 
 def test_a_token_whose_clients_do_not_read_waits_and_others_do_not() -> None:
@@ -116,7 +116,7 @@ def test_a_token_whose_clients_do_not_read_waits_and_others_do_not() -> None:
         slow.end()
         await waiting
 
-    in_loop(test)
+    run_in_loop(test)
 
 
 def test_all_unsent_bytes_have_a_bound_but_for_tokens_that_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,4 +133,4 @@ def test_all_unsent_bytes_have_a_bound_but_for_tokens_that_have_none(monkeypatch
         works[1].count_unsent(10)
         await waiting
 
-    in_loop(test)
+    run_in_loop(test)

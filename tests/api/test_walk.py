@@ -1,4 +1,4 @@
-"""Walks through 100,000 records while builds publish: each record once, and all of one publication."""
+"""Walks through 100,000 records during publications: each record comes once, all from one publication."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ EVERYTHING, STUDIO = ("acme", "studio"), ("studio",)
 
 @dataclass(frozen=True)
 class Mart:
-    """What a publication holds of some billing accounts: how many rows, and what they cost."""
+    """The number of rows and the total cost of some billing accounts in a publication."""
 
     rows: int
     cost: Decimal
 
 
 class Publisher:
-    """Publishes, one after another, marts that differ in rows, costs and order; ResourceId says which one."""
+    """Publishes marts that differ in rows, costs and order. ResourceId has the number of the publication."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.holds: list[dict[tuple[str, ...], Mart]] = []  # by publication, what some accounts have in it
+        self.holds: list[dict[tuple[str, ...], Mart]] = []  # by publication: the totals by billing accounts
         self.done = [Event() for _ in range(PUBLICATIONS)]
 
     def publish(self) -> None:
-        """Publish the next one."""
+        """Publish the next marts."""
         number = len(self.holds)
         with duckdb.connect() as warehouse:
             warehouse.execute("create schema focus")
@@ -69,7 +69,7 @@ class Publisher:
         self.done[number].set()
 
     def publish_the_rest(self) -> None:
-        """Publish until it is enough."""
+        """Publish until there are enough publications."""
         while len(self.holds) < PUBLICATIONS:
             self.publish()
 
@@ -77,7 +77,7 @@ class Publisher:
 def walk(
     api: httpx.Client, publisher: Publisher, accounts: tuple[str, ...], size: int, page: dict[str, Any]
 ) -> int:
-    """Walk from a first page to the last, after another publication if one is to come; where it began."""
+    """Wait for the next publication, and walk from a first page to the last. Return where the walk began."""
     began = int(page["data"][0]["ResourceId"])
     assert publisher.done[min(began + 1, PUBLICATIONS - 1)].wait(60)
     rows, cost = [], Decimal(0)
@@ -155,6 +155,6 @@ def test_a_limited_token_learns_nothing_of_others(small: Served) -> None:
         assert get(api, path=path, billingAccountId="studio")["totalRecords"] == 1
         others = get(acme, path=path, billingAccountId="studio")
         assert (others["data"], others["totalRecords"]) == ([], 0)
-        # nothing of how fresh the data of others are, either
+        # the recency of other accounts is hidden as well
         ours = get(acme, billingPeriodStart="2026-03-01T00:00:00Z")
         assert (ours["dataCompleteness"], "dataLastUpdated" in ours) == ("Incomplete", False)

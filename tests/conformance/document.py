@@ -1,12 +1,8 @@
-"""
-What is told of the rules elsewhere, made from seeds/focus_rules: the tables of CONFORMANCE.md, and
-the rules of each column in the marts' .yml files.
+"""Write the tables of CONFORMANCE.md from seeds/focus_rules: `python -m tests.conformance.document`.
 
-`python -m tests.conformance.document` writes them anew, and the sample's score, which takes a build. Tests
-fail when they are not as this would write them.
+It also builds the sample and writes its score. A test fails if the tables are out of date.
 """
 
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -16,10 +12,6 @@ from tests.conformance.rules import Rule, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT, Command, run
 
 DOCUMENT = ROOT / "CONFORMANCE.md"
-MARTS = {
-    "CostAndUsage": ROOT / "models/marts/focus/cost_and_usage.yml",
-    "ContractCommitment": ROOT / "models/marts/focus/contract_commitment.yml",
-}
 SCANNED = {
     "charges": "rows of focus.cost_and_usage",
     "commitments": "rows of focus.contract_commitment",
@@ -29,7 +21,7 @@ SCANNED = {
 
 
 def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table in Markdown."""
+    """Write a Markdown table."""
     lines = [
         header,
         ["---"] * len(header),
@@ -39,7 +31,7 @@ def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
-    """As conformance_report says it."""
+    """Describe the check of a rule, as conformance_report does."""
     return (
         shapes[rule.shape]
         + (f" ({rule.arguments})" if rule.arguments else "")
@@ -48,12 +40,12 @@ def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
 
 
 def strength(rule: Rule) -> str:
-    """MUST, SHOULD or MAY, whichever way it is put."""
+    """Map a keyword to MUST, SHOULD or MAY."""
     return "MUST" if rule.keyword.startswith("MUST") else "MAY" if rule.keyword == "MAY" else "SHOULD"
 
 
 def counts(rules: list[Rule]) -> str:
-    """How many rules there are, and how many of them data show."""
+    """Count the rules, and the rules that are checked on data."""
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
@@ -80,13 +72,13 @@ def counts(rules: list[Rule]) -> str:
 
 
 def scans(rules: list[Rule]) -> str:
-    """How many rules each scan checks."""
+    """Count the rules of each scan."""
     found = Counter(scan for rule in rules for scan in rule.scans)
     return table(["one pass over", "checks rules"], ((SCANNED[scan], found[scan]) for scan in SCANNED))
 
 
 def deviations(rules: list[Rule]) -> str:
-    """Rules whose encoding and sentence disagree."""
+    """List the rules whose encoding differs from their sentence."""
     return table(
         ["rule", "it says", "the encoding"],
         ((f"`{rule.rule_id}`", rule.text, rule.deviation) for rule in rules if rule.deviation),
@@ -94,7 +86,7 @@ def deviations(rules: list[Rule]) -> str:
 
 
 def not_met(rules: list[Rule]) -> str:
-    """Rules that we do not meet."""
+    """List the rules that are not met."""
     return table(
         ["rule", "keyword", "it says", "why not"],
         (
@@ -106,7 +98,7 @@ def not_met(rules: list[Rule]) -> str:
 
 
 def dynamic(rules: list[Rule]) -> str:
-    """What we do about each rule that the model calls dynamic."""
+    """List the answer to each rule that the requirements model calls dynamic."""
     shapes = {row["shape"]: row["how_checked"] for row in read_seed("focus_rule_shapes")}
 
     def answer(rule: Rule) -> str:
@@ -125,17 +117,17 @@ def dynamic(rules: list[Rule]) -> str:
 
 
 def run_score(warehouse: Path, **settings: object) -> Command:
-    """make conformance into a warehouse, of the sample if no landing zone is given."""
+    """Run make conformance into a warehouse, for the sample unless settings name a landing zone."""
     return run(["make", "-s", "conformance"], FAL_WAREHOUSE=warehouse, **settings)
 
 
 def score(command: Command) -> str:
-    """What make conformance printed, as a block."""
+    """Quote the output of make conformance."""
     return f"```\n{command.output.strip()}\n```"
 
 
 def place(text: str, name: str, block: str) -> str:
-    """A text with a block at its place, in lieu of what is there."""
+    """Replace the block between the markers of a name."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
     assert found, f"CONFORMANCE.md has no place for {name}"
@@ -143,52 +135,18 @@ def place(text: str, name: str, block: str) -> str:
 
 
 def document(text: str) -> str:
-    """CONFORMANCE.md with its tables as the seed has them."""
+    """Replace the tables in the text of CONFORMANCE.md."""
     rules = read_rules()
     for make in (counts, scans, deviations, not_met, dynamic):
         text = place(text, make.__name__, make(rules))
     return text
 
 
-def rules_of_columns(dataset: str) -> dict[str, list[str]]:
-    """The rules that bind each column of a dataset, those of its object included."""
-    found: dict[str, list[str]] = {}
-    for rule in read_rules():
-        if rule.dataset == dataset and rule.rule_status != "Removed":
-            for column in dict.fromkeys((rule.column_id, rule.entity)):
-                found.setdefault(column, []).append(rule.rule_id)
-    return found
-
-
-def with_rules(text: str, dataset: str) -> str:
-    """A mart's .yml with the rules of each FOCUS column in its meta, where dbt docs show them."""
-    rules = rules_of_columns(dataset)
-    lines = []
-    column = ""
-    for line in text.split("\n"):
-        if line.startswith("unit_tests:"):
-            column = ""
-        if match := re.fullmatch(r"      - name: (\w+)", line):
-            column = match[1]
-        if "focus_rules:" in line or line in ("        config:", "          meta:"):
-            continue
-        lines.append(line)
-        if line.startswith("        data_type:") and column in rules:
-            lines += [
-                "        config:",
-                "          meta:",
-                f"            focus_rules: [{', '.join(rules[column])}]",
-            ]
-    return "\n".join(lines)
-
-
 def main() -> None:
-    """Write them."""
+    """Update CONFORMANCE.md."""
     with tempfile.TemporaryDirectory() as folder:
         command = run_score(Path(folder) / "warehouse.duckdb")
     DOCUMENT.write_text(place(document(DOCUMENT.read_text()), "score", score(command)))
-    for dataset, path in MARTS.items():
-        path.write_text(with_rules(path.read_text(), dataset))
 
 
 if __name__ == "__main__":

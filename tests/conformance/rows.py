@@ -1,4 +1,4 @@
-"""Rows that keep every rule of FOCUS, one of each kind, and rows that break one rule each."""
+"""Rows of each kind that keep every rule of FOCUS, and rows that break one rule each."""
 
 import json
 import re
@@ -21,7 +21,7 @@ SHARE = {"AllocatedRatio": 0.25, "UsageQuantity": 5, "UsageUnit": "Hours"}
 
 
 def elements(*items: object) -> str:
-    """The text of a JSON column with these elements."""
+    """Write the text of a JSON column with these elements."""
     return json.dumps({"Elements": items})
 
 
@@ -135,7 +135,7 @@ PURCHASE: Row = (
     )
 )
 
-# what fal has not, and a provider's file could have
+# columns that fal does not use, but a provider's file could have
 EVERYTHING: Row = (
     USAGE
     | INVOICED
@@ -229,7 +229,7 @@ CHARGES: dict[str, Row] = {
     },
 }
 
-# breaks rules, and yet it is what another rule is about
+# breaks rules, but another rule applies only to such a row
 ODD_CHARGES: dict[str, Row] = {"no account": USAGE | {"BillingAccountId": None, "BillingAccountType": None}}
 
 SPEND: Row = {
@@ -270,7 +270,7 @@ BROKEN_JSON = {
     "items_not_null": [elements(ELEMENT, None)],
 }
 
-# what a value of a shape must not be
+# invalid values by shape
 BAD_VALUES: dict[str, list[str]] = {
     "allowed_values": ["Nonsense", "usage", ""],
     "at_least_zero": ["-0.000000001"],
@@ -288,10 +288,9 @@ BAD_VALUES: dict[str, list[str]] = {
 
 
 def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator[list[Row]]:
-    """
-    Sets of rows that break a rule, each set alone, from a row that keeps it.
+    """Make sets of rows that each break a rule, from a row that keeps it.
 
-    by_kind: columns of the dataset by the kind of value they hold.
+    by_kind: columns of the dataset by the kind of their values.
     """
     column, arguments = rule.column_id, rule.arguments.split("|")
     match rule.shape:
@@ -344,7 +343,7 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
 
 
 def bad_elements(rule: Rule, row: Row) -> Iterator[list[Row]]:
-    """As bad_charges, for a rule on the elements of a JSON column."""
+    """Do the same as bad_charges for a rule on the elements of a JSON column."""
     column, keys = rule.column_id, rule.arguments.split("|")
     good: dict[str, Any] = SHARE if column == "AllocatedMethodDetails" else ELEMENT
     key = keys[0]
@@ -390,12 +389,12 @@ def bad_elements(rule: Rule, row: Row) -> Iterator[list[Row]]:
 
 
 def off_by_a_hair(amount: str) -> str:
-    """An amount and the smallest difference that a cost can show."""
+    """Add the smallest difference of a cost to an amount."""
     return str(Decimal(amount) + Decimal("0.000000000000000001"))
 
 
 def breaking(condition: str, row: Row) -> Row:
-    """What to change in a row so that A = B, A < B, A <> B or A is not null does not hold."""
+    """Return a change of a row that makes A = B, A < B, A <> B or A is not null false."""
     if " is not null" in condition:
         return dict.fromkeys(re.findall(r"(\w+) is not null", condition))
     left, operator, right = re.fullmatch(r"(\w+) (=|<|<>) (\w+)", condition).groups()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""seeds/focus_rules, as the tests read it, and the SQL that the macros make of it."""
+"""Read seeds/focus_rules, and compile the SQL of its rules."""
 
 import csv
 import sys
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from tests.end_to_end.conftest import ROOT, run
 
-# a charge's own id; commitments get one for the test, since a bad row may lack its id or repeat it
+# x_RowId is added for the test, because a bad commitment can lack its id or repeat it
 ROW_IDS = {"charges": "x_ChargeId", "commitments": "x_RowId"}
 PROVIDER_ROW = "x_ChargeSource in ('invoice', 'estimate')"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of seeds/focus_rules; an empty text where there is nothing."""
+    """A row of seeds/focus_rules; an empty text for null."""
 
     rule_id: str
     dataset: str
@@ -38,29 +38,29 @@ class Rule:
 
     @property
     def verdict(self) -> str:
-        """Name of the verdict's column."""
+        """Name of the column with the verdict."""
         return self.rule_id.lower().replace("-", "_")
 
     @property
     def scans(self) -> list[str]:
-        """Which relations it is checked in."""
+        """Scans that check the rule."""
         return self.scan.split("|") if self.scan else []
 
 
 def read_seed(name: str) -> list[dict[str, str]]:
-    """The rows of a seed."""
+    """Read the rows of a seed."""
     with (ROOT / "seeds" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def read_rules() -> list[Rule]:
-    """All rules, in the order of the seed."""
+    """Read all rules, in the order of the seed."""
     return [Rule(**row) for row in read_seed("focus_rules")]
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A warehouse with the marts, empty, and the SQL of the scans."""
+    """A warehouse with empty marts, and the SQL of the scans."""
 
     warehouse: Path
     verdicts: dict[str, str]
@@ -68,7 +68,7 @@ class Compiled:
 
 
 def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[str]) -> str:
-    """A template of the verdicts of a scan on a mart's columns, behind a line that names it."""
+    """Write a template for the verdicts of a scan, after a line with its name."""
     relation = "commitments" if scan == "commitments" else "charges"
     elements = f"with {{{{ focus_elements('{relation}') }}}}" if scan == "elements" else ""
     source = "elements" if scan == "elements" else relation
@@ -82,10 +82,10 @@ def _verdicts(name: str, scan: str, dataset: str, mart: str, shapes: Iterable[st
 
 
 def compile_rules(folder: Path, typed: list[str]) -> Compiled:
-    """
-    Build the marts of an empty landing zone, and compile the verdicts of each scan on the relations
-    charges and commitments; typed: shapes that look at the type alone, compiled once more as if the
-    marts held no numbers and times.
+    """Build the marts of an empty landing zone, and compile the verdicts of each scan.
+
+    typed: shapes that check only the type of a column. They are compiled again for marts without numbers
+    and times.
     """
     warehouse = folder / "warehouse.duckdb"
     dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
@@ -113,7 +113,7 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
         _verdicts("charges", "charges", "CostAndUsage", charges, shapes),
         _verdicts("elements", "elements", "CostAndUsage", charges, shapes),
         _verdicts("commitments", "commitments", "ContractCommitment", commitments, shapes),
-        # a relation without numbers and times stands in for the mart
+        # focus_rules has only text columns and replaces the mart
         _verdicts("untyped charges", "charges", "CostAndUsage", "ref('focus_rules')", typed),
         _verdicts("untyped commitments", "commitments", "ContractCommitment", "ref('focus_rules')", typed),
     ]

@@ -1,4 +1,4 @@
-"""Every check can fail: good rows of each kind keep all rules, and for each rule bad ones break it."""
+"""Every check can fail: good rows keep all rules, and for each rule some bad rows break it."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,7 +20,7 @@ from tests.conformance.rules import ROW_IDS, Compiled, Rule, compile_rules, read
 pytestmark = pytest.mark.end_to_end
 
 RULES = read_rules()
-# they look at the type of the column, which is the same for every row
+# these check the type of the column, which is the same for every row
 TYPED = ["number_format", "time_format", "every_number", "every_time"]
 ADD = "insert into changed_columns values ('CostAndUsage'"
 MARTS = {"charges": "focus.cost_and_usage", "commitments": "focus.contract_commitment"}
@@ -28,7 +28,7 @@ MARTS = {"charges": "focus.cost_and_usage", "commitments": "focus.contract_commi
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    """The scans as SQL, and a warehouse whose marts are empty."""
+    """The SQL of the scans, and a warehouse with empty marts."""
     return compile_rules(tmp_path_factory.mktemp("rules"), TYPED)
 
 
@@ -41,7 +41,7 @@ def database(compiled: Compiled) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def by_kind(dataset: str) -> dict[str, list[str]]:
-    """Columns of a dataset by the kind of value they hold."""
+    """Columns of a dataset by the kind of their values."""
     columns = [row for row in read_seed("focus_columns") if row["dataset"] == dataset]
 
     def those(**wanted: str) -> list[str]:
@@ -63,7 +63,7 @@ def by_kind(dataset: str) -> dict[str, list[str]]:
 
 
 def fill(database: duckdb.DuckDBPyConnection, relation: str, mart: str, rows: dict[str, Row]) -> None:
-    """A table like the mart with these rows and their ids."""
+    """Create a table like the mart with these rows and their ids."""
     row_id = ROW_IDS[relation]
     columns = [column[0] for column in database.execute(f"from {mart} limit 0").description]
     columns = [name for name in columns if name != row_id]
@@ -80,7 +80,7 @@ def fill(database: duckdb.DuckDBPyConnection, relation: str, mart: str, rows: di
 def verdicts(
     database: duckdb.DuckDBPyConnection, compiled: Compiled, name: str
 ) -> dict[str, dict[str, list[bool | None]]]:
-    """By row id and rule's verdict column: what the scan says, once per row or element."""
+    """Run a scan; return the verdicts of each row or element by row id and verdict column."""
     answer = database.execute(compiled.verdicts[name])
     columns = [column[0] for column in answer.description]
     found: dict[str, dict[str, list[bool | None]]] = {}
@@ -102,7 +102,7 @@ def good(
 
 
 def rules_of(scan: str) -> list[Rule]:
-    """Rules that a scan judges row by row."""
+    """Rules that a scan checks row by row."""
     return [rule for rule in RULES if scan in rule.scans and rule.shape not in TYPED]
 
 
@@ -119,7 +119,7 @@ def test_good_rows_of_every_kind_keep_every_rule(good: dict) -> None:
 
 
 @pytest.mark.parametrize("scan", ["charges", "commitments", "elements"])
-def test_every_rule_speaks_of_some_good_row_and_catches_a_bad_one(
+def test_every_rule_applies_to_a_good_row_and_catches_a_bad_one(
     scan: str, good: dict, database: duckdb.DuckDBPyConnection, compiled: Compiled
 ) -> None:
     dataset = "ContractCommitment" if scan == "commitments" else "CostAndUsage"
@@ -136,7 +136,7 @@ def test_every_rule_speaks_of_some_good_row_and_catches_a_bad_one(
             continue
         row = rows[spoken[0]]
         if rule.shape.startswith("every_"):
-            # the row that has the most columns
+            # the row with the most columns
             row = max((rows[name] for name in spoken), key=lambda r: sum(v is not None for v in r.values()))
         sets = bad_elements(rule, row) if scan == "elements" else bad_charges(rule, row, kinds)
         for number, mutants in enumerate(sets):
@@ -181,7 +181,7 @@ def test_a_price_in_a_row_that_the_provider_made_does_not_break_a_rule_for_ours(
 def broken_by_columns(
     database: duckdb.DuckDBPyConnection, compiled: Compiled, change: str
 ) -> dict[str, tuple[int, str | None]]:
-    """Rules that are broken once the list of the marts' columns has been changed: violations and example."""
+    """Change the list of mart columns; return the broken rules with violations and example."""
     database.execute("create or replace temp table changed_columns as from conformance.mart_columns")
     for statement in filter(None, change.split(";")):
         database.execute(statement)
@@ -195,7 +195,7 @@ def broken_by_columns(
     }
 
 
-def test_the_marts_have_the_columns_that_the_rules_want(
+def test_the_marts_have_the_columns_that_the_rules_require(
     database: duckdb.DuckDBPyConnection, compiled: Compiled
 ) -> None:
     assert broken_by_columns(database, compiled, "") == {}

@@ -1,4 +1,4 @@
-"""make conformance on the sample."""
+"""Run make conformance on the sample."""
 
 import sys
 from pathlib import Path
@@ -14,17 +14,17 @@ pytestmark = pytest.mark.end_to_end
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where make conformance builds the sample."""
+    """Path of the warehouse."""
     return tmp_path_factory.mktemp("score") / "warehouse.duckdb"
 
 
 @pytest.fixture(scope="module")
 def made(warehouse: Path) -> Command:
-    """What it printed."""
+    """Output of make conformance."""
     return run_score(warehouse)
 
 
-def test_the_sample_keeps_every_must_and_its_score_is_told(made: Command, warehouse: Path) -> None:
+def test_the_sample_keeps_every_must_and_its_score_is_printed(made: Command, warehouse: Path) -> None:
     assert made.code == 0, made.output
     text = DOCUMENT.read_text()
     assert place(text, "score", score(made)) == text, "run python -m tests.conformance.document"

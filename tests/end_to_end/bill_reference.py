@@ -1,7 +1,7 @@
-"""The bill of an account: computed charge by charge from what was landed, by the rules of DESIGN.md.
+"""Compute the bill of an account charge by charge from its loads, by the rules of the README.
 
-This is the slow and obvious way. It shares no code with the models, so an error in either is a difference.
-It takes one thing from the warehouse: the x_ChargeId of each charge, an opaque key that only breaks ties.
+This is slow and simple. It shares no code with the models, so an error in either shows as a difference.
+It takes only the x_ChargeId of each charge from the warehouse, as an opaque key that breaks ties.
 """
 
 import math
@@ -37,7 +37,7 @@ ONE = Decimal(1)
 
 
 def bill_of(account: Account, units: Mapping[str, str], charge_ids: Mapping[Any, str], grain: str) -> Bill:
-    """The bill: units by endpoint, x_ChargeId by Line.key, and the length of a charge period of events."""
+    """Compute the bill, from units by endpoint, x_ChargeId by Line.key, and the charge period of events."""
     with localcontext(prec=100):
         landed = Landed(account)
         lines = landed.lines_that_count(units, grain)
@@ -58,7 +58,7 @@ def bill_of(account: Account, units: Mapping[str, str], charge_ids: Mapping[Any,
 
 
 class Landed:
-    """The latest load of each partition, and what follows from them for days and months."""
+    """The latest load of each partition, and the state of days and months that follows from it."""
 
     def __init__(self, account: Account) -> None:
         latest: dict[tuple[str, str], Load] = {}
@@ -93,11 +93,11 @@ class Landed:
         return month_of(day) in self.closed
 
     def has_landed(self, day: date) -> bool:
-        """Whether nothing of the day is missing, so that credits may expire."""
+        """Whether all data of the day has landed, so that credits can expire."""
         return day in self.complete or day in self.covered or self.is_closed(day)
 
     def lines_that_count(self, units: Mapping[str, str], grain: str) -> list[Line]:
-        """One charge counts once: invoice rows always, events and estimates where they take precedence."""
+        """Count each charge once: all invoice rows, and events and estimates where they take precedence."""
         lines = [invoice_line(partition, row) for partition, row in self.invoiced]
         for line in event_lines(self.events, units, grain):
             if self.source_of(line.day) == EVENTS:
@@ -116,14 +116,14 @@ class Landed:
         return EVENTS if day in self.with_events else ESTIMATE
 
     def months(self, units: Mapping[str, str], grain: str) -> list[Month]:
-        """Invoices beside what events and estimates state of the same month, whichever of them counts."""
+        """Reconcile invoices with all events and estimates of their months, counted or not."""
         lines = event_lines(self.events, units, grain)
         days = self.with_events | {row.start.date() for row in self.estimates}
         charged = [*days, *(row.start.date() for _, row in self.invoiced)]
         return [self.month(month, lines, days) for month in sorted({month_of(day) for day in charged})]
 
     def month(self, month: date, lines: Sequence[Line], charged_days: Iterable[date]) -> Month:
-        """A month, from the rows of every feed that start in it."""
+        """Reconcile a month from the rows of every feed that start in it."""
         rows = [row for _, row in self.invoiced if month_of(row.start.date()) == month]
         events = [line for line in lines if month_of(line.day) == month]
         estimates = [row for row in self.estimates if month_of(row.start.date()) == month]
@@ -158,7 +158,7 @@ class Landed:
 
 
 def difference(invoiced: Decimal | None, other: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
-    """invoiced - other, and the same in percent of other, rounded to 4 decimals."""
+    """Return invoiced - other, and the difference in percent of other, rounded to 4 decimals."""
     if invoiced is None or other is None:
         return None, None
     percent = rounded(Fraction(invoiced - other) * 100 / Fraction(other), 4) if other else None
@@ -166,7 +166,7 @@ def difference(invoiced: Decimal | None, other: Decimal | None) -> tuple[Decimal
 
 
 def events_that_count(landed: Iterable[Event]) -> list[Event]:
-    """Each event once; one without a meter gives way to one of the same cost that was landed with one."""
+    """Keep each event once, and drop an event without meter if one of equal cost has a meter."""
     repeats, metered = defaultdict(list), set()
 
     def request(event: Event) -> tuple[Any, ...]:
@@ -191,7 +191,7 @@ def events_that_count(landed: Iterable[Event]) -> list[Event]:
 
 
 def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -> list[Line]:
-    """A line for each period, endpoint, unit price, discount and auth method."""
+    """Make a line for each period, endpoint, unit price, discount and auth method."""
     groups = defaultdict(list)
     for event in events:
         start = event.timestamp.replace(minute=0, second=0, microsecond=0)
@@ -240,13 +240,13 @@ def cost_before_discount(event: Event) -> Decimal:
 
 
 def invoice_line(billing_month: str, row: Record) -> Line:
-    """A row of an invoice as it is; its billing period is the month before billing_month."""
+    """Make a line of an unaltered invoice row; its billing period is the month before billing_month."""
     issued = date.fromisoformat(f"{billing_month}-01")
     return record_line(INVOICE, row, "Final", month_of(issued - DAY), row.billed)
 
 
 def estimate_line(row: Record) -> Line:
-    """A row of an estimate; its billing period is the month of the charge."""
+    """Make a line of an estimate row; its billing period is the month of the charge."""
     return record_line(ESTIMATE, row, "Estimated", month_of(row.start.date()), row.billed)
 
 
@@ -283,7 +283,7 @@ Applied = dict[Line, list[tuple[Commitment, Decimal, Decimal]]]
 def apply_commitments(
     commitments: Sequence[Commitment], lines: Sequence[Line], ids: Mapping[Any, str], as_of: date
 ) -> Applied:
-    """By charge, the commitments that are applied to it, each with cost and quantity."""
+    """Return the commitments applied to each charge, with cost and quantity."""
     prepaid = sorted((c for c in commitments if c.payment == "prepaid"), key=prepaid_order)
     in_arrears = [c for c in commitments if c.payment == "in_arrears"]
 
@@ -324,7 +324,7 @@ def draws(line: Line, as_of: date) -> bool:
 
 
 def covers(commitment: Commitment, line: Line) -> bool:
-    """Whether the usage is in the scope of a commitment that is open on its day."""
+    """Whether a commitment is open on the day of the usage and covers its endpoint."""
     is_open = commitment.drawn_from <= line.day < commitment.end_day
     is_in_unit = commitment.category == "Spend" or commitment.unit == line.unit
     pattern = ".*".join(re.escape(part) for part in (commitment.pattern or "*").split("*"))
@@ -332,7 +332,7 @@ def covers(commitment: Commitment, line: Line) -> bool:
 
 
 def prepayable_cost(line: Line) -> Decimal:
-    """All that events and estimates cost; of an invoice's row, what the invoice did not bill."""
+    """The cost that credits can pay: all of it, or the unbilled part of an invoice row."""
     if line.source != INVOICE:
         return line.effective
     unbilled = line.effective - line.billed
@@ -342,14 +342,14 @@ def prepayable_cost(line: Line) -> Decimal:
 
 
 def cost_of_part(line: Line, quantity: Decimal) -> Decimal:
-    """What a quantity of a charge costs: all of it what the charge costs, a part price times quantity."""
+    """The cost of a quantity: price times quantity for a part, the cost of the charge for all of it."""
     if quantity == line.quantity:
         return line.effective
     return ((line.price or ZERO) * quantity).quantize(Decimal("1e-18"), ROUND_HALF_UP)
 
 
 def with_applied(line: Line, parts: Sequence[tuple[Commitment, Decimal, Decimal]]) -> Line:
-    """The line with its ContractApplied. Off an invoice, credits reduce what is billed."""
+    """Add ContractApplied to the line. Except on invoice rows, credits reduce BilledCost."""
     if not parts:
         return line
     elements = (Element(f"contract of {c.id}", c.id, cost, quantity, c.unit) for c, cost, quantity in parts)
@@ -362,7 +362,7 @@ def with_applied(line: Line, parts: Sequence[tuple[Commitment, Decimal, Decimal]
 
 
 def burn_downs(commitments: Sequence[Commitment], applied: Applied, as_of: date) -> dict[str, list[BurnDown]]:
-    """By commitment, a row for each day on which it was open, up to as_of."""
+    """Return, by commitment, a row for each open day before as_of."""
     by_day: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
     for line, parts in applied.items():
         for commitment, _, quantity in parts:
@@ -402,13 +402,13 @@ def burn_downs(commitments: Sequence[Commitment], applied: Applied, as_of: date)
 
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
-    """Rounded once, half away from zero."""
+    """Round once, half away from zero."""
     units = math.floor(abs(value) * 10**decimals + Fraction(1, 2))
     return Decimal(units).scaleb(-decimals).copy_sign(-1 if value < 0 else 1)
 
 
 def summary(commitment: Commitment, history: Sequence[BurnDown], as_of: date) -> Summary:
-    """A commitment as of the last day that is known."""
+    """Sum up a commitment as of the last landed day."""
     last = history[-1] if history else None
     remaining = last.remaining if last else commitment.drawable
     if commitment.first_day >= as_of:
@@ -436,7 +436,7 @@ def commitment_lines(
     landed: Landed,
     burn_down: Mapping[str, Sequence[BurnDown]],
 ) -> list[Line]:
-    """Purchases that no invoice has, and what expired unused."""
+    """Make lines for purchases without invoice row, and for credits that expired unused."""
     prepaid = [c for c in commitments if c.payment == "prepaid"]
     invoiced = purchases_on_invoices(prepaid, lines, ids)
     made = []
@@ -455,7 +455,7 @@ def commitment_lines(
 def commitment_line(
     commitment: Commitment, category: str, start: datetime, end: datetime, charged_on: date, amount: Decimal
 ) -> Line:
-    """A row that a commitment makes: it was bought (Purchase), or its rest expired (Usage)."""
+    """Make the line of a purchase (Purchase) or of an expired rest (Usage)."""
     is_purchase = category == "Purchase"
     return Line(
         source="commitment",
@@ -481,7 +481,7 @@ def commitment_line(
 def purchases_on_invoices(
     prepaid: Sequence[Commitment], lines: Sequence[Line], ids: Mapping[Any, str]
 ) -> set[str]:
-    """Commitments whose purchase is on an invoice: equal amounts first, the rest in order of amounts."""
+    """Match commitments to purchases on invoices: equal amounts first, then in order of amounts."""
     matched: set[str] = set()
     purchases = [
         line
@@ -524,7 +524,7 @@ def days_between(first: date, end: date) -> list[date]:
 
 
 def days_covered(start: datetime, end: datetime) -> list[date]:
-    """The whole days inside a row longer than 24 hours; the day it starts on if there are none."""
+    """The whole days inside a row longer than 24 hours; otherwise the day on which it starts."""
     first = start.date() if start == midnight(start.date()) else start.date() + DAY
     whole = days_between(first, end.date())
     return whole if end - start > DAY and whole else [start.date()]

@@ -1,4 +1,4 @@
-"""What a bill is made of: what is landed for an account, what its contracts state, and rows of the marts."""
+"""Types of a bill: landed data of an account, its commitments, and rows of the marts."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ ZERO = Decimal(0)
 DAY = timedelta(days=1)
 EVENTS, ESTIMATE, INVOICE = "billing_events", "estimate", "invoice"
 
-# ---------------------------------------------------------------- what is landed, and what contracts say
+# ---------------------------------------------------------------- landed data and commitments
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Record:
-    """A row of a FOCUS CSV. Its name is unique in an account and is landed as ChargeDescription."""
+    """A row of a FOCUS CSV. Its name is unique in an account and lands as ChargeDescription."""
 
     name: str
     category: str
@@ -97,12 +97,12 @@ class Commitment:
 
     @property
     def end_day(self) -> date:
-        """First day after the period: a commitment is open on each day that any of its period is on."""
+        """First day after the period. A commitment is open on each day that its period touches."""
         return (self.end + DAY - timedelta(microseconds=1)).date()
 
     @property
     def days(self) -> list[date]:
-        """The days on which charges count."""
+        """Days on which the commitment is open."""
         return [self.drawn_from + n * DAY for n in range((self.end_day - self.drawn_from).days)]
 
     def clamp(self, amount: Decimal) -> Decimal:
@@ -111,7 +111,7 @@ class Commitment:
 
 @dataclass
 class Account:
-    """All loads of an account, superseded ones included, and its commitments."""
+    """All loads of an account, including superseded loads, and its commitments."""
 
     alias: str
     loads: list[Load] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Element(NamedTuple):
 
 
 def elements_of(contract_applied: str | None) -> tuple[Element, ...]:
-    """The elements of a ContractApplied, in order."""
+    """Read the elements of a ContractApplied, in order."""
     if contract_applied is None:
         return ()
     elements = json.loads(contract_applied, parse_float=Decimal, parse_int=Decimal)["Elements"]
@@ -151,7 +151,7 @@ def elements_of(contract_applied: str | None) -> tuple[Element, ...]:
 
 
 class Line(NamedTuple):
-    """A row of focus.cost_and_usage. The columns from list_price on are empty on rows of a CSV."""
+    """A row of focus.cost_and_usage. Rows of a CSV leave list_price and the fields below it empty."""
 
     source: str
     start: datetime
@@ -179,7 +179,7 @@ class Line(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes it one charge."""
+        """Identity of the charge."""
         prices = () if self.record else (self.list_price, self.price, self.consumed_unit)
         return (self.source, self.record, self.start, self.resource, self.unit, self.auth_method, *prices)
 
@@ -242,7 +242,7 @@ class Month(NamedTuple):
 
 @dataclass(frozen=True)
 class Bill:
-    """What the marts should hold for an account, in any order."""
+    """Expected rows of the marts for an account, in any order."""
 
     lines: list[Line]
     burn_down: list[BurnDown]

@@ -1,4 +1,4 @@
-"""Random charges and commitments, a warehouse of them for the drawdown models, and what should come out."""
+"""Random charges and commitments, a warehouse of them for the drawdown models, and the expected result."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -35,24 +35,24 @@ class Commitment:
 
     @property
     def drawable(self) -> Decimal:
-        """What can still be applied."""
+        """Amount that can be applied."""
         return self.amount if self.opening is None else self.opening
 
     def covers(self, charge: "Charge") -> bool:
-        """Whether the charge is in its scope, at any time."""
+        """Whether the charge is in its scope, regardless of time."""
         in_unit = self.category == "Spend" or self.unit == charge.unit
         return (
             self.account == charge.account and in_unit and fnmatchcase(charge.endpoint, self.pattern or "*")
         )
 
     def is_open(self, day: date) -> bool:
-        """Whether it counts on a day."""
+        """Whether it is open on a day."""
         return (self.opened or self.start) <= day < self.end
 
 
 @dataclass(frozen=True)
 class Charge:
-    """A Usage row, as precedence leaves it."""
+    """A Usage row that counts."""
 
     id: str
     account: str
@@ -67,7 +67,7 @@ class Charge:
 
     @property
     def prepayable(self) -> Decimal:
-        """What prepaid commitments may pay of it."""
+        """Cost that prepaid commitments can pay."""
         if self.source != "invoice":
             return self.effective
         unbilled = self.effective - self.billed
@@ -78,17 +78,17 @@ class Charge:
 
 @dataclass(frozen=True)
 class Drawdown:
-    """What should be applied: (charge, commitment) to the amount, in the commitment's unit; never 0."""
+    """Expected amounts by (charge, commitment), in the unit of the commitment; never 0."""
 
     applied: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
     def of(self, commitment: str) -> Decimal:
-        """All that is applied of a commitment."""
+        """Sum the amounts of a commitment."""
         return sum((amount for (_, id), amount in self.applied.items() if id == commitment), ZERO)
 
 
 def random_account(seed: str, account: str) -> tuple[list[Charge], list[Commitment]]:
-    """A handful of commitments that overlap and succeed each other; charges, corrections among them."""
+    """Draw commitments that overlap or follow each other, and charges with corrections."""
     draw = random.Random(seed)
     commitments = []
     for number in range(draw.randrange(1, 7)):
@@ -140,7 +140,7 @@ def random_account(seed: str, account: str) -> tuple[list[Charge], list[Commitme
 
 
 def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Drawdown:
-    """The rules, charge by charge: the slow and obvious way."""
+    """Apply the rules charge by charge, which is slow and simple."""
     applied: dict[tuple[str, str], Decimal] = {}
     totals = {commitment.id: ZERO for commitment in commitments}
 
@@ -168,7 +168,7 @@ def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Dr
 
 
 def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence[Commitment]) -> None:
-    """The relations that the drawdown models read, with these rows in this order, all days landed."""
+    """Write the relations that the drawdown models read, with rows in this order and all days landed."""
     accounts = sorted({c.account for c in commitments} | {c.account for c in charges})
     with duckdb.connect(str(path)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -211,12 +211,12 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             ],
         )
         connection.execute(
-            "create or replace table intermediate.int_accounts__known (account varchar,"
+            "create or replace table intermediate.int_accounts__named (account varchar,"
             " billing_account_id varchar, billing_account_name varchar, billing_account_type varchar)"
         )
         insert(
             connection,
-            "insert into intermediate.int_accounts__known values (?, ?, null, 'Account')",
+            "insert into intermediate.int_accounts__named values (?, ?, null, 'Account')",
             [(account, account) for account in accounts],
         )
         connection.execute(
@@ -232,11 +232,11 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " select account, cast(null as varchar) as source, true as is_complete,"
             f" cast(date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as varchar)"
             " as landed_partition"
-            " from intermediate.int_accounts__known, range(?) as days(n)",
+            " from intermediate.int_accounts__named, range(?) as days(n)",
             [DAYS + 10],
         )
         connection.execute(
-            "create or replace table intermediate.int_charges__by_precedence (x_ChargeId varchar,"
+            "create or replace table intermediate.int_charges__counted (x_ChargeId varchar,"
             " x_Account varchar, ChargePeriodStart timestamp, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
@@ -259,13 +259,13 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         ]
         insert(
             connection,
-            "insert into intermediate.int_charges__by_precedence"
+            "insert into intermediate.int_charges__counted"
             " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null, null)",
             rows,
         )
 
 
 def insert(connection: duckdb.DuckDBPyConnection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Rows into a table, or none."""
+    """Insert rows, if any, into a table."""
     if rows:
         connection.executemany(statement, rows)

@@ -1,4 +1,4 @@
-"""The whole way, as a user goes it: loaders and dbt as commands, the marts through SQL."""
+"""End-to-end tests run loaders and dbt as commands and query the marts with SQL, as users do."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of this folder is end to end."""
+    """Mark all tests of this folder as end_to_end."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.end_to_end)
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """What a command printed, both streams together, and its exit code."""
+    """Exit code of a command, and its output on both streams."""
 
     output: str
     code: int
@@ -33,35 +33,35 @@ class Command:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A built warehouse, and what dbt said while it built."""
+    """A built warehouse, and the output of dbt."""
 
     path: Path
     output: str
     target: Path = Path("target")
 
     def compiled(self, model: str) -> str:
-        """The SQL of a model as it was run last."""
+        """The SQL of the last run of a model."""
         (file,) = (self.target / "compiled").rglob(f"{model}.sql")
         return file.read_text()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query answers, times in UTC."""
+        """Run a query and return its rows, with times in UTC."""
         with duckdb.connect(str(self.path), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             return connection.execute(query).fetchall()
 
     def value(self, query: str) -> Any:  # noqa: ANN401
-        """The one value that a query answers."""
+        """Run a query and return its single value."""
         ((value,),) = self.rows(query)
         return value
 
     def exact(self, query: str) -> Decimal:
-        """The one amount that a query answers; an empty sum is 0."""
+        """Run a query and return its single amount; an empty sum is 0."""
         return self.value(query) or Decimal(0)
 
 
 def copy_project(folder: Path, checkout: Path = ROOT) -> None:
-    """Copy a checkout of the project as a fresh clone has it, to run it there or to edit it."""
+    """Copy the files of a fresh clone from a checkout, to run or edit the project there."""
     ignored = shutil.ignore_patterns(
         ".venv", ".git", "target", "logs", "landing", "published", "export", "*.duckdb", "__pycache__"
     )
@@ -69,7 +69,7 @@ def copy_project(folder: Path, checkout: Path = ROOT) -> None:
 
 
 def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:
-    """Run a command from the project's root or another folder, with these settings and no other FAL_ ones."""
+    """Run a command in the project or another folder, with these settings and no other FAL_ variables."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
     environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
     done = subprocess.run(
@@ -79,7 +79,7 @@ def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:
 
 
 def load(*arguments: object, **settings: object) -> Command:
-    """python -m loaders, and it must succeed."""
+    """Run python -m loaders, which must succeed."""
     command = run([sys.executable, "-m", "loaders", *map(str, arguments)], **settings)
     assert command.code == 0, command.output
     return command
@@ -87,7 +87,7 @@ def load(*arguments: object, **settings: object) -> Command:
 
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
-    """dbt with these arguments, a warehouse it publishes beside, and settings. It may warn, not fail."""
+    """Run dbt on a warehouse and publish beside it. Warnings are allowed, failures are not."""
     target = tmp_path_factory.mktemp("dbt")
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
 
@@ -103,7 +103,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
 
 @pytest.fixture(scope="session")
 def dbt_build(dbt: Callable[..., Warehouse]) -> Callable[[Path], Warehouse]:
-    """dbt build of a landing zone, with all tests, into a warehouse beside it."""
+    """Build a landing zone, with all tests, into a warehouse beside it."""
 
     def build(landing: Path) -> Warehouse:
         return dbt(landing.parent / "warehouse.duckdb", "build", FAL_LANDING_DIR=landing)
@@ -113,7 +113,7 @@ def dbt_build(dbt: Callable[..., Warehouse]) -> Callable[[Path], Warehouse]:
 
 @pytest.fixture(scope="session")
 def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Warehouse]:
-    """Some models alone, in a warehouse that has what they read."""
+    """Run selected models in a warehouse that has their inputs."""
 
     def run_models(warehouse: Path, models: list[str]) -> Warehouse:
         return dbt(warehouse, "run", "--select", *models, FAL_LANDING_DIR=warehouse.parent)
@@ -123,7 +123,7 @@ def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Wareho
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The committed sample, reached by another path: a build writes beside the landing zone."""
+    """The committed sample, by another path: a build writes beside the landing zone."""
     landing = tmp_path_factory.mktemp("sample") / "sample"
     landing.symlink_to(ROOT / "sample")
     return dbt_build(landing)

@@ -1,4 +1,4 @@
-"""The sample output of README.md, from `make run`: `python -m tests.end_to_end.first_look` writes it."""
+"""Write the output of `make run` into README.md: `python -m tests.end_to_end.first_look`."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ BLOCK = re.compile(r"```\n(No FAL_KEY.*?)```\n", flags=re.DOTALL)
 
 
 def make_run(folder: Path) -> str:
-    """What `make run` prints in a fresh copy of the project, whose dependencies are installed."""
+    """Return the output of `make run` in a fresh copy of the project with installed dependencies."""
     copy_project(folder / "project")
     venv = Path(sys.executable).parent.parent
     installed = f"{venv}/.installed"
@@ -25,7 +25,7 @@ def make_run(folder: Path) -> str:
 
 
 def first_table(output: str) -> str:
-    """The output until the end of the first table."""
+    """Return the output up to the end of the first table."""
     table_end = re.search(r"^\|.*\n(?!\|)", output, flags=re.MULTILINE)
     assert table_end, output
     return output[: table_end.end()]

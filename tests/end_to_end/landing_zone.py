@@ -1,4 +1,4 @@
-"""Loads written by hand, for what no well-behaved server sends. Uses nothing of the loaders."""
+"""Write loads by hand, with content that no server sends. Shares no code with the loaders."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def write_events(
 ) -> Path:
     """Land pages, each a body and how many events the loader counted in it, as one load of a day.
 
-    said: what the manifest says of how each page is written, one_line and short_numbers.
+    said: the manifest's flags for each page, one_line and short_numbers.
     """
     folder = landing / "billing_events" / f"account={account}" / f"date={day}" / f"load={load_id}"
     manifest = {
@@ -66,7 +66,7 @@ def write_report(
 
 
 def event(request_id: str | None = "r1", **fields: str | None) -> str:
-    """An event as JSON text; numbers are given as the text that goes out, so nothing rounds them."""
+    """Write an event as JSON text. Numbers are passed as text, so that they are not rounded."""
     numbers = {
         "output_units": "2",
         "unit_price": "0.001",
@@ -85,7 +85,7 @@ def event(request_id: str | None = "r1", **fields: str | None) -> str:
 
 
 def page(*events: str) -> tuple[bytes, int]:
-    """A page of these events, and how many they are."""
+    """Write a page of these events; also return their number."""
     return (
         f'{{"billing_events": [{", ".join(events)}], "next_cursor": null, "has_more": false}}'.encode(),
         len(events),

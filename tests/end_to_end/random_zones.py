@@ -1,4 +1,4 @@
-"""Random landing zones: what is landed for an account, how it changes, and how it is written."""
+"""Draw random landing zones, change them, and write them to disk."""
 
 import csv
 import io
@@ -56,21 +56,21 @@ THEIR_CONTRACT = json.dumps(
 
 @dataclass
 class Zone:
-    """Accounts that are landed together. The seed gives the same zone again."""
+    """Accounts of one landing zone. Equal seeds give equal zones."""
 
     seed: str
     accounts: list[Account]
 
 
 def random_zone(seed: str) -> Zone:
-    """One or two accounts."""
+    """Draw one or two accounts."""
     chance = random.Random(seed)
     names = ["a", "b"][: chance.choice((1, 2, 2))]
     return Zone(seed, [random_account(chance, f"zone-{seed}-{name}") for name in names])
 
 
 def random_account(chance: random.Random, alias: str) -> Account:
-    """40 to 60 days over two to four months, some invoices, and 2 to 14 commitments."""
+    """Draw 40 to 60 days over two to four months, some invoices, and 2 to 14 commitments."""
     account = Account(alias)
     first = date(2026, 1, 3) + chance.randrange(60) * DAY
     days = [first + n * DAY for n in range(chance.randrange(40, 61))]
@@ -82,17 +82,17 @@ def random_account(chance: random.Random, alias: str) -> Account:
         if chance.random() < 0.6:
             land_invoice(chance, account, month_after(month))
     if chance.random() < 0.3:
-        # issued early, or with rows of earlier months alone
+        # issued early, or with rows of earlier months only
         land_invoice(chance, account, chance.choice((months[0], month_after(month_after(months[-1])))))
     for load in chance.sample(account.loads, 4):
-        # a load that is superseded: other content, fetched before
+        # a superseded load: fetched earlier, with other content
         other = tuple(row for row in load.rows if chance.random() < 0.5)
         account.loads.append(replace(load, load_id="0000", rows=other))
     return account
 
 
 def change_account(chance: random.Random, account: Account) -> None:
-    """Land more days, some days and an invoice again, and lose a partition."""
+    """Land more days, land some days and an invoice again, and remove a partition."""
     days = sorted(partitions(account, EVENTS) | partitions(account, ESTIMATE))
     last = date.fromisoformat(days[-1])
     for n in range(1, chance.randrange(2, 9)):
@@ -105,12 +105,12 @@ def change_account(chance: random.Random, account: Account) -> None:
 
 
 def partitions(account: Account, feed: str) -> set[str]:
-    """The partitions of a feed that have a load."""
+    """Partitions of a feed with a load."""
     return {load.partition for load in account.loads if load.feed == feed}
 
 
 def land(account: Account, feed: str, partition: str, rows: Iterable[object], complete: bool = True) -> None:
-    """Add a load, later than those of its partition."""
+    """Add a load, later than the other loads of its partition."""
     loads = [load for load in account.loads if (load.feed, load.partition) == (feed, partition)]
     account.loads.append(Load(feed, partition, f"{len(loads) + 1:04}", tuple(rows), complete))
 
@@ -121,7 +121,7 @@ def land(account: Account, feed: str, partition: str, rows: Iterable[object], co
 def random_commitments(
     chance: random.Random, days: Sequence[date], months: Sequence[date]
 ) -> list[Commitment]:
-    """Prepaid and in arrears, overlapping, of few different ends so that ties occur."""
+    """Draw overlapping commitments, prepaid and in arrears, with few distinct ends so that ties occur."""
     invoices = [f"INV-{month_after(month):%Y-%m}-{number}" for month in months for number in (1, 2)]
     ends = [chance.choice(days) + chance.randrange(-3, 20) * DAY for _ in range(4)]
     commitments = []
@@ -153,14 +153,14 @@ def random_commitments(
             )
         )
         if payment == "prepaid" and chance.random() < 0.15:
-            # the same credits bought twice
+            # the same credits, bought twice
             commitments.append(replace(commitments[-1], id=f"{chance.randrange(16**8):08x}"))
     chance.shuffle(commitments)
     return commitments[:14]
 
 
 def random_amount(chance: random.Random, scale: int) -> Decimal:
-    """From 0 to scale, of 0 to 6 decimals."""
+    """Draw an amount from 0 to scale with 0 to 6 decimals."""
     decimals = chance.choice((0, 2, 2, 3, 6))
     return Decimal(chance.randrange(1, scale * 10**decimals)).scaleb(-decimals)
 
@@ -169,7 +169,7 @@ def random_amount(chance: random.Random, scale: int) -> Decimal:
 
 
 def land_day(chance: random.Random, account: Account, day: date) -> None:
-    """Events of a day, an estimate of it, both, or nothing."""
+    """Land events of a day, an estimate of it, both, or neither."""
     complete = chance.random() < 0.97
     if chance.random() < 0.75:
         land(account, EVENTS, f"{day}", random_events(chance, account, day), complete)
@@ -178,7 +178,7 @@ def land_day(chance: random.Random, account: Account, day: date) -> None:
 
 
 def random_events(chance: random.Random, account: Account, day: date) -> list[Event]:
-    """Events of a day, with repeats, late ones, and meters that are missing."""
+    """Draw the events of a day, with repeats, late events and missing meters."""
     if chance.random() < 0.1:
         return []
     events = [random_event(chance, day) for _ in range(chance.randrange(1, 7))]
@@ -190,7 +190,7 @@ def random_events(chance: random.Random, account: Account, day: date) -> list[Ev
         if change < 0.3:
             events.append(original)
         elif change < 0.5 and original.is_metered:
-            # the same cost without its meter or a part of it
+            # the same cost without all or part of its meter
             units, price = original.output_units, original.unit_price
             units, price = chance.choice(((None, None), (units, None), (None, price)))
             events.append(replace(original, output_units=units, unit_price=price, percent_discount=None))
@@ -208,7 +208,7 @@ def random_events(chance: random.Random, account: Account, day: date) -> list[Ev
 
 
 def random_event(chance: random.Random, day: date) -> Event:
-    """An event; about one in four lacks a part of its meter."""
+    """Draw an event. About one in four lacks a part of its meter."""
     endpoint = chance.choice(ENDPOINTS)
     price = Decimal(chance.choice(PRICES[endpoint]))
     units = Decimal(chance.randrange(1, 9000)).scaleb(-chance.choice((0, 2, 3))) / chance.choice((1, 4))
@@ -232,7 +232,7 @@ def random_event(chance: random.Random, day: date) -> Event:
 
 
 def random_estimate(chance: random.Random, account: Account, day: date) -> list[Record]:
-    """Rows of a day: usage, credits, taxes, corrections, and some of another day or longer."""
+    """Draw rows of a day: usage, credits, taxes, corrections, and rows of another or a longer period."""
     records = []
     for number in range(chance.choice((0, 1, 2, 3, 4))):
         name = f"{ESTIMATE} {day} {len(account.loads)} {number}"
@@ -259,12 +259,12 @@ def random_estimate(chance: random.Random, account: Account, day: date) -> list[
 
 
 def land_invoice(chance: random.Random, account: Account, billing_month: date) -> None:
-    """An invoice of one or two InvoiceIds: usage in a style of its own, and rows of every other kind."""
+    """Land an invoice of one or two InvoiceIds, with usage in one style and rows of every other kind."""
     month = month_of(billing_month - DAY)
     name = f"{INVOICE} {billing_month:%Y-%m} {len(account.loads)}"
     ids = [f"INV-{billing_month:%Y-%m}-{number}" for number in (1, 2)][: chance.choice((1, 2))]
     if chance.random() < 0.1:
-        # an InvoiceId of the month before goes on
+        # continues an InvoiceId of the month before
         ids = [f"INV-{month:%Y-%m}-1"]
     records = []
 
@@ -306,7 +306,7 @@ def land_invoice(chance: random.Random, account: Account, billing_month: date) -
 
 
 def random_period(chance: random.Random, month: date, style: str) -> tuple[datetime, datetime]:
-    """A charge period that starts in the month or, rarely, in one beside it."""
+    """Draw a charge period that starts in the month or, rarely, in an adjacent month."""
     start = midnight(month + chance.randrange((month_after(month) - month).days) * DAY)
     if chance.random() < 0.05:
         start += chance.choice((-30, 30)) * DAY
@@ -331,7 +331,7 @@ def random_record(
     invoice_id: str | None,
     is_invoiced: bool,
 ) -> Record:
-    """A row of a FOCUS CSV. Only Usage has quantities. An invoice may bill less or more than a cost."""
+    """Draw a row of a FOCUS CSV. Only Usage has quantities. Invoices can bill more or less than the cost."""
     category, _, charge_class = kind.partition(" ")
     cost = random_amount(chance, 12)
     if category == "Credit" or (charge_class and chance.random() < 0.7) or chance.random() < 0.05:
@@ -363,7 +363,7 @@ def random_record(
 
 
 def write_account(landing: Path, account: Account) -> None:
-    """Write the loads that are not there yet, and remove the partitions that the account lost."""
+    """Write new loads, and delete the partitions that the account lost."""
     kept = set()
     for load in account.loads:
         folder = landing / folder_of(account, load)
@@ -397,14 +397,14 @@ def folder_of(account: Account, load: Load) -> Path:
 
 
 def event_pages(load: Load) -> list[tuple[bytes, int]]:
-    """One page, or two."""
+    """Write the events as one page or two."""
     texts = [event_text(row) for row in load.rows]
     half = len(texts) // 2
     return [page(*texts[:half]), page(*texts[half:])] if len(texts) > 3 else [page(*texts)]
 
 
 def event_text(row: Event) -> str:
-    """An event as JSON; every other one spells its numbers and times in another way."""
+    """Write an event as JSON. Every other event spells its numbers and times differently."""
     other = row.cost_nano_usd % 2 == 1
 
     def number(value: Decimal | None) -> str:
@@ -430,7 +430,7 @@ def event_text(row: Event) -> str:
 
 
 def report_body(records: Sequence[Record]) -> bytes:
-    """A FOCUS CSV of these columns alone."""
+    """Write a FOCUS CSV with only these columns."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
@@ -454,7 +454,7 @@ def report_body(records: Sequence[Record]) -> bytes:
 
 
 def write_seeds(seeds: Path, accounts: Sequence[Account]) -> None:
-    """Name the accounts in fal_accounts, and replace fal_contract_commitments by their commitments."""
+    """Add the accounts to fal_accounts, and replace fal_contract_commitments with their commitments."""
     with (seeds / "fal_accounts.csv").open("a") as file:
         file.writelines(f"{account.alias},{account.alias},,\n" for account in accounts)
     path = seeds / "fal_contract_commitments.csv"
@@ -491,6 +491,6 @@ def seed_row(account: Account, c: Commitment) -> dict[str, object]:
 
 
 def instant(value: datetime) -> str:
-    """A date where it is midnight, else a date-time."""
+    """Write a time at midnight as a date, any other as a date-time."""
     assert value.tzinfo == UTC
     return f"{value:%Y-%m-%d}" if value == midnight(value.date()) else f"{value:%Y-%m-%dT%H:%M:%SZ}"

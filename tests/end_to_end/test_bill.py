@@ -30,7 +30,7 @@ MARTS = (
 
 @dataclass(frozen=True)
 class Bill:
-    """A world, what was landed of it, and the warehouse built from that."""
+    """A world, its landing zone, and the warehouse built from it."""
 
     world: World
     server: FalServer
@@ -39,12 +39,12 @@ class Bill:
     build: Callable[[Path], Warehouse]
 
     def load(self, *arguments: object) -> str:
-        """python -m loaders for the account acme."""
+        """Run python -m loaders for the account acme."""
         settings = {"FAL_API_URL": self.server.url, "FAL_KEY": KEY, "FAL_ACCOUNT": "acme"}
         return load(*arguments, FAL_LANDING_DIR=self.landing, **settings).output
 
     def load_all(self) -> str:
-        """All days but the last, whose estimate stands in for its events, and January's invoice."""
+        """Load January's invoice and all days; the last day has an estimate in place of events."""
         end = FIRST_DAY + timedelta(days=DAYS - 1)
         return (
             self.load("billing-events", "--start", FIRST_DAY, "--end", end, "--page-size", 700)
@@ -92,14 +92,14 @@ def test_every_event_is_staged_and_each_counts_once(bill: Bill) -> None:
     assert staged > deduplicated, "no page repeated an event: the test proves nothing"
 
 
-def test_all_events_cost_what_the_server_says(bill: Bill) -> None:
+def test_all_events_cost_the_same_as_on_the_server(bill: Bill) -> None:
     total = bill.warehouse.exact(
         "select sum(cost_nano_usd) from intermediate.int_billing_events__deduplicated"
     )
     assert total == bill.world.total_cost("acme", until=ESTIMATED_DAY + timedelta(days=1)) * 10**9
 
 
-def test_rows_from_events_cost_what_the_server_says(bill: Bill) -> None:
+def test_rows_from_events_cost_the_same_as_on_the_server(bill: Bill) -> None:
     total = bill.warehouse.exact(
         "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource = 'billing_events'"
     )
@@ -208,8 +208,9 @@ def test_a_day_landed_again_counts_with_its_new_content_alone(bill: Bill) -> Non
     assert bill.build(bill.landing).exact(of_the_day) == new
     assert superseded and all(path.exists() for path in superseded)
 
+    # a prune keeps loads that were superseded less than six hours ago, since a build could be reading them
     bill.load("prune")
-    assert all(path.exists() for path in superseded)  # only just: a build may be reading them
+    assert all(path.exists() for path in superseded)
     for manifest in partition.rglob("manifest.json"):
         os.utime(manifest, (0, 0))
     bill.load("prune")

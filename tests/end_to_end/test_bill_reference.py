@@ -1,4 +1,4 @@
-"""The reference of the bill, on bills that can be checked by hand."""
+"""Test bill_reference on bills that can be checked by hand."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,13 +12,13 @@ JANUARY = date(2026, 1, 1)
 
 
 def credits(id: str, amount: str, **terms: object) -> Commitment:
-    """Prepaid credits for everything in January."""
+    """Prepaid credits in January for all endpoints."""
     period = {"start": midnight(JANUARY), "end": midnight(date(2026, 2, 1))}
     return Commitment(id, "Spend", "prepaid", Decimal(amount), **(period | terms))  # type: ignore[arg-type]
 
 
 def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: object) -> Record:
-    """A row of a day's estimate or of an invoice."""
+    """A row of an estimate or an invoice."""
     name = f"{day} {resource} {cost}"
     amounts = {"billed": Decimal(cost), "effective": Decimal(cost)}
     return Record(
@@ -27,7 +27,7 @@ def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: obj
 
 
 def bill(commitments: list[Commitment], days: list[Record], invoice: tuple[Record, ...] = ()) -> Bill:
-    """The bill of estimates of these days, and of an invoice of March, which closes no month of theirs."""
+    """Compute a bill from estimates and an invoice of March, which does not close their months."""
     loads = [Load(ESTIMATE, f"{row.start:%Y-%m-%d}", "1", (row,)) for row in days]
     loads += [Load(INVOICE, "2026-03", "1", invoice)] if invoice else []
     return bill_of(Account("acme", loads, commitments), {}, {}, "day")

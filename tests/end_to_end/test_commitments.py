@@ -1,4 +1,4 @@
-"""Commitments drawn down: what always holds, on random charges and contracts."""
+"""Properties of the drawdown, on random charges and commitments."""
 
 import random
 from collections.abc import Callable
@@ -26,11 +26,11 @@ MODELS = [
     "int_commitments__terms",
     "int_commitments__scopes",
     "int_accounts__as_of",
-    "int_usage__in_blocks",
-    "int_blocks__commitments",
+    "int_usage__by_endpoint_day",
+    "int_endpoint_days__commitments",
     "int_blocks__prepaid",
-    "int_charges__prepaid_drawdown",
-    "int_charges__commitments_applied",
+    "int_usage__prepaid",
+    "int_usage__commitments_applied",
     "int_commitments__by_day",
     "int_commitments__purchases",
     "int_charges__from_commitments",
@@ -39,7 +39,7 @@ MODELS = [
 
 @dataclass(frozen=True)
 class Worlds:
-    """Many accounts, none of which knows of another, and what the models made of them."""
+    """Many independent accounts, and the warehouse built from them."""
 
     charges: dict[str, Charge]
     commitments: dict[str, Commitment]
@@ -50,7 +50,7 @@ class Worlds:
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory: pytest.TempPathFactory, dbt_run: Callable[..., Warehouse]) -> Worlds:
-    """150 accounts at once: one run of the models."""
+    """150 accounts in one run of the models."""
     drawn = [random_account(f"world {number}", f"a{number:03}") for number in range(ACCOUNTS)]
     charges = [charge for some, _ in drawn for charge in some]
     commitments = [commitment for _, some in drawn for commitment in some]
@@ -70,17 +70,17 @@ def worlds(tmp_path_factory: pytest.TempPathFactory, dbt_run: Callable[..., Ware
 
 
 def applied_in(warehouse: Warehouse) -> dict[tuple[str, str], Decimal]:
-    """What the models applied, in each commitment's unit."""
+    """Amounts that the models applied, in the unit of each commitment."""
     return {
         (charge, commitment): amount
         for charge, commitment, amount in warehouse.rows(
             "select charge_id, contract_commitment_id, applied_quantity"
-            " from intermediate.int_charges__commitments_applied"
+            " from intermediate.int_usage__commitments_applied"
         )
     }
 
 
-def test_what_is_applied_is_what_the_rules_say_charge_by_charge(worlds: Worlds) -> None:
+def test_applied_amounts_follow_the_rules_charge_by_charge(worlds: Worlds) -> None:
     assert worlds.applied == worlds.expected.applied
     assert len(worlds.applied) > 5 * ACCOUNTS
 

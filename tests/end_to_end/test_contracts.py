@@ -1,4 +1,4 @@
-"""Contracts that cannot be: the build says which row, why, and what to do."""
+"""An invalid contract fails the build with the row, the reason and what to do."""
 
 import sys
 from pathlib import Path
@@ -61,20 +61,20 @@ SAYS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, to write other seeds into."""
+    """A copy of the project whose seeds can be replaced."""
     copy = tmp_path_factory.mktemp("contracts") / "project"
     copy_project(copy)
     return copy
 
 
 def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
-    """What dbt says of these contracts, and its exit code."""
+    """Run dbt test with these contracts; return its output and exit code."""
     seed = project / "seeds" / "fal_contract_commitments.csv"
     header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
     rows = [",".join(row.get(name, "") for name in header.split(",")) for row in contracts]
     seed.write_text("\n".join([header, *rows, ""]))
     dbt = str(Path(sys.executable).with_name("dbt"))
-    # every test is run, whatever another one finds
+    # all tests run, even if another one fails
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     warehouse = {"FAL_WAREHOUSE": str(project / "w.duckdb"), "FAL_LANDING_DIR": str(project / "none")}
     seeded = run([dbt, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
@@ -84,7 +84,7 @@ def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("several", [list(BAD)[n : n + 4] for n in range(0, len(BAD), 4)])
-def test_a_contract_that_cannot_be_is_named_with_what_to_do(project: Path, several: list[str]) -> None:
+def test_an_invalid_contract_is_reported_with_what_to_do(project: Path, several: list[str]) -> None:
     code, output = dbt_test(
         project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several]
     )
@@ -94,7 +94,7 @@ def test_a_contract_that_cannot_be_is_named_with_what_to_do(project: Path, sever
         assert SAYS[name] in output
 
 
-def test_a_contract_named_twice_is_found_and_a_good_one_passes(project: Path) -> None:
+def test_a_repeated_contract_is_found_and_a_valid_one_passes(project: Path) -> None:
     code, output = dbt_test(project, [GOOD | {"contract_commitment_id": "twice"}] * 2)
     assert code != 0
     assert SAYS["twice"] in output

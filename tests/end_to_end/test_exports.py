@@ -1,4 +1,4 @@
-"""An export of the API holds what `make export` writes of the same rows."""
+"""An export of the API equals the output of `make export` for the same rows."""
 
 import asyncio
 import csv
@@ -27,7 +27,7 @@ FORMATS: list[Any] = ["csv", "parquet", "json"]
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Path:
-    """A folder with the marts of the committed sample: published, and in each format as dbt exports it."""
+    """A folder with the marts of the committed sample, published and exported by dbt in each format."""
     folder = tmp_path_factory.mktemp("exports")
     (folder / "landing").symlink_to(ROOT / "sample")  # a build writes beside the landing zone
     arguments = ("build", "--select", *(f"+{mart}" for mart in MARTS), "--exclude-resource-type", "test")
@@ -45,7 +45,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehous
 
 
 def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str] | None = None) -> Path:
-    """A new folder with the files of an export."""
+    """Export into a new folder and return it."""
 
     async def file() -> Path:
         exports = Exports(folder / "api")
@@ -53,10 +53,10 @@ def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str
         job = exports.create(request, "platform", billing_accounts, folder / DATABASE)
         while job.completed_at is None:
             await asyncio.sleep(0.01)
-            job = exports.job(job.job_id, "platform") or job
+            job = exports.find_job(job.job_id, "platform") or job
         await exports.stop()
         assert job.download, job.error
-        download = exports.download(job.download.secret, "platform")
+        download = exports.find_file(job.download.secret, "platform")
         assert download
         return download
 

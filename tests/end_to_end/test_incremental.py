@@ -1,4 +1,4 @@
-"""What a build finds already built stays, and the marts are those of a build of everything."""
+"""An incremental build keeps built parts, and its marts equal those of a full build."""
 
 import random
 import shutil
@@ -15,13 +15,16 @@ from tests.end_to_end.landing_zone import event, page, write_events
 
 Dbt = Callable[..., Warehouse]
 
-EVENTS = "+int_charges__of_event_days"
+ADD = """
+    update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd {} where charge_date = '{}'
+"""
+EVENTS = "+int_billing_event_usage__priced"
 BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
 FIRST_DAY = date(2026, 1, 1)
 
 
 def differences(one: Warehouse, other: Warehouse) -> list[str]:
-    """Tables of which either warehouse has a row that the other has not, or not as often."""
+    """Tables whose rows, counted with repeats, differ between two warehouses."""
     query = (
         "select table_schema || '.' || table_name from information_schema.tables"
         " where table_schema in ('staging', 'intermediate', 'conformance', 'focus', 'finops')"
@@ -34,20 +37,20 @@ def differences(one: Warehouse, other: Warehouse) -> list[str]:
 
 
 def bag(warehouse: Warehouse, table: str) -> list[tuple[str, ...]]:
-    """All rows of a table as text, in order."""
+    """All rows of a table as sorted text."""
     rows = warehouse.rows(f"from {table}")
     return sorted(tuple(map(str, row)) for row in rows)
 
 
 def rebuilt(dbt: Dbt, warehouse: Warehouse, landing: Path, *arguments: str) -> Warehouse:
-    """A copy of a warehouse in which everything was made anew."""
+    """Rebuild everything in a copy of a warehouse."""
     copy = warehouse.path.with_name("rebuilt.duckdb")
     shutil.copy(warehouse.path, copy)
     return dbt(copy, *BUILD, "--full-refresh", *arguments, FAL_LANDING_DIR=landing)
 
 
 def at(day: str, request_id: str, **fields: str) -> str:
-    """An event in the middle of a day."""
+    """An event at noon."""
     return event(request_id, timestamp=f'"{day}T12:00:00Z"', **fields)
 
 
@@ -60,7 +63,7 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
         built = dbt(warehouse, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
         return built.rows(
             "select strftime(charge_date, '%d'), sum(cost_usd) * 1000000000"
-            " from intermediate.int_charges__of_event_days group by all order by all"
+            " from intermediate.int_billing_event_usage__priced group by all order by all"
         )
 
     first = write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"), at("2026-01-01", "b"))])
@@ -68,32 +71,32 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
     third = write_events(landing, "acme", "2026-01-03", [page(at("2026-01-03", "d"))])
     assert build() == [("01", 3600000), ("02", 1800000), ("03", 1800000)]
 
-    # landed again, it has another cost; a late event lies in a new partition, beside a repeat of an early one
+    # a day with another cost, and a new partition with a late event and a repeat of an early one
     write_events(
         landing, "acme", "2026-01-02", [page(at("2026-01-02", "c", cost_estimate_nano_usd="7"))], "2"
     )
     fourth = write_events(
         landing, "acme", "2026-01-04", [page(at("2026-01-01", "late"), at("2026-01-01", "a"))]
     )
-    # what was built already is not opened again: it cannot be read any more
+    # built loads are not opened again: make them unreadable
     for load in (first, third):
         (load / "page-00001.json.gz").write_bytes(b"")
     assert build() == [("01", 5400000), ("02", 7), ("03", 1800000)]
 
-    # nothing is new: no page is opened
+    # without a change, no page is opened
     (fourth / "page-00001.json.gz").write_bytes(b"")
     assert build() == [("01", 5400000), ("02", 7), ("03", 1800000)]
 
-    # the partition that an event was landed in first is gone, its repeat counts; another became empty
+    # an event's first partition is gone, so its repeat counts; another partition became empty
     shutil.rmtree(first.parent)
     write_events(landing, "acme", "2026-01-03", [page()], "2")
     assert build() == [("01", 3600000), ("02", 7)]
 
-    # the latest load is gone, the one before it counts again
+    # the latest load is gone, so the previous load counts again
     shutil.rmtree(second.parent / "load=2")
     assert build() == [("01", 3600000), ("02", 1800000)]
 
-    # nothing is left
+    # an empty landing zone
     shutil.rmtree(landing)
     landing.mkdir()
     assert build() == []
@@ -116,7 +119,7 @@ def test_any_sequence_of_changes_gives_what_a_build_of_everything_gives(
 
 
 def change(chance: random.Random, landing: Path, load_id: str) -> None:
-    """Land a day, of events of its own and of others, anew; or empty it; or remove it."""
+    """Land a day again with events of several days, land it empty, or remove it."""
     account, day = chance.choice(("acme", "Acme", "Studio")), FIRST_DAY + timedelta(days=chance.randrange(4))
     what = chance.choice(("land", "land", "land", "empty", "remove"))
     folder = landing / "billing_events" / f"account={account}" / f"date={day}"
@@ -138,33 +141,31 @@ def change(chance: random.Random, landing: Path, load_id: str) -> None:
     )
 
 
-def test_another_charge_grain_makes_all_charges_anew(tmp_path: Path, dbt: Dbt) -> None:
+def test_another_charge_grain_rebuilds_all_charges(tmp_path: Path, dbt: Dbt) -> None:
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     two_hours = page(
         event("a", timestamp='"2026-01-05T01:00:00Z"'), event("b", timestamp='"2026-01-05T02:00:00Z"')
     )
     write_events(landing, "acme", "2026-01-05", [two_hours])
-    query = "select count(*) from intermediate.int_charges__of_event_days"
+    query = "select count(*) from intermediate.int_billing_event_usage__priced"
     for grain, charges in (("day", 1), ("hour", 2), ("day", 1)):
         arguments = ("--select", EVENTS, "--vars", f"fal_charge_grain: {grain}")
         assert dbt(path, "run", *arguments, FAL_LANDING_DIR=landing).value(query) == charges
 
 
-def test_a_table_that_another_version_made_with_other_columns_or_types_is_made_anew(
-    tmp_path: Path, dbt: Dbt
-) -> None:
+def test_a_table_of_another_version_with_other_columns_or_types_is_rebuilt(tmp_path: Path, dbt: Dbt) -> None:
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     write_events(landing, "acme", "2026-01-05", [page(event())])
     select = ("run", "--select", EVENTS)
     dbt(path, *select, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("alter table intermediate.int_charges__of_event_days drop column event_count")
+        connection.execute("alter table intermediate.int_billing_event_usage__priced drop column event_count")
         connection.execute("alter table staging.stg_fal__billing_event_days add column other integer")
         connection.execute(
             "alter table staging.base_fal__typed_billing_events alter billed_at type timestamptz"
         )
     built = dbt(path, *select, FAL_LANDING_DIR=landing)
-    assert built.value("select event_count from intermediate.int_charges__of_event_days") == 1
+    assert built.value("select event_count from intermediate.int_billing_event_usage__priced") == 1
     assert "other" not in [name for name, *_ in built.rows("describe staging.stg_fal__billing_event_days")]
     assert (
         built.value("select distinct typeof(billed_at) from staging.base_fal__typed_billing_events")
@@ -178,28 +179,22 @@ def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path
     dbt(path, "build", FAL_LANDING_DIR=landing)
     write_events(landing, "acme", "2026-01-02", [page(at("2026-01-02", "b"))])
     dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
-    # what the build that is to come finds there, and has no reason to compute again, is wrong
+    # put a wrong row where the next build has no reason to compute again
     with duckdb.connect(str(path)) as connection:
-        wrong = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd + 1 where charge_date = "
-        )
-        connection.execute(wrong + "'2026-01-02'")
-    # only tests of what is built here: the marts are not
+        connection.execute(ADD.format("+ 1", "2026-01-02"))
+    # only tests of these models; the marts are not built
     only = ("--select", EVENTS, "--indirect-selection", "cautious")
     for _ in range(2):
         with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
             dbt(path, "build", *only, FAL_LANDING_DIR=landing)
-    # a build of a part, passed, is no passed build: the rest was not asked
+    # a partial build that passes does not count as a passed build
     dbt(path, "build", "--select", EVENTS, "--exclude-resource-type", "test", FAL_LANDING_DIR=landing)
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with duckdb.connect(str(path)) as connection:
-        right = (
-            "update intermediate.int_charges__of_event_days set cost_usd = cost_usd - 1 where charge_date = "
-        )
-        connection.execute(right + "'2026-01-02'")
-        # a day that passed is asked about by dbt test alone
-        connection.execute(wrong + "'2026-01-01'")
+        connection.execute(ADD.format("- 1", "2026-01-02"))
+        # after a passed build, only dbt test checks the day
+        connection.execute(ADD.format("+ 1", "2026-01-01"))
     dbt(path, "build", *only, FAL_LANDING_DIR=landing)
     with pytest.raises(AssertionError, match="FAIL 1 event_charges_tie_to_events"):
         dbt(path, "test", "--select", "event_charges_tie_to_events", FAL_LANDING_DIR=landing)

@@ -1,4 +1,4 @@
-"""A build can die at any moment, and the next one makes up for it."""
+"""A build can be killed at any moment, and the next one completes it."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from tests.end_to_end.test_incremental import BUILD, EVENTS, Dbt, change, differ
 
 
 def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> None:
-    """Killed at random moments, some of them inside a transaction: the log has its begin and no end."""
+    """Kill builds at random moments, some inside a transaction: begun in the log, but not ended."""
     chance = random.Random(1)
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     for number in range(12):
@@ -23,17 +23,18 @@ def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> No
     for kill in range(8):
         for number in range(3):
             change(chance, landing, f"{kill + 1}{number}")
-        begun = chance.choice(("base_fal__typed_billing_events", "int_charges__of_event_days"))
-        # half of them as soon as a transaction is seen to be open, and whatever has become of it by then
+        begun = chance.choice(("base_fal__typed_billing_events", "int_billing_event_usage__priced"))
+        # kill half of them once a transaction is open, although it may end before the kill
         in_transaction += killed(path, landing, begun, 0 if kill % 2 else chance.random())
-        built.value("select count(*) from intermediate.int_charges__of_event_days")  # it can still be read
+        # the warehouse can still be read
+        built.value("select count(*) from intermediate.int_billing_event_usage__priced")
     assert in_transaction >= 1
     built = dbt(path, *BUILD, FAL_LANDING_DIR=landing)
     assert differences(built, rebuilt(dbt, built, landing)) == []
 
 
 def killed(warehouse: Path, landing: Path, begun: str, moment: float) -> bool:
-    """Kill -9 a run so many seconds after it began a model. Whether a transaction was open then."""
+    """Kill -9 a run some seconds after it begins a model. Return whether a transaction was open."""
     log = warehouse.parent / "log"
     shutil.rmtree(log, ignore_errors=True)
     dbt = str(Path(sys.executable).with_name("dbt"))

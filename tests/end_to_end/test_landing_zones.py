@@ -1,4 +1,4 @@
-"""Landing zones as they can be: empty, half unreadable, with superseded loads, with CSVs that differ."""
+"""Unusual landing zones: empty, partly unreadable, with superseded loads or varying CSVs."""
 
 import os
 import re
@@ -41,7 +41,7 @@ CONTRACT_COMMITMENT = """
 
 
 def focus_type(column: str) -> str:
-    """The type that a FOCUS column has in the warehouse, by what its name says it holds."""
+    """Type of a FOCUS column in the warehouse, derived from its name."""
     if re.search(r"Period(Start|End)$", column):
         return "TIMESTAMP"
     if column.endswith("Quantity"):
@@ -70,7 +70,7 @@ def test_an_empty_landing_zone_builds_empty_typed_marts(tmp_path: Path, dbt_buil
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
-    """Good and bad side by side in one landing zone."""
+    """A landing zone with good and bad data."""
     landing = tmp_path_factory.mktemp("odd") / "it's a landing zone"
     write_events(
         landing,
@@ -99,7 +99,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
             page(),
         ],
     )
-    # a load that a later one supersedes, and a folder that is no load: it has no manifest
+    # a superseded load, and a folder that is not a load, since it lacks a manifest
     write_events(
         landing, "acme", "2026-01-06", [page(event("old", timestamp='"2026-01-06T00:00:00Z"'))], "20260107T0"
     )
@@ -109,7 +109,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
     crashed = write_events(landing, "acme", "2026-01-06", [page(event("crashed"))], "20260109T0")
     (crashed / "manifest.json").unlink()
     write_events(landing, "acme", "2026-01-07", [page()])
-    # pretty-printed; with text that is none, half of a surrogate pair
+    # pretty-printed, and with an unpaired surrogate
     readable, rows = page(
         event("pretty", timestamp='"2026-01-08T00:00:00Z"', unit_price="0.0010000000000000000")
     )
@@ -163,7 +163,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
         f"{header},{wide}\n1,Usage,2026-03-01,2026-03-02,INV-3,{wide}\n".encode(),
         1,
     )
-    # the same names in other spellings, spaces around values, columns without a name
+    # column names in other spellings, spaces around values, columns without a name
     write_report(
         landing,
         "spelled",
@@ -236,7 +236,7 @@ def test_columns_are_found_in_any_spelling(odd: Warehouse) -> None:
     ) == [(Decimal("1.25"), "Usage", date(2026, 1, 1), date(2026, 1, 2))]
 
 
-def test_a_build_warns_of_what_it_set_aside_with_the_count(odd: Warehouse) -> None:
+def test_a_build_warns_of_quarantined_rows_with_their_number(odd: Warehouse) -> None:
     warned = {name: int(count) for count, name in re.findall(r"WARN (\d+) (\w+)", odd.output)}
     assert warned["is_empty_stg_fal__billing_events_quarantine_"] == 8
     assert warned["is_empty_stg_fal__focus_invoices_quarantine_"] == 7
@@ -277,7 +277,7 @@ def test_a_page_is_read_however_it_is_written(odd: Warehouse) -> None:
     ]
 
 
-def test_only_the_latest_load_counts_and_a_folder_without_manifest_is_no_load(odd: Warehouse) -> None:
+def test_only_the_latest_load_counts_and_a_folder_without_manifest_is_ignored(odd: Warehouse) -> None:
     assert odd.rows(
         "select request_id from staging.stg_fal__billing_events"
         " where landed_date in ('2026-01-06', '2026-01-07')"
@@ -298,7 +298,7 @@ STYLES = {
 
 @pytest.fixture(scope="module")
 def styled(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
-    """One invoice and one estimate, written in every style, each landed as an account of its own."""
+    """One invoice and one estimate in every style, each style landed as its own account."""
     landing = tmp_path_factory.mktemp("styled") / "landing"
     for alias, style in STYLES.items():
         world = World(seed=5, accounts={"acme": "k"}, first_day=date(2026, 1, 1), days=36, events_per_day=20)
@@ -338,7 +338,7 @@ def test_the_same_rows_come_out_of_a_csv_however_it_is_written(styled: Warehouse
     assert rows == styled.rows(query.format("plain"))
 
 
-def test_what_a_csv_adds_is_kept_and_what_it_lacks_is_filled_in_and_named(styled: Warehouse) -> None:
+def test_extra_columns_of_a_csv_are_kept_and_missing_ones_filled_in_and_named(styled: Warehouse) -> None:
     assert styled.rows(
         "select distinct json_extract_string(x_ProviderColumns, '$.x_Region'),"
         " json_extract_string(x_ProviderColumns, '$.NewColumn')"
@@ -359,7 +359,7 @@ def test_a_line_break_within_quotes_is_part_of_the_text(styled: Warehouse) -> No
     assert broken > 0
 
 
-def test_an_account_that_the_seed_does_not_name_is_its_own_id_and_warns(styled: Warehouse) -> None:
+def test_an_account_missing_from_the_seed_has_its_alias_as_id_and_warns(styled: Warehouse) -> None:
     assert re.search(rf"WARN {len(STYLES)} warn_accounts_are_in_the_seed", styled.output)
 
 
@@ -374,7 +374,7 @@ def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
         for _ in range(2):
             load(*day, **settings, FAL_LANDING_DIR=landing)
         for manifest in landing.rglob("manifest.json"):
-            os.utime(manifest, (0, 0))  # landed long ago
+            os.utime(manifest, (0, 0))  # landed days ago, so that a prune removes it
         dbt(warehouse, "run", "--select", "+stg_fal__billing_event_loads", FAL_LANDING_DIR=landing)
         load(*day, **settings, FAL_LANDING_DIR=landing)
     assert "removed 1 superseded load" in load("prune", FAL_LANDING_DIR=landing).output
@@ -394,13 +394,13 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
     )
     header = "InvoiceId,ChargeCategory,ChargeClass,EffectiveCost,BilledCost,ChargePeriodStart,ChargePeriodEnd"
     invoice = [
-        # more than its cost is left unbilled; 375 were committed; nobody committed to 20
+        # the unbilled part exceeds the cost; 375 were committed; there is no commitment of 20
         "INV-acme-2026-10,Usage,,10,-5,2026-09-15T00:00:00Z,2026-09-16T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,370,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,20,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
     ]
     estimate = [
-        # no events, no ordinary usage
+        # without events and without ordinary usage
         ",Credit,,-1,-1,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
         ",Usage,Correction,-0.5,-0.5,2026-10-20T00:00:00Z,2026-10-21T00:00:00Z",
     ]
@@ -446,10 +446,10 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
     ):
         assert words in built.output
     assert "WARN 1 warn_closed_months_are_invoiced_whole" in built.output
-    # and a day of usage that is lost is an error
+    # a lost day of usage is an error
     with duckdb.connect(str(built.path)) as connection:
         connection.execute("delete from focus.cost_and_usage where ChargePeriodStart = '2026-10-21'")
-        # two more credits name the invoice, which has a purchase for one of them
+        # two more credits have the invoice_id of an invoice with one purchase
         connection.execute(
             "insert into seeds.fal_contract_commitments"
             " select * exclude (n) replace ('twin ' || n as contract_commitment_id)"

@@ -1,4 +1,4 @@
-"""What a manifest may make a build read, and what a build prints of texts that it did not write."""
+"""A build reads only files of a load, and escapes landed text that it prints."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ OLD, NEW = "20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-bbbbbb"
 
 
 def dbt(folder: Path, *arguments: str) -> Command:
-    """A dbt command on the landing zone in a folder; it may fail."""
+    """Run dbt, which may fail, on the landing zone in a folder."""
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     return run(
@@ -27,13 +27,13 @@ def dbt(folder: Path, *arguments: str) -> Command:
 
 
 def change(load: Path, **values: Any) -> None:  # noqa: ANN401
-    """Write other values into a manifest."""
+    """Replace values of a manifest."""
     file = load / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values) + "\n")
 
 
 def with_first_file(load: Path, name: str) -> list[dict[str, Any]]:
-    """The pages of a manifest, the first one under another name."""
+    """Return the pages of a manifest with another name for the first file."""
     first, *others = json.loads((load / "manifest.json").read_text())["pages"]
     return [first | {"file": name}, *others]
 

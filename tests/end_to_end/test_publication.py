@@ -1,4 +1,4 @@
-"""Which builds publish. What is in a publication, and what readers see: tests/publishing."""
+"""Which builds publish. tests/publishing tests the content of a publication and its readers."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ VIEWS = {"api.contract_commitment_records", "api.cost_and_usage_records", "api.s
 
 
 def dbt(folder: Path, *arguments: str, warehouse: str = "warehouse.duckdb", **settings: object) -> Command:
-    """dbt with a landing zone, a warehouse and a publication in one folder."""
+    """Run dbt with a landing zone, a warehouse and a publication in one folder."""
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
     default = {
         "FAL_LANDING_DIR": folder / "landing",
@@ -37,13 +37,13 @@ def dbt(folder: Path, *arguments: str, warehouse: str = "warehouse.duckdb", **se
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that is published."""
+    """Content of all published files."""
     return {file.name: file.read_bytes() for file in (folder / "published").iterdir()}
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a complete build of one day that passed; unit tests left out."""
+    """The folder of a complete and passed build of one day, without unit tests."""
     folder = tmp_path_factory.mktemp("publication")
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
@@ -97,7 +97,7 @@ def test_the_views_of_the_api_are_published_as_they_are_and_need_no_warehouse(bu
         ["run-operation", "show_bill"],
     ],
 )
-def test_what_is_no_complete_build_publishes_nothing(built: Path, command: list[str]) -> None:
+def test_an_incomplete_build_does_not_publish(built: Path, command: list[str]) -> None:
     before = contents(built)
     done = dbt(built, *command)
     assert done.code == 0, done.output
@@ -107,7 +107,7 @@ def test_what_is_no_complete_build_publishes_nothing(built: Path, command: list[
 
 def test_a_build_with_a_test_that_fails_publishes_nothing(built: Path) -> None:
     before = contents(built)
-    # the manifest speaks of more events than there are
+    # the manifest counts more events than the page has
     body, rows = page(event(timestamp='"2026-01-06T09:30:00Z"'))
     load = write_events(built / "landing", "acme", "2026-01-06", [(body, rows + 1)])
     done = dbt(built, "build", "--exclude-resource-type", "unit_test", warehouse="failed.duckdb")
@@ -117,7 +117,7 @@ def test_a_build_with_a_test_that_fails_publishes_nothing(built: Path) -> None:
     assert contents(built) == before
 
 
-def test_a_landing_zone_without_loads_replaces_no_charges_unless_told_to(built: Path, tmp_path: Path) -> None:
+def test_an_empty_landing_zone_replaces_charges_only_if_allowed(built: Path, tmp_path: Path) -> None:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "landing")
     (tmp_path / "landing").mkdir()
@@ -139,7 +139,7 @@ def test_a_landing_zone_without_loads_replaces_no_charges_unless_told_to(built: 
         assert published.execute("select count(*) from focus.cost_and_usage").fetchall() == [(0,)]
 
 
-def test_a_build_while_the_warehouse_is_open_elsewhere_is_told_who_has_it(built: Path) -> None:
+def test_a_build_names_the_program_that_has_the_warehouse_open(built: Path) -> None:
     before = contents(built)
     path = str(built / "warehouse.duckdb")
     hold = f"import duckdb; held = duckdb.connect({path!r}); print('open', flush=True); input()"

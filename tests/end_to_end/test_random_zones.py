@@ -1,4 +1,4 @@
-"""Random landing zones: every row of the marts is the one that the reference computes, to the last digit."""
+"""The marts of random landing zones equal the reference bill, row by row, to the last digit."""
 
 import csv
 import random
@@ -68,14 +68,14 @@ with (ROOT / "seeds" / "fal_endpoints.csv").open() as catalogue:
 
 @dataclass(frozen=True)
 class Marts:
-    """What a build made of an account, and the x_ChargeIds by Line.key."""
+    """The marts of an account, and its x_ChargeIds by Line.key."""
 
     bill: Bill
     charge_ids: dict[Any, str]
 
 
 def read_marts(warehouse: Warehouse) -> dict[str, Marts]:
-    """The marts of each account."""
+    """Read the marts of each account."""
     lines, ids = defaultdict(list), defaultdict(dict)
     for account, charge_id, *values in warehouse.rows(CHARGES):
         line = Line(*values)
@@ -102,7 +102,7 @@ def read_marts(warehouse: Warehouse) -> dict[str, Marts]:
 
 
 def grouped(rows: Sequence[Sequence[Any]], row_type: Callable[..., Any]) -> dict[str, list[Any]]:
-    """Rows by account, which is their first column."""
+    """Group rows by their first column, the account."""
     groups = defaultdict(list)
     for account, *values in rows:
         groups[account].append(row_type(*values))
@@ -110,7 +110,7 @@ def grouped(rows: Sequence[Sequence[Any]], row_type: Callable[..., Any]) -> dict
 
 
 def differences(zone: Zone, account: Account, expected: Bill, built: Bill) -> list[str]:
-    """For each mart that differs, the first rows that only one side has."""
+    """For each mart that differs, show the first rows that only one side has."""
     found = []
     for mart in ("lines", "burn_down", "summaries", "months"):
         ours, theirs = Counter(getattr(expected, mart)), Counter(getattr(built, mart))
@@ -123,7 +123,7 @@ def differences(zone: Zone, account: Account, expected: Bill, built: Bill) -> li
 
 
 def text(row: Any) -> str:  # noqa: ANN401
-    """A row without its empty fields; numbers without trailing zeros."""
+    """Show a row without empty fields and without trailing zeros."""
 
     def plain(value: object) -> object:
         if isinstance(value, Decimal):
@@ -140,14 +140,14 @@ def text(row: Any) -> str:  # noqa: ANN401
 
 @pytest.fixture(scope="module")
 def zones(pytestconfig: pytest.Config) -> list[Zone]:
-    """As many as --zones asks for, from --zones-seed on."""
+    """Zones for the seeds from --zones-seed, --zones of them."""
     first = pytestconfig.getoption("--zones-seed")
     return [random_zone(str(first + number)) for number in range(pytestconfig.getoption("--zones"))]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, zones: list[Zone]) -> Path:
-    """A copy of the project whose seeds name the accounts and commitments of all zones."""
+    """A copy of the project whose seeds have the accounts and commitments of all zones."""
     copy = tmp_path_factory.mktemp("zones") / "project"
     ignored = shutil.ignore_patterns(
         ".venv", ".git", "target", "sample", "*.duckdb", "__pycache__", "landing", "published", "logs"

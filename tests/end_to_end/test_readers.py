@@ -1,4 +1,4 @@
-"""What readers find in the published sample, whatever they read it with."""
+"""Every reader sees the same data in the published sample."""
 
 import json
 import sys
@@ -46,7 +46,7 @@ def test_months_are_the_same_in_every_time_zone_of_a_reader(sample: Warehouse) -
         ("SkuId, ListUnitPrice", "SkuPriceId"),
     ],
 )
-def test_one_thing_has_one_name_whichever_feed_it_comes_from(sample: Warehouse, key: str, value: str) -> None:
+def test_a_thing_has_the_same_name_in_every_feed(sample: Warehouse, key: str, value: str) -> None:
     feeds = "select count(distinct x_ChargeSource) from focus.cost_and_usage where x_Account = 'acme'"
     assert sample.value(feeds) == 3
     query = f"select {key} from focus.cost_and_usage group by all having count(distinct {value}) > 1"
@@ -65,7 +65,7 @@ def test_a_tag_has_one_spelling_and_a_page_of_the_api_is_read_by_duckdb(
     assert duckdb.execute(query).fetchall() == [(1000, True)]
 
 
-def test_credits_that_expired_are_no_model_of_the_bill_or_of_the_readme(
+def test_expired_credits_are_not_a_model_in_the_bill_or_the_readme(
     sample: Warehouse, dbt: Callable[..., Warehouse]
 ) -> None:
     expired = sample.rows(

@@ -1,4 +1,4 @@
-"""However a page is read, and an event judged, the same comes out."""
+"""The fast and the slow way to read a page or an event give the same rows."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.conftest import Warehouse
 from tests.end_to_end.landing_zone import event, page, write_events
 
-# JSON values around every limit of what is plain, and of what can be charged
+# JSON values around every limit of plain events and of chargeable events
 SHORT_NUMBERS = """
     0 1 7 10 99 100 99999 100000 0.5 1.25 0.50 0.000000001 0.0000000001 1e3 2.5E-3 1e-20 1e25 -1 -0.5
     9999999 10000000 99.999999999 99.9999999999 1e19 1e400 null true {} [1] "" "1" "0.50" "+1" "1." ".5"
@@ -36,14 +36,14 @@ NUMBERS = ("output_units", "unit_price", "percent_discount", "cost_estimate_nano
 
 
 def odd_events(chance: random.Random, count: int, numbers: list[str]) -> list[str]:
-    """Events with up to three fields out of the ordinary."""
+    """Events with up to three unusual fields."""
     events = []
     for number in range(count):
         fields: dict[str, str | None] = {"cost_subtotal": chance.choice(("null", "0.002"))}
         for _ in range(chance.choice((0, 1, 1, 2, 3))):
             name = chance.choice((*NUMBERS, "timestamp"))
             fields[name] = chance.choice(TIMES if name == "timestamp" else numbers)
-        if chance.random() < 0.1:  # one field that says what two others do not
+        if chance.random() < 0.1:  # the texts of two fields in one, and null in the other
             fields |= chance.choice(SHIFTED)
         events.append(event(chance.choice((f"r{number}", f"r{number}", "", None)), **fields))
     return [*events, "null", "3", '"text"', "[]", "{}"]
@@ -51,7 +51,7 @@ def odd_events(chance: random.Random, count: int, numbers: list[str]) -> list[st
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Warehouse:
-    """Typed events of the same pages, landed for accounts that differ in what their manifests say."""
+    """Type the events of the same pages for accounts whose manifests have different flags."""
     folder = tmp_path_factory.mktemp("reading")
     chance = random.Random(7)
     short = [page(*odd_events(chance, 300, SHORT_NUMBERS)) for _ in range(3)]
@@ -67,7 +67,7 @@ def read(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]
 EVENTS = "from staging.base_fal__typed_billing_events where account = '{}' and landed_date <= '2026-01-{}'"
 
 
-def test_a_page_reads_the_same_whatever_its_manifest_says_of_how_it_is_written(read: Warehouse) -> None:
+def test_the_flags_of_a_manifest_do_not_change_the_events_of_a_page(read: Warehouse) -> None:
     whole = "select * exclude (account, raw_event)"
     order = "order by landed_date, landed_file, event_number"
     rows = read.rows(f"{whole} {EVENTS.format('silent', '06')} {order}")

@@ -1,4 +1,4 @@
-"""What the README shows, runs."""
+"""Run the queries and commands of the README."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def test_a_query_of_the_readme_answers(sample: Warehouse, query: str) -> None:
 
 def test_the_sample_output_is_what_make_run_prints(tmp_path: Path) -> None:
     output = make_run(tmp_path)
-    # python -m tests.end_to_end.first_look writes it into the README
+    # python -m tests.end_to_end.first_look updates the README
     assert BLOCK.findall(README) == [first_table(output)]
     for title in ("USAGE BY MONTH AND MODEL", "COMMITMENTS, AS OF THE LAST LANDED DAY"):
         assert f"\n{title}\n" in output

@@ -1,4 +1,4 @@
-"""Seeds as spreadsheets write them. What is a mistake in one: tests/preflight."""
+"""Seeds as spreadsheets save them. tests/preflight tests mistakes in seeds."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Of what a relation promises of its rows, each broken promise is found and told in words, and no other."""
+"""The well_formed test reports each broken promise of a relation, and no other."""
 
 import re
 import shutil
@@ -30,9 +30,9 @@ THINGS = """
     ,Tax,,open,7
     ,Tax,,open,8
 """
-# more rows break one promise than a build shows
+# more rows than a build shows break one promise
 MANY = "thing,cost\n" + "".join(f"t{number},\n" for number in range(30)) + "twice,1\ntwice,1\n"
-# by what is promised of these things, what a build says that it found
+# promises of the relation, with the findings that a build reports
 FINDINGS = {
     "never_null: [kind, cost]": ["finding cost is null", "finding cost is null"],
     """never_null_where: [{columns: [cost, unit], where: "kind='Usage' or kind='Fee'"}], show: [thing]""": [
@@ -62,7 +62,7 @@ FINDINGS = {
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """By what is promised, the lines of a build of the things alone, with this project's macros."""
+    """Return the findings by promise, from a build of only this relation with the project's macros."""
     project = tmp_path_factory.mktemp("promises")
     for folder in ("macros", "tests/generic"):
         shutil.copytree(ROOT / folder, project / folder)
@@ -90,10 +90,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("promise", FINDINGS)
-def test_a_broken_promise_is_told_with_the_row_it_is_of(said: dict[str, list[str]], promise: str) -> None:
+def test_a_broken_promise_is_reported_with_its_row(said: dict[str, list[str]], promise: str) -> None:
     assert sorted(line.strip() for line in said[promise]) == sorted(FINDINGS[promise])
 
 
-def test_many_rows_of_one_finding_hide_no_other(said: dict[str, list[str]]) -> None:
+def test_many_rows_of_one_finding_do_not_hide_another(said: dict[str, list[str]]) -> None:
     assert "    thing twice · finding 2 rows agree in thing" in said["many"][:2]
     assert said["many"][-1].startswith("    and 11 more: ")

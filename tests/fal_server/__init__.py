@@ -1,6 +1,6 @@
-"""A local fal: the two billing endpoints over real HTTP on loopback, with a world of events behind them.
+"""A local fal: the two billing endpoints over real HTTP on loopback, with generated events.
 
-It answers as fal's public API reference says fal does, not as the loaders would like it to::
+It follows fal's public API reference, not the expectations of the loaders::
 
     world = World(seed=7, accounts={"acme": "key-acme"}, days=40)
     with FalServer(world) as server:

@@ -1,4 +1,4 @@
-"""`python -m tests.fal_server`: serve a world, by itself or around a command.
+"""`python -m tests.fal_server`: serve a world, alone or while a command runs.
 
 python -m tests.fal_server --port 8080
 python -m tests.fal_server --days 40 -- python -m loaders sync
@@ -16,7 +16,7 @@ from tests.fal_server import FAULTS, FalServer, Fault, World
 
 
 def main() -> int:
-    """Serve until the command ends, or until interrupted; the exit code is the command's."""
+    """Serve until the command ends or an interrupt; return the exit code of the command."""
     options = _parser().parse_args()
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     now = datetime.now(UTC)
@@ -48,14 +48,14 @@ def main() -> int:
 
 
 def keep_time(world: World, done: threading.Event, tick: float = 1.0) -> None:
-    """Let the world's clock run, and new days begin, until done."""
+    """Advance the clock of the world, and begin new days, until done."""
     while not done.wait(tick):
         world.now = datetime.now(UTC)
         world.days = max(world.days, (world.now.date() - world.first_day).days + 1)
 
 
 def fault(text: str) -> Fault:
-    """`server_error:3`: the next three requests. ValueError when it is none."""
+    """Parse a fault such as `server_error:3`, for the next three requests. Raises ValueError."""
     name, _, times = text.partition(":")
     if name not in FAULTS:
         raise ValueError(text)

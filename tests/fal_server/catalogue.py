@@ -1,11 +1,11 @@
-"""What the local fal sells: endpoints with a list price, a unit and the quantities people order."""
+"""Catalogue of the local fal: endpoints with list price, unit and typical quantities."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Meter:
-    """One endpoint and what it bills. Price and quantities are texts: they go out exactly as written."""
+    """An endpoint with its price and quantities, as the texts that are sent."""
 
     endpoint_id: str
     name: str
@@ -16,7 +16,7 @@ class Meter:
 
 
 # Prices and quantities have at most three decimals, so that price × quantity × (1 − discount) is a whole
-# number of nano-USD; the oddities are where it is not.
+# number of nano-USD, except for the oddities.
 METERS = (
     Meter("fal-ai/flux/dev", "FLUX.1 [dev]", "Black Forest Labs", "Megapixels", "0.025", ("1", "2", "4")),
     Meter("fal-ai/flux/schnell", "FLUX.1 [schnell]", "Black Forest Labs", "Megapixels", "0.003", ("1", "2")),
@@ -43,7 +43,7 @@ METERS = (
         ("0.042", "1.337", "5"),
     ),
     Meter("fal-ai/any-llm", "Any LLM", "fal", "Requests", "0.001", ("1",)),
-    # an app of the customer's own: no catalogue knows it
+    # an app of the customer, which is not in the catalogue
     Meter(
         "acme-inc/private-lora-app", "private-lora-app", "acme-inc", "GPU Seconds", "0.001", ("0.85", "7.125")
     ),

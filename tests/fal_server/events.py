@@ -1,4 +1,4 @@
-"""Billing events: what one is, how it is written as JSON, and how a day of them is drawn from a seed.
+"""Billing events, their JSON, and random days of events.
 
 Every number is kept as the text that goes over the wire; nothing passes through a float.
 """
@@ -28,7 +28,7 @@ NEW_FIELD = ',"region":"us-west","labels":{"note":"a, \\"b\\" }]{["},"retries":[
 
 @dataclass(frozen=True)
 class Oddities:
-    """What real data have and tidy test data have not; each can be switched on alone."""
+    """Irregularities of real data. Each can be enabled separately."""
 
     nulls: bool = False
     cost_only: bool = False
@@ -48,7 +48,7 @@ class Oddities:
 
     @classmethod
     def all(cls) -> "Oddities":
-        """Every oddity switched on."""
+        """Enable every oddity."""
         return cls(**{field.name: True for field in fields(cls)})
 
 
@@ -74,18 +74,18 @@ class Event:
 
     @property
     def cost(self) -> Decimal:
-        """What is charged, in USD, exactly."""
+        """Exact cost in USD."""
         return nano_to_usd(self.cost_nano_usd)
 
     @property
     def subtotal(self) -> Decimal:
-        """USD before the discount: price × units where both are known, to 18 decimals."""
+        """USD before the discount: price × units if both are known, to 18 decimals."""
         if self.unit_price is None or self.output_units is None:
             return self.cost
         return product(self.unit_price, self.output_units)
 
     def json(self, *, label: bool = False, structured: bool = False) -> str:
-        """The event as one JSON object; the authentication fields only when they were asked for."""
+        """Write the event as JSON, with authentication fields only if requested."""
         subtotal = self.subtotal
         discount = minus(subtotal, self.cost)
         text = (
@@ -103,7 +103,7 @@ class Event:
 
     @property
     def auth_structured(self) -> dict[str, str | None]:
-        """The longer form of auth_method."""
+        """Structured form of auth_method."""
         return {
             "detail": self.auth_method,
             "api_key_id": self.api_key_id,
@@ -112,34 +112,34 @@ class Event:
 
     @property
     def api_key_id(self) -> str | None:
-        """An id for the key the label stands for; none for a call made from the web site."""
+        """Id of the key with this label; None for a call from the web site."""
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.auth_method)) if self.auth_method else None
 
     @property
     def login_username(self) -> str | None:
-        """Who was logged in, where no key was used."""
+        """User name of a call without a key."""
         return None if self.auth_method else "ada"
 
 
 def iso(moment: datetime) -> str:
-    """A UTC time to the second, with a Z."""
+    """Format a UTC time to the second, with a Z."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def plain(number: Decimal) -> str:
-    """Decimal text without exponent and without trailing zeros."""
+    """Format a decimal without exponent and without trailing zeros."""
     text = format(number, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("", "-0") else text
 
 
 def nano_to_usd(nano: int) -> Decimal:
-    """Nano-USD as USD, exactly."""
+    """Convert nano-USD to USD exactly."""
     return Decimal(nano).scaleb(-9)
 
 
 def product(*factors: str | Decimal) -> Decimal:
-    """The exact product, then rounded half even to 18 decimals, the most a cost column holds."""
+    """Multiply exactly, then round half even to 18 decimals, the scale of a cost column."""
     with localcontext(prec=100):
         result = Decimal(1)
         for factor in factors:
@@ -148,13 +148,13 @@ def product(*factors: str | Decimal) -> Decimal:
 
 
 def minus(left: Decimal, right: Decimal) -> Decimal:
-    """The exact difference."""
+    """Subtract exactly."""
     with localcontext(prec=100):
         return left - right
 
 
 def charged_nano(unit_price: str, output_units: str, percent_discount: str | None) -> int:
-    """What fal charges: price × units × (1 − discount/100), in whole nano-USD, rounded half even."""
+    """The charge of fal: price × units × (1 − discount/100), rounded half even to whole nano-USD."""
     with localcontext(prec=100):
         kept = 1 - Decimal(percent_discount or 0) / 100
         exact = Decimal(unit_price) * Decimal(output_units) * kept * NANO
@@ -162,7 +162,7 @@ def charged_nano(unit_price: str, output_units: str, percent_discount: str | Non
 
 
 def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event]:
-    """Exactly `count` distinct events of one UTC day, oldest first; the same for the same seed, always."""
+    """Draw `count` distinct events of one UTC day, oldest first. Equal seeds give equal events."""
     rng = random.Random(f"{seed}|{day}")
     midnight = datetime.combine(day, time(), UTC)
     instants = [midnight + timedelta(milliseconds=rng.randrange(MILLIS_OF_A_DAY)) for _ in range(count)]
@@ -177,7 +177,7 @@ def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event
 
 
 def order(event: Event) -> tuple[datetime, str, str, str]:
-    """The order events are kept in, and fal lists in reverse: by time, then by what tells them apart."""
+    """Sort key of events: time, then identity. fal lists them in reverse."""
     return event.at, event.request_id, event.unit_price or "", event.output_units or ""
 
 
@@ -208,7 +208,7 @@ def _draw(rng: random.Random, at: datetime, oddities: Oddities) -> Iterator[Even
 
 
 def _odd(rng: random.Random, event: Event, lot: float, oddities: Oddities) -> Event:
-    """The event, or in a tenth of all cases what an oddity makes of it."""
+    """Apply an oddity to one event in ten."""
     units, price, discount = event.output_units or "1", event.unit_price or "1", event.percent_discount
     if lot < 0.01 and oddities.cost_only:
         return replace(event, output_units=None, unit_price=None, percent_discount=None)

@@ -1,4 +1,4 @@
-"""Faults the local fal can be told to make, one per request, in the order they were given."""
+"""Faults for the next requests to the local fal, one per request, in order."""
 
 import gzip
 import json
@@ -24,11 +24,11 @@ When = Callable[[Request], bool]
 
 @dataclass(frozen=True)
 class Delivery:
-    """How an answer goes over the wire.
+    """How a response is sent.
 
-    framing: what tells where the body ends; "close" is the end of the connection alone. sent: how much goes
-    out before `ending`; half of a text ends at the end of a line. drip: from where on there are `seconds`
-    between two bytes. ending: "silence" says nothing for `seconds`, then closes.
+    framing: how the client finds the end of the body; "close" means the end of the connection. sent: the part
+    that is sent before `ending`; half of a text ends at the end of a line. drip: position after which each
+    byte follows `seconds` later. ending: "silence" sends nothing for `seconds`, then closes.
     """
 
     framing: Literal["length", "chunked", "close"] = "length"
@@ -42,13 +42,13 @@ AS_IT_SHOULD = Delivery()
 
 
 def truly(fal: "FalServer", request: Request) -> Answer:
-    """The true answer."""
+    """Return the true answer."""
     return fal.answer(request)
 
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests that `when` says yes to (all, by default)."""
+    """A fault for the next `times` requests that match `when` (by default, all)."""
 
     answering: Answering = truly
     delivery: Delivery = AS_IT_SHOULD
@@ -59,73 +59,73 @@ class Fault:
     def answer(
         cls, status: int, body: bytes = b"", headers: dict[str, str] | None = None, **more: object
     ) -> "Fault":
-        """Any answer at all."""
+        """Send this answer."""
         return cls(lambda fal, request: Answer(status, body, "text/plain", headers or {}), **more)  # type: ignore[arg-type]
 
     @classmethod
     def error(
         cls, status: int, kind: str, message: str, headers: dict[str, str] | None = None, **more: object
     ) -> "Fault":
-        """An error as fal writes it."""
+        """Send an error in fal's format."""
         answer = replace(error_answer(status, kind, message), headers=headers or {})
         return cls(lambda fal, request: answer, **more)  # type: ignore[arg-type]
 
     @classmethod
     def rate_limited(cls, retry_after: str | None = "0", **more: object) -> "Fault":
-        """429, with a Retry-After in seconds or as an HTTP date, or without one."""
+        """Send 429, with a Retry-After in seconds or as an HTTP date, or without one."""
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         return cls.error(429, "rate_limited", "Too many requests", headers, **more)  # type: ignore[arg-type]
 
     @classmethod
     def server_error(cls, **more: object) -> "Fault":
-        """500 as fal writes it."""
+        """Send 500 in fal's format."""
         return cls.error(500, "server_error", "Something went wrong", **more)  # type: ignore[arg-type]
 
     @classmethod
     def bad_gateway(cls, status: int = 502, **more: object) -> "Fault":
-        """HTML from a proxy in front, with 502 or any other status, even 200."""
+        """Send HTML as from a proxy, with 502 or any other status, even 200."""
         return cls.answer(status, HTML, {"Content-Type": "text/html"}, **more)  # type: ignore[arg-type]
 
     @classmethod
     def unauthorized(cls, **more: object) -> "Fault":
-        """401 as fal writes it."""
+        """Send 401 in fal's format."""
         return cls.error(401, "authorization_error", "Invalid key", **more)  # type: ignore[arg-type]
 
     @classmethod
     def malformed(cls, **more: object) -> "Fault":
-        """A whole answer whose body is half a document."""
+        """Send a complete response with half a document as body."""
         return cls.altered(half, **more)
 
     @classmethod
     def cut(cls, **more: object) -> "Fault":
-        """The connection ends in the middle of the body."""
+        """End the connection in the middle of the body."""
         return cls(delivery=Delivery(sent="half", ending="close"), **more)  # type: ignore[arg-type]
 
     @classmethod
     def reset(cls, **more: object) -> "Fault":
-        """The connection is reset before anything is said."""
+        """Reset the connection before a response."""
         return cls(delivery=Delivery(sent="nothing", ending="reset"), **more)  # type: ignore[arg-type]
 
     @classmethod
     def stall(cls, seconds: float = 120.0, **more: object) -> "Fault":
-        """Nothing is said for a while, by default longer than the loaders wait."""
+        """Send nothing for a time, by default longer than the loaders wait."""
         return cls(delivery=Delivery(sent="nothing", ending="silence", seconds=seconds), **more)  # type: ignore[arg-type]
 
     @classmethod
     def altered(cls, alter: Callable[[Answer], Answer], **more: object) -> "Fault":
-        """The true answer with something done to it."""
+        """Change the true answer."""
         return cls(lambda fal, request: alter(fal.answer(request)), **more)  # type: ignore[arg-type]
 
 
 class Script(list[Fault]):
-    """The faults still to come; a list, so that a test appends to it."""
+    """A list of faults to come, to which tests append."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
 
     def take(self, request: Request) -> Fault | None:
-        """The first fault meant for this request, used up by one."""
+        """Return the first fault that matches this request, and count it."""
         with self._lock:
             for fault in self:
                 if fault.when is None or fault.when(request):
@@ -136,46 +136,46 @@ class Script(list[Fault]):
         return None
 
 
-# ---------------------------------------------------------------- what is done to a true answer
+# ---------------------------------------------------------------- changes of a true answer
 
 
 def half(answer: Answer) -> Answer:
-    """Half a document, sent as if it were whole."""
+    """Send half a document as if it were complete."""
     return replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
 def plain(answer: Answer) -> Answer:
-    """Not compressed."""
+    """Send without compression."""
     return replace(answer, headers={"Content-Encoding": "identity"})
 
 
 def gzip_cut(answer: Answer) -> Answer:
-    """Valid gzip without its end, sent as if it were whole."""
+    """Send truncated gzip as if it were complete."""
     return replace(answer, body=gzip.compress(answer.body)[:-9], headers={"Content-Encoding": "gzip"})
 
 
 def not_gzip(answer: Answer) -> Answer:
-    """Text that says it is gzip."""
+    """Label plain text as gzip."""
     return replace(answer, headers={"Content-Encoding": "gzip"})
 
 
 def latin_1(answer: Answer) -> Answer:
-    """An ä in Latin-1, which is no UTF-8."""
+    """Send an ä in Latin-1, which is invalid UTF-8."""
     return replace(answer, body=answer.body.replace(b"fal", b"f\xe4l"))
 
 
 def header_flood(answer: Answer) -> Answer:
-    """Half a megabyte of headers."""
+    """Send half a megabyte of headers."""
     return replace(answer, headers={f"X-Flood-{number}": "x" * 1000 for number in range(500)})
 
 
 def oversized(answer: Answer) -> Answer:
-    """The body, and after it more spaces than are read of any."""
+    """Append more spaces to the body than the loaders read."""
     return plain(replace(answer, body=answer.body + b" " * 64 * MEGABYTE))
 
 
 def zip_bomb(answer: Answer) -> Answer:
-    """128 MB of spaces in 128 KB of gzip."""
+    """Send 128 MB of spaces in 128 KB of gzip."""
     return replace(answer, body=_bomb(), headers={"Content-Encoding": "gzip"})
 
 
@@ -187,7 +187,7 @@ def _bomb() -> bytes:
 
 
 def without(*fields: str) -> Callable[[Answer], Answer]:
-    """A page that lacks some of its fields."""
+    """Remove fields of a page."""
 
     def alter(answer: Answer) -> Answer:
         page = {name: value for name, value in json.loads(answer.body).items() if name not in fields}
@@ -197,12 +197,12 @@ def without(*fields: str) -> Callable[[Answer], Answer]:
 
 
 def saying(**fields: object) -> Callable[[Answer], Answer]:
-    """A page that says something else in some of its fields."""
+    """Replace fields of a page."""
     return lambda answer: replace(answer, body=json.dumps({**json.loads(answer.body), **fields}).encode())
 
 
 def leading(pages: int) -> Answering:
-    """A page whose cursor leads that many pages on, never to an end: 0 to itself, a negative number back."""
+    """Make the cursor lead that many pages on, without end: 0 to the same page, a negative number back."""
 
     def answering(fal: "FalServer", request: Request) -> Answer:
         page, limit = _place(request)
@@ -213,13 +213,13 @@ def leading(pages: int) -> Answering:
 
 
 def empty_page(fal: "FalServer", request: Request) -> Answer:
-    """An honest page without events, whose cursor leads to those that could have been on it."""
+    """Send a page without events, whose cursor leads to the events of that page."""
     cursor = write_cursor(*_place(request), after_an_empty_page=1)
     return saying(billing_events=[], has_more=True, next_cursor=cursor)(truly(fal, request))
 
 
 def larger_page(fal: "FalServer", request: Request) -> Answer:
-    """All that there is, however few were asked for; a page after the first is as it should be."""
+    """Send all events on the first page, regardless of the limit; later pages are unchanged."""
     params = {name: values for name, values in request.params.items() if name != "limit"}
     return truly(fal, replace(request, params=params))
 
@@ -232,7 +232,7 @@ def _place(request: Request) -> tuple[int, int]:
 # ---------------------------------------------------------------- faults by name
 
 FAULTS: dict[str, Callable[..., Fault]] = {
-    # an answer that is a refusal, or not fal's
+    # refusals, and answers that do not come from fal
     "rate_limited": Fault.rate_limited,
     "rate_limited_until": partial(Fault.rate_limited, LONG_AGO),
     "rate_limited_untold": partial(Fault.rate_limited, None),
@@ -241,7 +241,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     "html_page": partial(Fault.bad_gateway, 200),
     "unauthorized": Fault.unauthorized,
     "redirect": partial(Fault.answer, 302, b"", {"Location": "https://elsewhere.example/v1"}),
-    # a connection that breaks, or is as good as broken
+    # connections that break or stall
     "reset": Fault.reset,
     "reset_in_body": partial(Fault, delivery=Delivery(sent="half", ending="reset")),
     "cut": Fault.cut,
@@ -256,24 +256,24 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     "stall_in_body": partial(Fault, delivery=Delivery(sent="half", ending="silence", seconds=120)),
     "drip": partial(Fault, delivery=Delivery(drip="body", seconds=0.02)),
     "drip_in_head": partial(Fault, delivery=Delivery(drip="head", seconds=0.02)),
-    # a body that is whole as HTTP sees it
+    # damaged bodies in complete HTTP responses
     "gzip_cut": partial(Fault.altered, gzip_cut),
     "not_gzip": partial(Fault.altered, not_gzip),
     "malformed": Fault.malformed,
     "empty_body": partial(Fault.answer, 200),
     "latin_1": partial(Fault.altered, latin_1),
-    # too much of anything
+    # excessive amounts
     "header_flood": partial(Fault.altered, header_flood),
     "oversized": partial(Fault.altered, oversized),
     "zip_bomb": partial(Fault.altered, zip_bomb),
-    # a page of another shape
+    # pages of another shape
     "no_page": partial(Fault.answer, 200, b"[]"),
     "no_events": partial(Fault.altered, without("billing_events")),
     "no_has_more": partial(Fault.altered, without("has_more")),
     "no_next_cursor": partial(Fault.altered, saying(has_more=True, next_cursor=None)),
     "cursor_again": partial(Fault, leading(0)),
     "cursors_in_a_circle": partial(Fault, leading(-1)),
-    # a page that is unusual, and right
+    # unusual but valid pages
     "empty_page": partial(Fault, empty_page),
     "larger_page": partial(Fault, larger_page),
     "unframed": partial(Fault.altered, plain, delivery=Delivery(framing="close")),

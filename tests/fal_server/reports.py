@@ -63,12 +63,12 @@ TIMEFRAMES = ("minute", "hour", "day", "week", "month")
 
 @dataclass(frozen=True)
 class Invoice:
-    """How the invoice of a month is made.
+    """Settings for the invoice of a month.
 
-    days: the UTC days [since, until) whose usage it holds, by default the whole charge month. parts: over
-    how many InvoiceIds the days are spread. prepaid_until: usage before this day was paid with credits, so
-    that it is billed at 0. purchase (of credits), adjustment, credit and correction are USD, the last two
-    given as positive numbers; tax_rate 0.2 is 20 % of everything else. Zero leaves the row out.
+    days: the UTC days [since, until) of its usage, by default the whole charge month. parts: number of
+    InvoiceIds for these days. prepaid_until: usage before this day was paid with credits and is billed at 0.
+    purchase (of credits), adjustment, credit and correction are USD, the last two as positive numbers.
+    tax_rate 0.2 is 20 % of everything else. Zero omits the row.
     """
 
     days: tuple[date, date] | None = None
@@ -84,7 +84,7 @@ class Invoice:
 
 @dataclass(frozen=True)
 class CsvStyle:
-    """How CSVs are written: what a provider may change from one file to the next."""
+    """Style of CSVs, which a provider can change from file to file."""
 
     shuffle: bool = False
     drop: tuple[str, ...] = ()
@@ -96,20 +96,20 @@ class CsvStyle:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a report: its columns, and what it bills."""
+    """One row of a report: its columns and its billed amount."""
 
     billed: Decimal
     columns: dict[str, str]
 
 
 def month_start(month: str, plus: int = 0) -> date:
-    """The first day of a YYYY-MM, moved by some months."""
+    """Return the first day of a month YYYY-MM, moved by some months."""
     number = int(month[:4]) * 12 + int(month[5:7]) - 1 + plus
     return date(number // 12, number % 12 + 1, 1)
 
 
 def issued_months(world: "World") -> list[str]:
-    """The billing months with an invoice: each after a charge month that has days here and is over by now."""
+    """Return the billing months with an invoice: each follows a charge month that has days and is over."""
     first = f"{world.first_day:%Y-%m}"
     months = []
     for plus in range(1, world.days // 28 + 3):
@@ -124,7 +124,7 @@ def issued_months(world: "World") -> list[str]:
 
 
 def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
-    """The rows of an invoice. KeyError when that month has none."""
+    """Make the rows of an invoice. Raises KeyError for a month without invoice."""
     if billing_month not in issued_months(world):
         raise KeyError(billing_month)
     plan = world.invoice_months.get(billing_month) or Invoice()
@@ -161,7 +161,7 @@ def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
 
 
 def invoice_csv(world: "World", accounts: Sequence[str], billing_month: str) -> bytes:
-    """The invoices of some accounts as one CSV. KeyError when that month has none."""
+    """Write the invoices of some accounts as one CSV. Raises KeyError for a month without invoice."""
     return _csv(world, [row for account in accounts for row in invoice_rows(world, account, billing_month)])
 
 
@@ -174,7 +174,7 @@ def estimate_csv(
     timezone: str,
     bound: bool,
 ) -> bytes:
-    """Live usage of some accounts as one CSV."""
+    """Write the live usage of some accounts as one CSV."""
     zone = ZoneInfo(timezone)
     if bound:
         start, end = bucket(start, timeframe, zone)[0], _up(end, timeframe, zone)
@@ -185,7 +185,7 @@ def estimate_csv(
 def estimate_rows(
     world: "World", account: str, start: datetime, end: datetime, timeframe: str, zone: ZoneInfo
 ) -> list[Row]:
-    """One row per bucket, endpoint, price and discount; Usage alone, no InvoiceId."""
+    """Make one Usage row, without InvoiceId, per bucket, endpoint, price and discount."""
     buckets: dict[tuple[datetime, datetime], list[Event]] = {}
     for event in reversed(world.window(account, start, end)):
         low, high = bucket(event.at, timeframe, zone)
@@ -202,7 +202,7 @@ def estimate_rows(
 
 
 def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The minute, hour, day, week (from Monday) or month of a time zone around a moment, as UTC times."""
+    """Return the minute, hour, day, week (from Monday) or month of a time zone around a moment, in UTC."""
     local = moment.astimezone(zone).replace(second=0, microsecond=0)
     if timeframe == "minute":
         low, high = local, local + timedelta(minutes=1)
@@ -223,7 +223,7 @@ def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, 
 
 
 def default_timeframe(start: datetime, end: datetime) -> str:
-    """The timeframe that fal takes for a range when none is given."""
+    """Return fal's default timeframe for a range."""
     span = end - start
     limits = {
         "minute": timedelta(hours=2),
@@ -235,7 +235,7 @@ def default_timeframe(start: datetime, end: datetime) -> str:
 
 
 def total(rows: Iterable[Row]) -> Decimal:
-    """sum(BilledCost), exact."""
+    """Sum BilledCost exactly."""
     with localcontext(prec=100):
         return sum((row.billed for row in rows), Decimal(0))
 
@@ -261,7 +261,7 @@ def _account_columns(account: str) -> dict[str, str]:
 
 
 def _usage_rows(events: Sequence[Event], start: date, end: date, head: dict[str, str]) -> list[Row]:
-    """One row per endpoint, price and discount; what has no price or no units is billed by the dollar."""
+    """Make one row per endpoint, price and discount. Events without price or units are priced in USD."""
     groups: dict[tuple[str, str | None, str | None], list[Event]] = {}
     for event in events:
         priced = event.unit_price is not None and event.output_units is not None

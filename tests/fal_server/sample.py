@@ -1,8 +1,8 @@
-"""`python -m tests.fal_server.sample`: make sample/ anew, with the loaders, from the local fal server.
+"""`python -m tests.fal_server.sample`: recreate sample/ with the loaders and the local fal server.
 
-Two accounts: acme, an enterprise with invoices (September 2026 is closed, October is open, and of its last
-day there is only an estimate), and studio, which has billing events alone and credits that run out. All of
-it is made up.
+All data is made up. The account acme is an enterprise with invoices: September 2026 is closed, October is
+open, and its last day has only an estimate. The account studio has only billing events, and credits that
+run out.
 """
 
 import os
@@ -24,14 +24,14 @@ STUDIO_FIRST_DAY = date(2026, 10, 1)
 
 
 def main() -> int:
-    """Replace what was landed in sample/; the exit code is that of the first loader that fails."""
+    """Replace the loads in sample/; return the exit code of the first loader that fails."""
     world = World(
         seed=2026,
         accounts={"acme": "key-acme", "studio": "key-studio"},
         first_day=FIRST_DAY,
         days=(LAST_DAY - FIRST_DAY).days + 1,
         events_per_day=40,
-        # what a person would stare at is left to the tests
+        # oddities that would distract a reader occur only in tests
         oddities=replace(Oddities.all(), big_integers=False, odd_labels=False),
         non_enterprise=["studio"],
     )

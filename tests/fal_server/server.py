@@ -25,23 +25,23 @@ REPORT_EXPANSIONS = {"organization"}
 
 
 class ApiError(Exception):
-    """An answer in fal's error form."""
+    """An error response in fal's format."""
 
     def __init__(self, status: int, type_: str, message: str) -> None:
         super().__init__(message)
         self.status, self.type, self.message = status, type_, message
 
     def answer(self) -> Answer:
-        """The error as fal writes it."""
+        """Make the response."""
         return error_answer(self.status, self.type, self.message)
 
 
 class FalServer:
     """Serves a world until the `with` block ends.
 
-    page_cap: the most rows a page holds, whatever limit says; expanded_page_cap: when the request has
+    page_cap: maximum rows of a page, regardless of limit. expanded_page_cap: the maximum for requests with
     expansions (default: the same). tls: serve https with this.
-    `url` is what FAL_API_URL wants, `requests` all requests so far, `faults` a list to append `Fault`s to.
+    `url` is the value for FAL_API_URL, `requests` has all requests so far, and tests append to `faults`.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class FalServer:
         return f"{scheme}://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def start(self) -> "FalServer":
-        """Begin to answer."""
+        """Start to serve."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Stop answering and free the port."""
+        """Stop to serve and free the port."""
         self.stopping.set()
         self._http.shutdown()
         self._http.server_close()
@@ -89,7 +89,7 @@ class FalServer:
         self.stop()
 
     def answer(self, request: Request) -> Answer:
-        """The true answer to a request, faults aside."""
+        """Answer a request, without faults."""
         try:
             account = self._account(request)
             if request.path == "/v1/models/billing-events":
@@ -121,7 +121,7 @@ class FalServer:
             except ValueError:
                 raise _invalid("cursor: not one of ours") from None
         rows = self._filtered(request, self.world.window(account, start, end))
-        # New rows push the list down while it is read: each page starts a few rows before the last one ended.
+        # New rows shift the list while it is read, so pages overlap by a few rows.
         shift = min(self.world.shift, limit - 1)
         first = page * (limit - shift)
         has_more = first + limit < len(rows)
@@ -212,14 +212,14 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
-        """A new connection; the first read, on a thread of its own, shakes hands."""
+        """Accept a connection. Its own thread does the TLS handshake at the first read."""
         connection, address = super().get_request()
         if self.fal.tls:
             connection = self.fal.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle is no news here."""
+        """Ignore clients that disconnect in the middle of a response."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Log the request, then answer it or make the fault that is due."""
+        """Log the request, then answer it or apply the next fault."""
         fal = self.server.fal
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -242,11 +242,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._deliver(fault.answering(fal, request), fault.delivery)
 
     def log_message(self, *args: object) -> None:
-        """Keep quiet; `FalServer.requests` is the log."""
+        """Print nothing; `FalServer.requests` is the log."""
 
     def _deliver(self, answer: Answer, delivery: Delivery) -> None:
         head, body = self._rendered(answer, delivery)
-        # in one write: two would wait for each other's acknowledgement
+        # in one write: two would wait for an acknowledgement (Nagle's algorithm)
         at_once = {"head": b"", "body": head, None: head + body}[delivery.drip]
         if delivery.sent != "nothing":
             self.wfile.write(at_once)
@@ -261,7 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = self.close_connection or delivery.ending != "keep"
 
     def _rendered(self, answer: Answer, delivery: Delivery) -> tuple[bytes, bytes]:
-        """Status line with headers, and what is sent of the body."""
+        """Return the status line with headers, and the part of the body to send."""
         body = answer.body
         headers = {"Content-Type": answer.content_type} | answer.headers
         if "gzip" in self.headers.get("Accept-Encoding", "") and "Content-Encoding" not in headers:

@@ -1,4 +1,4 @@
-"""The world behind the local fal: accounts, their keys, their events, and the clock."""
+"""The data of the local fal: accounts, keys, events, and the clock."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +10,15 @@ from tests.fal_server.events import Event, Oddities, draw_day, nano_to_usd, orde
 
 
 class World:
-    """Everything the local fal knows. Two worlds with the same arguments hold the same events, byte for byte.
+    """All data of the local fal. Worlds with equal arguments have equal events, byte for byte.
 
     accounts: alias → admin key. first_day, days: the UTC days that have events. oddities: True for all, False
-    for none, or an `Oddities`. now: the server's clock (default: the end of the last day); what lies after it
-    does not exist yet. non_enterprise: aliases whose key gets 403 on /account/focus.
+    for none, or an `Oddities`. now: the server's clock (default: the end of the last day); later events do
+    not exist yet. non_enterprise: aliases whose key gets 403 on /account/focus.
 
-    `invoice_months` overrides, per billing month, how the invoice is made (an `Invoice`) or that there is
-    none (None); otherwise every charge month that is over has a whole one. `csv_style` changes how CSVs are
-    written.
-    All of it may be changed while a server answers from it.
+    By default, every charge month that is over has a complete invoice. `invoice_months` overrides this by
+    billing month with an `Invoice`, or None for no invoice. `csv_style` is the style of CSVs.
+    A test can change all of these while a server runs.
     """
 
     def __init__(
@@ -55,12 +54,12 @@ class World:
 
     @property
     def empty_day(self) -> date | None:
-        """The day in the middle on which nobody ordered anything, if that oddity is on."""
+        """The day without events, if that oddity is enabled."""
         return self.first_day + timedelta(days=4) if self.oddities.empty_day and self.days > 5 else None
 
     @property
     def shift(self) -> int:
-        """By how many rows the list moves from one page to the next while somebody pages through it."""
+        """Number of rows by which the list shifts from one page to the next."""
         return 3 if self.oddities.shifted_pages else 0
 
     def all_days(self) -> Iterator[date]:
@@ -68,7 +67,7 @@ class World:
         return (self.first_day + timedelta(days=number) for number in range(self.days))
 
     def day_events(self, account: str, day: date, *, invoiced: bool = False) -> list[Event]:
-        """A day's events, oldest first, the clock aside. invoiced: those the invoice knows, see `amend`."""
+        """Events of a day, oldest first. invoiced: those on its invoice, see `amend`."""
         with self._lock:
             kept = self._invoiced.get((account, day)) if invoiced else None
             if kept is not None:
@@ -78,7 +77,7 @@ class World:
             return self._days[account, day]
 
     def events(self, account: str, since: date | None = None, until: date | None = None) -> list[Event]:
-        """The distinct events that exist by now, oldest first, of the days from since until before until."""
+        """Distinct events before now of the days [since, until), oldest first."""
         return [
             event
             for day in self.all_days()
@@ -88,11 +87,11 @@ class World:
         ]
 
     def total_cost(self, account: str, since: date | None = None, until: date | None = None) -> Decimal:
-        """What the distinct events of [since, until) cost: USD, exact."""
+        """Exact cost in USD of the distinct events of [since, until)."""
         return nano_to_usd(sum(event.cost_nano_usd for event in self.events(account, since, until)))
 
     def window(self, account: str, start: datetime, end: datetime) -> list[Event]:
-        """The events with start <= at < end that exist by now, newest first: what a call lists."""
+        """Events before now with start <= at < end, newest first, as a call lists them."""
         listed: list[Event] = []
         day = min(end.date(), self.last_day)
         while day >= max(start.date(), self.first_day):
@@ -105,9 +104,9 @@ class World:
         return listed
 
     def amend(self, account: str, day: date, *, events: int | None = None, invoiced: bool = True) -> None:
-        """Give a day other content: new events, as many as before or `events`.
+        """Replace the events of a day with new ones, as many as before or `events`.
 
-        invoiced=False: the invoice was issued before and keeps what the day held first.
+        invoiced=False: the invoice was issued before and keeps the first events.
         """
         with self._lock:
             count = len(self.day_events(account, day)) if events is None else events
@@ -116,22 +115,22 @@ class World:
             self.set_day(account, day, self._draw(account, day, count, revision), invoiced=invoiced)
 
     def set_day(self, account: str, day: date, events: Sequence[Event], *, invoiced: bool = True) -> None:
-        """Give a day exactly these events. invoiced as in `amend`."""
+        """Replace the events of a day with these. invoiced as in `amend`."""
         with self._lock:
             if not invoiced:
                 self._invoiced.setdefault((account, day), self.day_events(account, day))
             self._days[account, day] = sorted(events, key=order)
 
     def issued_months(self) -> list[str]:
-        """The billing months that have an invoice by now, oldest first."""
+        """Billing months with an invoice by now, oldest first."""
         return reports.issued_months(self)
 
     def invoice_csv(self, account: str, billing_month: str, *, organization: bool = False) -> bytes:
-        """The FOCUS CSV of an invoice, or of all accounts'. KeyError when that month has none."""
+        """Write the FOCUS CSV of an invoice, or of those of all accounts. Raises KeyError without one."""
         return reports.invoice_csv(self, self._reported(account, organization), billing_month)
 
     def invoice_total(self, account: str, billing_month: str) -> Decimal:
-        """sum(BilledCost) of that invoice: USD, exact."""
+        """Exact sum of BilledCost of that invoice, in USD."""
         return reports.total(reports.invoice_rows(self, account, billing_month))
 
     def estimate_csv(
@@ -145,7 +144,7 @@ class World:
         *,
         organization: bool = False,
     ) -> bytes:
-        """The FOCUS CSV of live usage between two times, in buckets of a timeframe in a time zone."""
+        """Write the FOCUS CSV of live usage between two times, in buckets of a timeframe in a time zone."""
         accounts = self._reported(account, organization)
         return reports.estimate_csv(self, accounts, start, end, timeframe, timezone, bound)
 
@@ -160,7 +159,7 @@ class World:
 
 
 def midnight(day: date) -> datetime:
-    """The UTC instant a day begins."""
+    """Return the start of a UTC day."""
     return datetime.combine(day, time(), UTC)
 
 

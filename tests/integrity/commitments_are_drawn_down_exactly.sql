@@ -4,7 +4,7 @@ with
 
 applied as (
 
-    select * from {{ ref('int_charges__commitments_applied') }}
+    select * from {{ ref('int_usage__commitments_applied') }}
 
 ),
 

@@ -2,7 +2,7 @@
 -- the greatest cost of its repeats. An event without units or price is not charged if another event of the same request,
 -- endpoint, time and cost has both. Texts are compared by a hash, which takes half the time. Two texts with the same hash
 -- would fail this test.
-{% set days = untested_parts('tested_days', ref('int_event_days')) %}
+{% set days = untested_parts('tested_event_days', ref('int_billing_event_days__versions')) %}
 
 with
 
@@ -98,7 +98,7 @@ charged as (
         charge_date,
         sum(event_count) as event_count,
         sum(cost_usd) as cost_usd
-    from {{ ref('int_charges__of_event_days') }}
+    from {{ ref('int_billing_event_usage__priced') }}
     where {{ is_in_parts(days, ['account', 'charge_date']) }}
     group by account, charge_date
 

@@ -21,8 +21,8 @@ held as (
         'charges' as what,
         account,
         charge_date as part_date,
-        made_of as part
-    from {{ ref('int_charges__of_event_days') }}
+        day_version as part
+    from {{ ref('int_billing_event_usage__priced') }}
 
 ),
 
@@ -46,8 +46,8 @@ wanted as (
         'charges' as what,
         account,
         charge_date as part_date,
-        made_of as part
-    from {{ ref('int_event_days') }}
+        day_version as part
+    from {{ ref('int_billing_event_days__versions') }}
 
 )
 

@@ -8,7 +8,7 @@ events as (
         events.account,
         events.charge_date,
         sum(events.cost_usd) as cost_usd
-    from {{ ref('int_charges__of_event_days') }} as events
+    from {{ ref('int_billing_event_usage__priced') }} as events
     inner join {{ ref('int_charge_days__sources') }} as days
         on events.account = days.account and events.charge_date = days.charge_date
     where days.charge_source = 'billing_events'

@@ -8,7 +8,7 @@ charged as (
     select distinct
         account,
         charge_date
-    from {{ ref('int_charges__of_event_days') }}
+    from {{ ref('int_billing_event_usage__priced') }}
     union
     select distinct
         account,

@@ -20,7 +20,7 @@ feeds as (
         cast(sum(cost_usd) as decimal(38, 18)) as event_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(0 as decimal(38, 18)) as estimated_usd
-    from {{ ref('int_charges__of_event_days') }}
+    from {{ ref('int_billing_event_usage__priced') }}
     group by account
     union all
     select

@@ -2,5 +2,5 @@
 -- their alias.
 {{ config(severity='warn') }}
 
-select * from {{ ref('int_accounts__known') }}
+select * from {{ ref('int_accounts__named') }}
 where not is_in_seed

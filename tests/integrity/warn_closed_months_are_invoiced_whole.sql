@@ -10,7 +10,7 @@ select
     max(days.charge_date) as last_day,
     {{ plain_decimal('sum(charges.cost_usd)') }} as event_usage_not_invoiced_usd
 from {{ ref('int_charge_days__sources') }} as days
-inner join {{ ref('int_charges__of_event_days') }} as charges
+inner join {{ ref('int_billing_event_usage__priced') }} as charges
     on days.account = charges.account and days.charge_date = charges.charge_date
 where days.is_month_closed and not days.is_invoiced
 group by days.account, days.charge_month

@@ -8,7 +8,7 @@ select
     charges.ChargeCategory,
     charges.ChargeClass,
     charges.BilledCost
-from {{ ref('int_charges__by_precedence') }} as charges
+from {{ ref('int_charges__counted') }} as charges
 inner join {{ ref('int_charge_days__sources') }} as days
     on charges.x_Account = days.account and {{ utc_date('charges.ChargePeriodStart') }} = days.charge_date
 where charges.x_ChargeSource = 'estimate' and days.is_invoiced and not {{ is_ordinary_usage('charges') }}

@@ -8,14 +8,14 @@ with
 
 charges as (
 
-    select * from {{ ref('int_charges__by_precedence') }}
+    select * from {{ ref('int_charges__counted') }}
     where x_ChargeSource = 'invoice'
 
 ),
 
 usage_rows as (
 
-    select * from {{ ref('int_usage__in_blocks') }}
+    select * from {{ ref('int_usage__by_endpoint_day') }}
 
 ),
 
@@ -24,7 +24,7 @@ drawn as (
     select
         charge_id,
         {{ money('sum(applied_cost)') }} as applied_cost
-    from {{ ref('int_charges__commitments_applied') }}
+    from {{ ref('int_usage__commitments_applied') }}
     where payment = 'prepaid'
     group by charge_id
 
@@ -38,7 +38,7 @@ money_left as (
         blocks.charge_date,
         blocks.endpoint_id,
         {{ money('sum(days.remaining)') }} as remaining
-    from {{ ref('int_blocks__commitments') }} as blocks
+    from {{ ref('int_endpoint_days__commitments') }} as blocks
     inner join {{ ref('int_commitments__by_day') }} as days
         on
             blocks.contract_commitment_id = days.contract_commitment_id
@@ -156,7 +156,7 @@ estimated_purchases as (
         charges.BilledCost as billed_cost,
         'an estimate has a purchase, and credits without an invoice make their own: one of them counts twice'
             as finding
-    from {{ ref('int_charges__by_precedence') }} as charges
+    from {{ ref('int_charges__counted') }} as charges
     inner join accounts_with_credits on charges.x_Account = accounts_with_credits.account
     where charges.x_ChargeSource = 'estimate' and charges.ChargeCategory = 'Purchase'
 

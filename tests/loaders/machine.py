@@ -21,13 +21,13 @@ from loaders.api import FalApi
 from loaders.billing_events import DEFAULT_PAGE_SIZE, land_day
 from loaders.cli import main
 from loaders.landing import LandingZone
-from loaders.settings import Connection
+from loaders.settings import ApiSettings
 from tests.loaders.conftest import KEY, Landed
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 
-STEPS = ("mkdir", "rename", "unlink", "rmdir", "fsync", "open")
+STEPS = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "open")
 Happening = Callable[..., Any]  # of the name of a step and what it was called with
 
 
@@ -89,20 +89,20 @@ def disk_full(step: str, *args: object) -> io.BufferedIOBase | None:
     """There is room for nothing. A file can be opened, and what is written to it fails."""
     if step == "open" and args[1] in ("wb", "xb", "ab"):
         return open("/dev/full", "wb")  # noqa: PTH123
-    if step in ("mkdir", "rename", "fsync"):
+    if step in ("mkdir", "rename", "replace", "fsync"):
         raise OSError(ENOSPC, os.strerror(ENOSPC))
     return None
 
 
 def land(api: FalApi, landing: Path, day: date) -> None:
     """A day of billing events."""
-    with LandingZone(landing).writing("acme") as zone:
+    with LandingZone(landing).open_account("acme") as zone:
         land_day(api, zone, "acme", day, DEFAULT_PAGE_SIZE)
 
 
 def die_at_every_step(url: str, folder: Path, day: date) -> None:
     """Land a day in folder/0, folder/1, ... by processes that die at step 0, 1, ... until one lives."""
-    with FalApi(Connection(url, KEY), 1) as api:
+    with FalApi(ApiSettings(url, KEY), 1) as api:
         for at in range(1000):
             child = os.fork()
             if child == 0:

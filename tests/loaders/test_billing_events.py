@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders.billing_events import parse_page, windows
+from loaders.billing_events import parse_page, split_window
 from loaders.body import MalformedBodyError
 from tests.fal_server import FalServer, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
@@ -199,10 +199,10 @@ def page(**more: object) -> bytes:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "not whole JSON"),
-        (page()[:-5], "not whole JSON"),
-        (b'{"billing_events":[NaN],"has_more":false}', "not whole JSON"),
-        (page().decode().encode("utf-16"), "not whole JSON"),
+        (b"", "not complete JSON"),
+        (page()[:-5], "not complete JSON"),
+        (b'{"billing_events":[NaN],"has_more":false}', "not complete JSON"),
+        (page().decode().encode("utf-16"), "not complete JSON"),
         (b"[]", "no list of billing_events"),
         (page(billing_events={}), "no list of billing_events"),
         (b'{"billing_events":[{}],"has_more":false,"billing_events":[]}', "billing_events twice"),
@@ -273,13 +273,13 @@ def test_billing_events_may_be_named_inside_an_event_too() -> None:
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(MalformedBodyError, match="not whole JSON"):
+    with pytest.raises(MalformedBodyError, match="not complete JSON"):
         parse_page(b'{"billing_events":[{"a":"\xff"}],"has_more":false}')
 
 
 def test_a_long_window_is_cut_into_pieces_that_touch() -> None:
     start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 5, 6, tzinfo=UTC)
-    pieces = windows(start, end)
+    pieces = split_window(start, end)
     assert pieces[0][1] == end and pieces[-1][0] == start
     assert all(high - low <= timedelta(days=90) for low, high in pieces)
     assert all(newer[0] == older[1] for newer, older in pairwise(pieces))

@@ -133,14 +133,14 @@ HEADER = b"BilledCost,ChargeCategory,ChargePeriodStart\n"
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "does not name BilledCost, ChargeCategory, ChargePeriodStart"),
-        (b"\n\r\n\n", "does not name BilledCost"),
-        (b"upstream temporarily unavailable", "does not name BilledCost"),
-        (b"null", "does not name BilledCost"),
-        (b'"rate limited"', "does not name BilledCost"),
-        (b'\xef\xbb\xbf{"error": "oops"}', "does not name BilledCost"),
-        (b"billed-cost,charge_category,Charge Period Start\n", "does not name BilledCost$"),
-        (b"BilledCost,ChargeCategory,ChargePeriodSta", "does not name ChargePeriodStart$"),
+        (b"", "its header lacks BilledCost, ChargeCategory, ChargePeriodStart"),
+        (b"\n\r\n\n", "its header lacks BilledCost"),
+        (b"upstream temporarily unavailable", "its header lacks BilledCost"),
+        (b"null", "its header lacks BilledCost"),
+        (b'"rate limited"', "its header lacks BilledCost"),
+        (b'\xef\xbb\xbf{"error": "oops"}', "its header lacks BilledCost"),
+        (b"billed-cost,charge_category,Charge Period Start\n", "its header lacks BilledCost$"),
+        (b"BilledCost,ChargeCategory,ChargePeriodSta", "its header lacks ChargePeriodStart$"),
         (HEADER + b"\xff\n", "not UTF-8"),
         (HEADER + b"1,Usage,2026-01-01\n2,Usa", "in the middle of a row"),
         (HEADER + b'1,Usage,"2026-01-01', "inside a quoted field"),
@@ -187,6 +187,6 @@ def test_a_text_that_is_no_report_never_replaces_one(
     result = run(*command)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert line.startswith("error: GET /account/focus (2026-02): answered 200, but the body is no good: it ")
+    assert line.startswith("error: GET /account/focus (2026-02): answered 200, but the body is invalid: it ")
     (load,) = loads(INVOICE)
     assert load.manifest["rows"] > 100

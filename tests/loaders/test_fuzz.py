@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.api import _retry_after
+from loaders.api import read_retry_after
 from loaders.billing_events import EventPage, parse_page
-from loaders.body import Body, MalformedBodyError, read
-from loaders.focus_reports import NEEDED_COLUMNS, Report, accept
+from loaders.body import Body, MalformedBodyError, read_body
+from loaders.focus_reports import NEEDED_COLUMNS, Report, accept_report
 from tests.loaders.conftest import Wire
 
 
@@ -34,7 +34,7 @@ def parsed(body: bytes) -> EventPage | None:
 def report_of(body: bytes) -> Report | None:
     """The report, or None when it is refused."""
     try:
-        return accept(Body(body))
+        return accept_report(Body(body))
     except MalformedBodyError:
         return None
 
@@ -48,7 +48,7 @@ MEMBERS = st.lists(CONTENTS.map(gzip.compress), min_size=1, max_size=3).map(b"".
 def gunzipped(wire: bytes) -> Body | None:
     """The body, or None when it is refused."""
     try:
-        return read(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Wire([wire])), inf)
+        return read_body(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Wire([wire])), inf)
     except MalformedBodyError:
         return None
 
@@ -257,7 +257,7 @@ def test_a_cut_of_a_table_is_refused_or_ends_where_nothing_shows_it(
 @given(body=st.binary(max_size=100).filter(lambda body: not _is_utf8(body)))
 def test_a_report_that_is_not_utf_8_is_refused_at_the_door(body: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="it is not UTF-8"):
-        accept(Body(HEADER + body))
+        accept_report(Body(HEADER + body))
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -276,7 +276,7 @@ def asked(header: bytes) -> float | None:
     """Seconds that a Retry-After asks for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "utc_now", lambda: NOW)
-        return _retry_after(httpx.Response(429, headers=[(b"Retry-After", header)]))
+        return read_retry_after(httpx.Response(429, headers=[(b"Retry-After", header)]))
 
 
 HEADERS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=40).map(

@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.billing_events import partition_of, walk
+from loaders.billing_events import locate_day, walk
 from loaders.body import Body
-from loaders.cli import main, planned
+from loaders.cli import main
 from loaders.errors import LandingError
 from loaders.landing import LandingZone
+from loaders.sync import make_plan
 from tests.loaders.conftest import Landed, unfinished
 
 pytestmark = pytest.mark.slow
@@ -60,8 +61,8 @@ class Pages:
 
 def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
     """A day of these pages."""
-    with LandingZone(folder).writing("acme") as zone:
-        partition = partition_of("acme", day)
+    with LandingZone(folder).open_account("acme") as zone:
+        partition = locate_day("acme", day)
         with zone.start_load(partition, REQUEST) as load:
             manifest = load.publish(agreed=walk(api, load))  # type: ignore[arg-type]
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
@@ -159,7 +160,7 @@ def test_any_bytes_in_place_of_a_manifest_are_told_or_true(landed: Landed, data:
 def check(landing: Path, landed: Landed, manifest: bytes) -> None:
     """A sync plans by what it reads or says one line, prune keeps the load, verify finds what is not so."""
     try:
-        plan = planned(LandingZone(landing), "acme", DAY, NOW)
+        plan = make_plan(LandingZone(landing), "acme", DAY, NOW)
     except LandingError as error:
         assert str(error).endswith(
             "manifest.json is not a manifest: remove that load's folder and land it again"
@@ -259,8 +260,8 @@ def test_folders_of_any_names_stop_nothing(
         code, err = said_by("verify", "--landing-dir", landing)
         assert code == bool(err)
         with suppress(LandingError):  # of a load that is none
-            planned(LandingZone(landing), "acme", DAY, NOW)
-        last = landing / partition_of("acme", DAY).folder / LAST
+            make_plan(LandingZone(landing), "acme", DAY, NOW)
+        last = landing / locate_day("acme", DAY).folder / LAST
         if last.exists():
             with pytest.raises(LandingError, match=f"no load can come after {last}: remove it"):
                 land(landing, Pages())

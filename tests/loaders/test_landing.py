@@ -19,12 +19,13 @@ from loaders.files import remove_folder
 from loaders.landing import (
     LandingZone,
     Partition,
+    Superseded,
     has_short_numbers,
     is_one_line,
-    loads_of,
-    next_load_id,
+    list_loads,
+    make_load_id,
 )
-from loaders.work import Page, body_of
+from loaders.work import PageFile, read_page
 from tests.fal_server import World
 from tests.loaders.conftest import Landed, Loads, Run, day_of, tree, unfinished
 
@@ -42,8 +43,8 @@ def land(
     folder: Path, body: bytes = b"{}", partition: Partition = DAY, gzipped: bytes | None = None
 ) -> Landed:
     """One load of one page."""
-    with LandingZone(folder).writing(partition.account) as zone, zone.start_load(partition, {}) as load:
-        load.add("page-00001.json.gz", body, 0, gzipped)
+    with LandingZone(folder).open_account(partition.account) as zone, zone.start_load(partition, {}) as load:
+        load.add_page("page-00001.json.gz", body, 0, gzipped)
         manifest = load.publish()
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
@@ -85,27 +86,27 @@ def test_load_ids_sort_in_the_order_of_landing_even_when_the_clock_goes_back(
         "20260205T120001000000Z",
         "20260205T120001000001Z",
     ]
-    assert [load.name for load in loads_of(landing / DAY.folder)] == landed
+    assert [load.name for load in list_loads(landing / DAY.folder)] == landed
 
 
 def test_an_id_follows_a_folder_that_has_no_manifest_too(landing: Path) -> None:
     (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir(parents=True)
-    assert next_load_id(landing / DAY.folder, NOW).startswith("20990101T000000000001Z-")
+    assert make_load_id(landing / DAY.folder, NOW).startswith("20990101T000000000001Z-")
 
 
 def test_a_folder_without_a_manifest_is_no_load(landing: Path) -> None:
     load = land(landing)
     (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir()
     (landing / DAY.folder / "load=notes").mkdir()
-    assert loads_of(landing / DAY.folder) == [load.folder]
+    assert list_loads(landing / DAY.folder) == [load.folder]
 
 
 def test_nothing_is_visible_before_the_load_is_whole(landing: Path) -> None:
-    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
-        load.add("page-00001.json.gz", b"{}", 0)
+    with LandingZone(landing).open_account("acme") as zone, zone.start_load(DAY, {}) as load:
+        load.add_page("page-00001.json.gz", b"{}", 0)
         assert tree(landing) == set()
         load.publish()
-    assert len(loads_of(landing / DAY.folder)) == 1
+    assert len(list_loads(landing / DAY.folder)) == 1
 
 
 @pytest.mark.parametrize("step", ["rename", "manifest"])
@@ -127,15 +128,15 @@ def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
             patch.setattr("loaders.landing.sync_folder", crash)
         with pytest.raises(Crash):
             land(landing, b'{"new": 1}')
-    assert loads_of(landing / DAY.folder) == [first.folder]
+    assert list_loads(landing / DAY.folder) == [first.folder]
     second = land(landing, b'{"new": 1}')
-    assert loads_of(landing / DAY.folder) == [first.folder, second.folder]
+    assert list_loads(landing / DAY.folder) == [first.folder, second.folder]
     assert unfinished(landing) == set()
 
 
 def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_later(landing: Path) -> None:
     zone = LandingZone(landing)
-    with pytest.raises(LandingError, match="cannot use the landing folder"), zone.writing("acme"):
+    with pytest.raises(LandingError, match="cannot use the landing folder"), zone.open_account("acme"):
         hidden = (landing / ".work").rename(landing / "elsewhere")
         (landing / ".work").touch()  # in the way of everything, and root cannot write to it either
         zone.start_load(DAY, {})
@@ -148,8 +149,8 @@ def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_late
 def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> None:
     child = os.fork()
     if child == 0:  # dies in the middle, as with kill -9: nothing is cleaned up
-        run = LandingZone(landing).writing("acme")
-        run.__enter__().start_load(DAY, {}).add("page-00001.json.gz", b"{}", 0)
+        run = LandingZone(landing).open_account("acme")
+        run.__enter__().start_load(DAY, {}).add_page("page-00001.json.gz", b"{}", 0)
         os._exit(9)
     os.waitpid(child, 0)
     assert len(list((landing / ".work").glob("account=acme/run-*/*/page-00001.json.gz"))) == 1
@@ -159,15 +160,15 @@ def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> Non
 
 def test_a_run_that_was_given_up_cannot_publish_nor_add_any_more(landing: Path) -> None:
     zone = LandingZone(landing)
-    with zone.writing("acme"):
+    with zone.open_account("acme"):
         load = zone.start_load(DAY, {})
-        load.add("page-00001.json.gz", b"{}", 0)
-        load.keep()
-    with LandingZone(landing).writing("acme"):
-        for step in (load.publish, load.keep, lambda: load.add("page-00002.json.gz", b"{}", 0)):
+        load.add_page("page-00001.json.gz", b"{}", 0)
+        load.record_page()
+    with LandingZone(landing).open_account("acme"):
+        for step in (load.publish, load.record_page, lambda: load.add_page("page-00002.json.gz", b"{}", 0)):
             with pytest.raises(LandingError):
                 step()
-    assert loads_of(landing / DAY.folder) == []
+    assert list_loads(landing / DAY.folder) == []
     assert len(unfinished(landing)) == 4  # kept, the load, its record and its one page
 
 
@@ -175,7 +176,7 @@ def test_a_run_that_was_given_up_cannot_publish_nor_add_any_more(landing: Path) 
 
 
 def test_a_second_loader_of_an_account_is_told_who_has_it(run: Run, landing: Path) -> None:
-    with LandingZone(landing).writing("acme"):
+    with LandingZone(landing).open_account("acme"):
         result = run("sync")
         assert (result.code, result.out) == (1, "")
         assert result.err == (
@@ -186,20 +187,20 @@ def test_a_second_loader_of_an_account_is_told_who_has_it(run: Run, landing: Pat
 
 
 def test_loaders_of_two_accounts_run_beside_each_other(landing: Path) -> None:
-    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
-        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
+    with LandingZone(landing).open_account("acme") as zone, zone.start_load(DAY, {}) as load:
+        load.add_page("page-00001.json.gz", b'{"slow": 1}', 0)
         land(landing, partition=Partition("billing_events", "bolt", "2026-01-26"))
         load.publish()
-    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b'{"slow": 1}']]
+    assert [Landed(folder).bodies for folder in list_loads(landing / DAY.folder)] == [[b'{"slow": 1}']]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\n", b"process 1 since then", b"x" * 9999])
 def test_a_lock_that_does_not_say_who_holds_it_still_holds(landing: Path, content: bytes) -> None:
-    with LandingZone(landing).writing("acme"):
+    with LandingZone(landing).open_account("acme"):
         (landing / ".work/account=acme/lock").write_bytes(content)
         with (
             pytest.raises(LockedError, match="is being landed by another process: wait"),
-            LandingZone(landing).writing("acme"),
+            LandingZone(landing).open_account("acme"),
         ):
             pass
 
@@ -208,12 +209,12 @@ def test_a_lock_file_that_nobody_holds_is_no_obstacle(landing: Path) -> None:
     land(landing)
     (landing / ".work/account=acme/lock").write_text("process 1 since 2020-01-01T00:00:00Z")
     land(landing)
-    assert len(loads_of(landing / DAY.folder)) == 2
+    assert len(list_loads(landing / DAY.folder)) == 2
 
 
 def test_prune_and_verify_need_no_lock(run: Run, landing: Path) -> None:
     land(landing)
-    with LandingZone(landing).writing("acme"):
+    with LandingZone(landing).open_account("acme"):
         assert run("prune").code == 0
         assert "it has no list of billing_events; load it again" in run("verify").err
 
@@ -238,7 +239,7 @@ def test_a_run_waits_once_for_a_folder_whoever_made_it(
     land(landing)
     synced: list[Path] = []
     monkeypatch.setattr("loaders.files.sync_folder", synced.append)
-    with LandingZone(landing).writing("acme") as zone:
+    with LandingZone(landing).open_account("acme") as zone:
         for day in ("2026-01-26", "2026-01-27", "2026-01-26"):
             with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
                 load.publish()
@@ -355,8 +356,8 @@ def test_of_a_page_that_holds_more_than_recorded_little_is_decoded(tmp_path: Pat
     content = gzip.compress(bytes(64 * 2**20), 9)
     (tmp_path / "page-00001.json.gz").write_bytes(content)
     tracemalloc.start()
-    with pytest.raises(BrokenFileError, match="holds more than the 100 bytes recorded"):
-        body_of(tmp_path, Page("page-00001.json.gz", 0, 100, ""))
+    with pytest.raises(BrokenFileError, match="has more than the 100 bytes recorded"):
+        read_page(tmp_path, PageFile("page-00001.json.gz", 0, 100, ""))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 2**20
@@ -385,12 +386,12 @@ def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: 
     result = run("prune")
     assert (result.code, result.out) == (
         0,
-        f"loads in {landing} of all accounts, whatever FAL_ACCOUNT says:\n"
+        f"loads in {landing} of all accounts, regardless of FAL_ACCOUNT:\n"
         "removed 4 superseded loads of 2 partitions, kept 1 of each, "
         "left 0 that were superseded within the last 6 hours\n",
     )
-    assert loads_of(landing / DAY.folder) == [latest[0]]
-    assert loads_of(landing / other.folder) == [latest[1]]
+    assert list_loads(landing / DAY.folder) == [latest[0]]
+    assert list_loads(landing / other.folder) == [latest[1]]
     assert Landed(latest[0]).bodies == [b"{}"]
     assert unfinished(landing) == set()
     assert "removed 0 superseded loads of 0 partitions, kept 1 of each" in run("prune").out
@@ -411,7 +412,7 @@ def test_prune_leaves_what_a_build_may_be_reading(
     old, new = land_long_ago(landing, 2)
     written(new, ago)
     assert f"left {int(not removed)} that were superseded within the last 6 hours" in run("prune").out
-    assert loads_of(landing / DAY.folder) == ([new] if removed else [old, new])
+    assert list_loads(landing / DAY.folder) == ([new] if removed else [old, new])
 
 
 def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
@@ -419,8 +420,8 @@ def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
 ) -> None:
     day = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     run(*day)
-    (listed,) = loads_of(landing / DAY.folder)  # as a build does when it begins
-    for load in (listed, *(loads_of(landing / DAY.folder)[-1] for _ in range(3) if run(*day).code == 0)):
+    (listed,) = list_loads(landing / DAY.folder)  # as a build does when it begins
+    for load in (listed, *(list_loads(landing / DAY.folder)[-1] for _ in range(3) if run(*day).code == 0)):
         written(load, timedelta(0))
         assert run("prune").code == 0
         assert Landed(listed).events
@@ -430,11 +431,14 @@ def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
 
 def test_prune_leaves_the_work_of_a_running_loader_alone(run: Run, landing: Path) -> None:
     land_long_ago(landing, 3)
-    with LandingZone(landing).writing("acme") as zone, zone.start_load(DAY, {}) as load:
-        load.add("page-00001.json.gz", b'{"slow": 1}', 0)
+    with LandingZone(landing).open_account("acme") as zone, zone.start_load(DAY, {}) as load:
+        load.add_page("page-00001.json.gz", b'{"slow": 1}', 0)
         assert "removed 2 superseded loads" in run("prune").out
         load.publish()
-    assert [Landed(folder).bodies for folder in loads_of(landing / DAY.folder)] == [[b"{}"], [b'{"slow": 1}']]
+    assert [Landed(folder).bodies for folder in list_loads(landing / DAY.folder)] == [
+        [b"{}"],
+        [b'{"slow": 1}'],
+    ]
 
 
 def test_what_a_prune_that_died_left_is_deleted_by_the_next(run: Run, landing: Path) -> None:
@@ -449,25 +453,25 @@ def test_two_prunes_side_by_side_both_succeed(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landed = land_long_ago(landing, 4)
-    superseded = LandingZone._superseded
+    superseded = LandingZone._list_superseded
 
-    def overtaken(zone: LandingZone, keep: int, account: str | None) -> Iterator[tuple[Path, Path, bool]]:
+    def overtaken(zone: LandingZone, keep: int, account: str | None) -> Iterator[Superseded]:
         listed = list(superseded(zone, keep, account))
-        for load, *_ in listed[:2]:
-            remove_folder(load)
+        for old in listed[:2]:
+            remove_folder(old.load)
         return iter(listed)
 
-    monkeypatch.setattr(LandingZone, "_superseded", overtaken)
+    monkeypatch.setattr(LandingZone, "_list_superseded", overtaken)
     result = run("prune")
     assert result.code == 0, result.err
     assert "removed 1 superseded load of 1 partition" in result.out
-    assert loads_of(landing / DAY.folder) == landed[3:]
+    assert list_loads(landing / DAY.folder) == landed[3:]
 
 
 def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
     landed = land_long_ago(landing, 4)
     run("prune", "--keep", 3)
-    assert loads_of(landing / DAY.folder) == landed[1:]
+    assert list_loads(landing / DAY.folder) == landed[1:]
 
 
 @pytest.mark.parametrize(
@@ -488,14 +492,14 @@ def test_prune_keeps_the_last_whole_load(run: Run, landing: Path, damage: Callab
     assert result.code == 0
     assert result.out.endswith(
         "removed 2 superseded loads of 1 partition, kept 1 of each, left 0 that were superseded within the "
-        "last 6 hours, and 2 that broken loads came after; see verify\n"
+        "last 6 hours, and 2 whose later loads are broken; see verify\n"
     )
-    assert loads_of(landing / DAY.folder) == landed[2:]
+    assert list_loads(landing / DAY.folder) == landed[2:]
     assert "removed 0" in run("prune", "--keep", 2).out
     last = land(landing).folder
     written(last, timedelta(days=1))
     assert "removed 3 superseded loads of 1 partition" in run("prune").out
-    assert loads_of(landing / DAY.folder) == [last]
+    assert list_loads(landing / DAY.folder) == [last]
 
 
 def test_prune_removes_nothing_where_all_loads_are_broken(run: Run, landing: Path) -> None:
@@ -503,15 +507,15 @@ def test_prune_removes_nothing_where_all_loads_are_broken(run: Run, landing: Pat
     for load in landed:
         (load / "page-00001.json.gz").unlink()
     assert "removed 0" in run("prune").out
-    assert loads_of(landing / DAY.folder) == landed
+    assert list_loads(landing / DAY.folder) == landed
 
 
 def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
     for account in ("acme", "bolt"):
         land_long_ago(landing, 2, Partition("billing_events", account, "2026-01-26"))
     assert f"loads in {landing} of account bolt:\n" in run("prune", "--account", "bolt").out
-    assert len(loads_of(landing / "billing_events/account=acme/date=2026-01-26")) == 2
-    assert len(loads_of(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
+    assert len(list_loads(landing / "billing_events/account=acme/date=2026-01-26")) == 2
+    assert len(list_loads(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
 
 
 def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
@@ -520,14 +524,14 @@ def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
     strange.mkdir()
     run("prune")
     assert strange.is_dir()
-    assert len(loads_of(landing / DAY.folder)) == 1
+    assert len(list_loads(landing / DAY.folder)) == 1
 
 
 def test_prune_never_keeps_none(run: Run, landing: Path) -> None:
     land(landing)
     result = run("prune", "--keep", 0)
     assert result.code == 2 and len(result.errors) == 1
-    assert len(loads_of(landing / DAY.folder)) == 1
+    assert len(list_loads(landing / DAY.folder)) == 1
 
 
 def test_prune_needs_no_key(run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,5 +550,5 @@ def test_prune_of_a_folder_with_an_impossible_name_is_one_clear_line(run: Run, l
 def test_prune_without_a_landing_folder_is_one_clear_line(run: Run, landing: Path) -> None:
     result = run("prune")
     assert result.code == 1
-    assert result.err == f"error: there is no landing folder {landing}; check FAL_LANDING_DIR\n"
+    assert result.err == f"error: the landing folder {landing} does not exist; check FAL_LANDING_DIR\n"
     assert not landing.exists()

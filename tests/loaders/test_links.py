@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loaders.files import is_below
-from loaders.landing import loads_of
+from loaders.landing import list_loads
 from tests.loaders.conftest import Loads, Run, day_of, unfinished
 from tests.loaders.test_landing import DAY, land_long_ago, written
 
@@ -93,7 +93,7 @@ def test_prune_removes_no_load_behind_a_link(run: Run, landing: Path, tmp_path: 
     shutil.move(landing / depth, tmp_path / "elsewhere")
     (landing / depth).symlink_to(tmp_path / "elsewhere")
     assert "removed 0 superseded loads" in run("prune").out
-    assert loads_of(landing / DAY.folder) == [old, new]
+    assert list_loads(landing / DAY.folder) == [old, new]
 
 
 def test_prune_leaves_a_link_that_is_named_like_a_load(run: Run, landing: Path, outside: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_landing_folder_that_is_a_link_itself_is_one_like_any_other(
 )
 def test_verify_finds_links_that_models_follow(run: Run, landing: Path, outside: Path, name: str) -> None:
     assert run(*EVENTS).code == 0
-    (load,) = loads_of(landing / DAY.folder)
+    (load,) = list_loads(landing / DAY.folder)
     link = load / "page-00002.json.gz" if name == "page" else landing / name
     link.symlink_to(outside / "walk.jsonl" if name == "page" else outside)
     result = run("verify")

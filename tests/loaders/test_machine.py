@@ -26,7 +26,7 @@ from loaders import clock
 from loaders.api import FalApi
 from loaders.cli import main
 from loaders.errors import LandingError
-from loaders.settings import Connection
+from loaders.settings import ApiSettings
 from tests.fal_server import FalServer, Fault, World
 from tests.loaders import machine
 from tests.loaders.conftest import KEY, unfinished
@@ -68,7 +68,7 @@ def landing(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def api(server: FalServer) -> Iterator[FalApi]:
     """That world as a loader sees it."""
-    with FalApi(Connection(server.url, KEY, retry_max_wait=0.01), 1) as api:
+    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01), 1) as api:
         yield api
 
 
@@ -326,7 +326,7 @@ def test_a_folder_that_may_only_be_read_is_one_clear_line(
     assert child.exitcode == 1
     line = (tmp_path / "said").read_text().splitlines()[-1]
     assert line.startswith(f"error: cannot use the landing folder {landing}: Permission denied: ")
-    assert "check FAL_LANDING_DIR, its rights" in line
+    assert "check FAL_LANDING_DIR, its permissions" in line
     assert {path: path.stat().st_mtime_ns for path in landing.rglob("*")} == before
 
 
@@ -379,7 +379,7 @@ def test_a_clock_that_jumps_loses_nothing(
     api: FalApi, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     jumps, true = random.Random(9), datetime(2025, 1, 25, tzinfo=UTC)
-    settings = ["--api-url", api._connection.api_url, "--account", "acme", "--landing-dir"]
+    settings = ["--api-url", api._settings.api_url, "--account", "acme", "--landing-dir"]
     monkeypatch.setenv("FAL_KEY", KEY)
     sync = ["sync", "--since", str(FIRST)]
 

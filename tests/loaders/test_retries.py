@@ -11,12 +11,12 @@ import pytest
 from tenacity import Future, RetryCallState, Retrying
 
 from loaders import clock
-from loaders.api import FalApi, PassingError, _retry_after
+from loaders.api import FalApi, TransientError, read_retry_after
 from loaders.errors import GaveUpError, UnauthorizedError
 from loaders.landing import Manifest
 from loaders.parallel import land_all
 from loaders.progress import Reporter
-from loaders.settings import Connection
+from loaders.settings import ApiSettings
 from tests.fal_server import FalServer, Fault, Request, World
 from tests.fal_server.faults import HTML
 from tests.fal_server.messages import Answer
@@ -52,7 +52,7 @@ def test_empty_pages_without_end_end_with_one_line(
 @pytest.mark.parametrize(
     ("status", "kind", "what_to_do"),
     [
-        (400, "validation_error", "check what is asked for"),
+        (400, "validation_error", "check the parameters"),
         (401, "authorization_error", "check FAL_KEY"),
         (403, "authorization_error", "check FAL_KEY"),
         (404, "not_found", "check FAL_API_URL"),
@@ -110,7 +110,7 @@ def test_a_redirect_to_an_address_that_is_none_is_one_line(
     result = run(*EVENTS)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY" in line
+    assert "a redirect or a proxy has an invalid address; check FAL_API_URL and HTTPS_PROXY" in line
     assert len(server.requests) == 1
 
 
@@ -119,7 +119,7 @@ def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pyt
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     (line,) = run(*EVENTS, "--api-url", "https://fal.example/v1").err.splitlines()
-    assert "sent to an address that is none; check FAL_API_URL and HTTPS_PROXY" in line
+    assert "a redirect or a proxy has an invalid address; check FAL_API_URL and HTTPS_PROXY" in line
 
 
 def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer) -> None:
@@ -134,7 +134,7 @@ def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer
 @pytest.fixture
 def api() -> FalApi:
     """An API that would wait up to a minute."""
-    return FalApi(Connection("http://127.0.0.1:1/v1", KEY), 1)
+    return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY), 1)
 
 
 def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
@@ -142,12 +142,12 @@ def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, True)
-    return api._wait(state)
+    return api._choose_pause(state)
 
 
 def test_retry_after_is_obeyed_whatever_our_own_longest_pause(api: FalApi) -> None:
     for asked in (0, 17, 600):
-        pauses = {pause(api, PassingError("429", asked)) for _ in range(20)}
+        pauses = {pause(api, TransientError("429", asked)) for _ in range(20)}
         assert all(asked <= seen <= asked + 1 for seen in pauses)
         assert len(pauses) > 1  # threads do not all come back at once
 
@@ -161,15 +161,15 @@ def test_a_server_that_asks_for_more_than_ten_minutes_is_not_waited_for(
     result = run("sync", "--since", "2026-01-25", "--concurrency", 1)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert re.search(rf", and asks to wait [0-9,]*{told} seconds; run it again after that$", line)
+    assert re.search(rf", and requests a wait of [0-9,]*{told} seconds; run it again after that$", line)
     assert len(server.requests) < 6  # of twelve days
 
 
 def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
-    pauses = [pause(api, PassingError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
+    pauses = [pause(api, TransientError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
     assert all(low <= seen <= low + 1 for low, seen in zip((1, 2, 4, 8), pauses, strict=False))
     assert pauses[-1] == 60
-    assert len({pause(api, PassingError("500")) for _ in range(5)}) > 1
+    assert len({pause(api, TransientError("500")) for _ in range(5)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -188,12 +188,12 @@ def test_retry_after_may_be_seconds_or_a_date(
     monkeypatch: pytest.MonkeyPatch, header: str, seconds: float | None
 ) -> None:
     monkeypatch.setattr(clock, "utc_now", lambda: datetime(2026, 2, 5, 12, tzinfo=UTC))
-    assert _retry_after(httpx.Response(429, headers={"Retry-After": header})) == seconds
+    assert read_retry_after(httpx.Response(429, headers={"Retry-After": header})) == seconds
 
 
 def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
     server.faults.append(Fault.rate_limited("60", times=100))
-    with FalApi(Connection(server.url, KEY), 1) as api:
+    with FalApi(ApiSettings(server.url, KEY), 1) as api:
         threading.Timer(0.1, api.stopping.set).start()
         began = time.monotonic()
         with pytest.raises(GaveUpError):
@@ -210,7 +210,7 @@ def test_a_run_that_stops_makes_no_further_request(server: FalServer) -> None:
             time.sleep(0.01)
         raise UnauthorizedError("no")
 
-    with FalApi(Connection(server.url, KEY, retry_max_wait=0.01), 2) as api:
+    with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01), 2) as api:
         jobs = [lambda: api.get("/models/billing-events", {}, lambda body: body), refused]
         with pytest.raises(UnauthorizedError):
             land_all(api, jobs, 2, Reporter(None, 2))  # type: ignore[arg-type]

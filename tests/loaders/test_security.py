@@ -73,10 +73,10 @@ def test_a_key_file_that_others_can_open_is_refused(
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (KEY.encode() * 200, "holds more than 4096 bytes: that is no key"),
-        (b"one\ntwo\n", "has a space, a line break or a character beyond ASCII inside"),
-        (KEY.encode("utf-16"), "has a space, a line break or a character beyond ASCII inside"),
-        (b"\xff\xfe", "has a space, a line break or a character beyond ASCII inside"),
+        (KEY.encode() * 200, "has more than 4096 bytes: it is not a key"),
+        (b"one\ntwo\n", "contains a space, a line break or a character beyond ASCII"),
+        (KEY.encode("utf-16"), "contains a space, a line break or a character beyond ASCII"),
+        (b"\xff\xfe", "contains a space, a line break or a character beyond ASCII"),
     ],
 )
 def test_a_key_file_without_a_key_is_refused(
@@ -94,7 +94,7 @@ def test_a_key_file_without_a_key_is_refused(
     [
         ("nowhere", "cannot be read: No such file or directory"),
         ("folder", "cannot be read: Is a directory"),
-        ("pipe", "is no regular file"),
+        ("pipe", "is not a regular file"),
         ("x" * 300, "cannot be read: File name too long"),
     ],
 )
@@ -115,9 +115,7 @@ def test_a_key_beside_a_key_file_is_refused(
 ) -> None:
     monkeypatch.setenv("FAL_KEY", "another")
     result = run(*EVENTS)
-    assert result.err == (
-        "error: FAL_KEY and FAL_KEY_FILE are both set, and may be of two accounts: unset one\n"
-    )
+    assert result.err == ("error: FAL_KEY and FAL_KEY_FILE are both set, maybe for two accounts: unset one\n")
     monkeypatch.setenv("FAL_KEY", "")
     assert run(*EVENTS).code == 0
 
@@ -239,7 +237,7 @@ with patch(sys.argv.pop(1), side_effect=RuntimeError("a bug")):
     "broken",
     [
         "loaders.focus_reports.parse_report",
-        "loaders.landing.LandingZone.writing",
+        "loaders.landing.LandingZone.open_account",
         "httpcore.ConnectionPool.handle_request",
         "httpx.Client.__init__",
     ],
@@ -255,10 +253,10 @@ def test_the_traceback_and_the_log_of_a_bug_do_not_show_the_key(
 
 
 def test_what_holds_the_key_does_not_show_it(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    connection = settings.connection("http://127.0.0.1:1/v1")
-    assert connection.key == KEY
-    with FalApi(connection, 1) as api:
-        shown = [repr(connection), str(connection), repr(api), repr(api._client.headers)]
+    api_settings = settings.read_api_settings("http://127.0.0.1:1/v1")
+    assert api_settings.key == KEY
+    with FalApi(api_settings, 1) as api:
+        shown = [repr(api_settings), str(api_settings), repr(api), repr(api._client.headers)]
     assert all(KEY[:12] not in text for text in shown)
     caplog.set_level(logging.DEBUG)
     assert run(*EVENTS).code == 0

@@ -79,9 +79,9 @@ def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it
 
 
 def test_it_begins_at_the_first_landed_day_or_else_with_the_month_before_last() -> None:
-    assert sync.default_since([], date(2026, 2, 5)) == date(2025, 12, 1)
-    assert sync.default_since([], date(2026, 3, 31)) == date(2026, 1, 1)
-    assert sync.default_since(["2026-01-30", "2026-02-01"], date(2026, 2, 5)) == date(2026, 1, 30)
+    assert sync.choose_since([], date(2026, 2, 5)) == date(2025, 12, 1)
+    assert sync.choose_since([], date(2026, 3, 31)) == date(2026, 1, 1)
+    assert sync.choose_since(["2026-01-30", "2026-02-01"], date(2026, 2, 5)) == date(2026, 1, 30)
 
 
 # ---------------------------------------------------------------- end to end
@@ -254,7 +254,7 @@ def test_a_clock_before_the_first_landed_day_is_what_the_error_is_about(
     result = run("sync")
     assert (result.code, server.requests) == (1, [])
     assert result.err == (
-        "error: the first landed day, 2026-02-01, lies in the future: today is 2026-01-20 (UTC); "
+        "error: the first landed day, 2026-02-01, is in the future: today is 2026-01-20 (UTC); "
         "check the clock of this machine\n"
     )
 
@@ -262,4 +262,4 @@ def test_a_clock_before_the_first_landed_day_is_what_the_error_is_about(
 def test_a_sync_beginning_in_the_future_is_misuse(run: Run) -> None:
     result = run("sync", "--since", at(6).date() + timedelta(days=1))
     assert result.code == 2
-    assert result.err == "error: --since 2026-02-07 lies in the future: today is 2026-02-05 (UTC).\n"
+    assert result.err == "error: --since 2026-02-07 is in the future: today is 2026-02-05 (UTC).\n"

@@ -98,7 +98,7 @@ def test_a_landing_zone_as_the_loaders_leave_it_is_well(run: Run, zone: Path) ->
     result = run("verify")
     assert (result.code, result.err) == (0, "")
     assert result.out == (
-        f"loads in {zone} of all accounts, whatever FAL_ACCOUNT says:\nchecked 7 loads: all is well\n"
+        f"loads in {zone} of all accounts, regardless of FAL_ACCOUNT:\nchecked 7 loads: all is well\n"
     )
 
 
@@ -136,7 +136,7 @@ def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
 
 
 def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
-    assert run("verify").err == f"error: there is no landing folder {landing}; check FAL_LANDING_DIR\n"
+    assert run("verify").err == f"error: the landing folder {landing} does not exist; check FAL_LANDING_DIR\n"
     landing.mkdir()
     result = run("verify")
     assert (result.code, result.out.splitlines()[1]) == (0, "checked 0 loads: nothing has landed")
@@ -147,28 +147,28 @@ def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
 PAGE = "page-00001.json.gz"
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "page missing": (lambda load: (load / PAGE).unlink(), f"{PAGE} is missing"),
-    "page cut": (lambda load: os.truncate(load / PAGE, 80), f"{PAGE} is cut: its gzip ends too early"),
-    "page empty": (lambda load: os.truncate(load / PAGE, 0), f"{PAGE} holds 0 bytes, not "),
-    "page no gzip": (lambda load: (load / PAGE).write_bytes(b"{}"), f"{PAGE} is no whole gzip"),
+    "page cut": (lambda load: os.truncate(load / PAGE, 80), f"{PAGE} is truncated: its gzip ends too early"),
+    "page empty": (lambda load: os.truncate(load / PAGE, 0), f"{PAGE} has 0 bytes, not "),
+    "page no gzip": (lambda load: (load / PAGE).write_bytes(b"{}"), f"{PAGE} is not valid gzip"),
     "page with more after it": (
         lambda load: (load / PAGE).write_bytes((load / PAGE).read_bytes() + b"more"),
-        f"{PAGE} is no whole gzip",
+        f"{PAGE} is not valid gzip",
     ),
     "page a folder": (
         lambda load: (load / PAGE).unlink() or (load / PAGE).mkdir(),
-        f"{PAGE} is no regular file",
+        f"{PAGE} is not a regular file",
     ),
     "page a pipe with nobody at its other end": (
         lambda load: (load / PAGE).unlink() or os.mkfifo(load / PAGE),
-        f"{PAGE} is no regular file",
+        f"{PAGE} is not a regular file",
     ),
     "page that holds much more than recorded": (
         lambda load: (load / PAGE).write_bytes(gzip.compress(bytes(64 * 2**20), 9)),
-        f"{PAGE} holds more than the ",
+        f"{PAGE} has more than the ",
     ),
     "page of another load": (
         lambda load: (load / PAGE).write_bytes(gzip.compress(b"[]")),
-        f"{PAGE} holds 2 bytes, not ",
+        f"{PAGE} has 2 bytes, not ",
     ),
     "page with a byte changed": (
         lambda load: (load / PAGE).write_bytes(
@@ -176,14 +176,17 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         ),
         f"{PAGE} has another sha256 than recorded",
     ),
-    "page no JSON": (lambda load: rewrite(load, PAGE, b"{"), f"{PAGE} cannot be read: it is not whole JSON"),
+    "page no JSON": (
+        lambda load: rewrite(load, PAGE, b"{"),
+        f"{PAGE} cannot be read: it is not complete JSON",
+    ),
     "page without events": (
         lambda load: rewrite(load, PAGE, b"{}"),
         f"{PAGE} cannot be read: it has no list of billing_events",
     ),
     "rows": (
         lambda load: change_page(load, rows=41) or change(load, rows=61),
-        f"{PAGE} holds 40 rows, not 41",
+        f"{PAGE} has 40 rows, not 41",
     ),
     "file too many": (
         lambda load: (load / "page-00003.json.gz").write_bytes(b""),
@@ -209,7 +212,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda load: (load / "manifest.json").write_text(
             json.dumps(json.loads((load / "manifest.json").read_text()), indent=2)
         ),
-        "manifest.json is not on one line, so that no build can read it",
+        "manifest.json is not on one line, so builds cannot read it",
     ),
     "manifest empty": (
         lambda load: (load / "manifest.json").write_bytes(b""),
@@ -218,7 +221,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "manifest without a key": (lambda load: change(load, feed=None), "manifest.json is not a manifest"),
     "other feed": (
         lambda load: change(load, feed="focus_reports"),
-        "says feed is 'focus_reports', and it is 'bill",
+        "has feed 'focus_reports' instead of 'bill",
     ),
     "file elsewhere": (
         lambda load: change_page(load, file="../../../../secret.txt"),
@@ -226,33 +229,33 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "account that is long and odd": (
         lambda load: change(load, account="\x1b[2J" + "A" * 100_000),
-        "says account is '\\x1b[2JAAAAAAAAAA",
+        "has account '\\x1b[2JAAAAAAAAAA",
     ),
-    "other account": (lambda load: change(load, account="bolt"), "says account is 'bolt', and it is 'acme'"),
+    "other account": (lambda load: change(load, account="bolt"), "has account 'bolt' instead of 'acme'"),
     "other day": (
         lambda load: change(load, partition="2026-01-27"),
-        "says partition is '2026-01-27', and it is ",
+        "has partition '2026-01-27' instead of ",
     ),
-    "other source": (lambda load: change(load, source="invoice"), "says source is 'invoice', and it is None"),
-    "other load": (lambda load: change(load, load_id="x"), "says load_id is 'x', and it is '2026"),
-    "other rows": (lambda load: change(load, rows=1), "says rows is 1, and it is 60"),
+    "other source": (lambda load: change(load, source="invoice"), "has source 'invoice' instead of None"),
+    "other load": (lambda load: change(load, load_id="x"), "has load_id 'x' instead of '2026"),
+    "other rows": (lambda load: change(load, rows=1), "has rows 1 instead of 60"),
     "other window": (
         lambda load: change(load, window_end="2026-01-28T00:00:00Z"),
-        "says window_end is '2026-01-28T00:00:00Z', and",
+        "has window_end '2026-01-28T00:00:00Z' instead of",
     ),
-    "not complete": (lambda load: change(load, complete=False), "says complete is False, and it is True"),
+    "not complete": (lambda load: change(load, complete=False), "has complete False instead of True"),
     "complete too early": (
         lambda load: change(load, fetched_at="2026-01-26T23:59:59Z"),
-        "says complete is True, and it is False",
+        "has complete True instead of False",
     ),
     "fetched in time to come": (
         lambda load: change(load, fetched_at="2026-02-06T00:00:00Z"),
-        "which is to come: a clock was wrong",
+        "which is in the future: a clock was wrong",
     ),
     "no time": (lambda load: change(load, fetched_at="2026-01-26"), "manifest.json is not a manifest"),
     "walks that differ": (
         lambda load: change(load, walks=3, agreed=False),
-        "moved from page to page in each of 3 walks",
+        "records that rows moved between pages in each of 3 walks",
     ),
 }
 
@@ -309,7 +312,7 @@ def test_what_verify_says_of_a_manifest_is_short_and_fit_for_a_terminal(run: Run
 )
 @pytest.mark.parametrize(
     ("body", "found"),
-    [(b"BilledCost\n", "cannot be read: it is no FOCUS CSV"), (None, "has another sha256 than recorded")],
+    [(b"BilledCost\n", "cannot be read: it is not a FOCUS CSV"), (None, "has another sha256 than recorded")],
 )
 def test_a_broken_report_is_found(
     run: Run, zone: Path, partition: str, command: str, body: bytes | None, found: str
@@ -350,7 +353,7 @@ def test_a_broken_load_that_is_superseded_is_found_and_not_loaded_again(run: Run
     assert commands_of(result) == []
 
 
-@pytest.mark.parametrize("step", ["inspect", "read_manifest", "body_of"])
+@pytest.mark.parametrize("step", ["inspect", "read_manifest", "read_page"])
 def test_a_load_that_is_pruned_meanwhile_is_no_finding(
     run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -436,8 +439,8 @@ def test_what_a_clock_that_was_ahead_landed_is_to_be_removed(
     result = run("verify")
     load = load_in(zone, "billing_events/account=acme/date=2026-03-01")
     assert (
-        f"error: {load}/manifest.json says it was fetched at 2026-03-05T12:00:00.000000Z, "
-        f"which is to come: a clock was wrong; remove {load}"
+        f"error: {load}/manifest.json has fetched_at 2026-03-05T12:00:00.000000Z, "
+        f"which is in the future: a clock was wrong; remove {load}"
     ) in result.errors
     assert not any("2026-03" in command for command in commands_of(result))
 
@@ -451,7 +454,7 @@ def test_one_account_can_be_verified_alone(run: Run, zone: Path) -> None:
     result = run("verify", "--account", "nosuch")
     assert (result.code, result.err) == (
         1,
-        f"error: nothing of account nosuch has landed in {zone}; check --account and FAL_LANDING_DIR\n",
+        f"error: account nosuch has no loads in {zone}; check --account and FAL_LANDING_DIR\n",
     )
     result = run("verify", "--account", "bolt")
     assert (result.code, result.out) == (
@@ -490,9 +493,9 @@ def test_a_folder_that_no_model_reads_is_found(run: Run, zone: Path, folder: str
     result = run("verify")
     assert result.code == 1
     assert result.err == (
-        f"error: {zone / folder} is no account, day or month that a model reads: remove it\n"
+        f"error: {zone / folder} is not an account, day or month that a model reads: remove it\n"
         if "/" in folder
-        else f"error: {zone / folder} is no feed; check FAL_LANDING_DIR\n"
+        else f"error: {zone / folder} is not a feed; check FAL_LANDING_DIR\n"
     )
 
 
@@ -502,7 +505,7 @@ def test_a_folder_that_no_model_reads_is_found(run: Run, zone: Path, folder: str
         ("load=notes", "is not named like a load: remove it"),
         ("notes", "is not named like a load: remove it"),
         ("load=20261399T000000000000Z-abcdef", "is not named like a load: remove it"),
-        ("load=20260101T000000000000Z-abcdef", "has no manifest.json, so it is no load: remove it"),
+        ("load=20260101T000000000000Z-abcdef", "has no manifest.json, so it is not a load: remove it"),
     ],
 )
 def test_a_folder_that_is_no_load_is_found(run: Run, zone: Path, name: str, found: str) -> None:
@@ -520,7 +523,7 @@ def test_a_day_without_any_load_is_loaded_again_even_after_what_was_no_load_is_r
     (load / "manifest.json").unlink()
     first = run("verify")
     no_load = f"error: {zone / partition} has no load; load it again"
-    assert first.errors == [no_load, f"error: {load} has no manifest.json, so it is no load: remove it"]
+    assert first.errors == [no_load, f"error: {load} has no manifest.json, so it is not a load: remove it"]
     load.rename(zone.parent / "removed")
     second = run("verify")
     assert (second.code, second.errors) == (1, [no_load])
@@ -533,7 +536,7 @@ def test_a_day_to_come_without_a_load_is_to_be_removed(run: Run, zone: Path) -> 
     folder = zone / "billing_events/account=acme/date=2026-02-06"
     folder.mkdir()
     result = run("verify")
-    assert (result.code, result.err) == (1, f"error: {folder} has no load, and is to come: remove it\n")
+    assert (result.code, result.err) == (1, f"error: {folder} has no load, and is in the future: remove it\n")
     assert commands_of(result) == []
 
 

@@ -1,1 +1,1 @@
-"""What dbt checks before it parses the project."""
+"""Tests of the checks that run before dbt parses the project."""

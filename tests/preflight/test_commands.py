@@ -1,4 +1,4 @@
-"""dbt commands that cannot succeed: each ends before it builds anything, with one line on what to do."""
+"""A dbt command that cannot succeed ends before it builds, with one line on what to do."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import ROOT, Command, run
 
 
 def dbt(folder: Path, *arguments: str, **settings: object) -> Command:
-    """A dbt command whose warehouse and publication would be in a folder."""
+    """Run dbt with its warehouse and publication in a folder."""
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
     default = {"FAL_WAREHOUSE": folder / "w.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "log")]
@@ -19,7 +19,7 @@ def dbt(folder: Path, *arguments: str, **settings: object) -> Command:
 
 
 def error(command: Command) -> str:
-    """The one line of an error, below the two in which dbt announces it."""
+    """Return the line of an error, after the two lines of dbt."""
     assert command.code == 2, command.output
     announced, kind, line = command.output.splitlines()
     assert (announced.partition("  ")[2], kind) == ("Encountered an error:", "Runtime Error"), command.output
@@ -49,7 +49,7 @@ def test_a_command_that_reads_no_landing_folder_does_not_need_one(tmp_path: Path
         ("loads[1]", "FAL_LANDING_DIR is loads[1]: * ? and [ in the name of a folder read as a pattern"),
     ],
 )
-def test_a_landing_folder_that_cannot_be_read_is_told(
+def test_a_landing_folder_that_cannot_be_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_a_landing_folder_may_be_relative_end_with_a_slash_or_be_a_url(
     check_landing_folder(name, tmp_path)
 
 
-def test_a_warehouse_named_like_a_schema_is_told(tmp_path: Path) -> None:
+def test_a_warehouse_named_like_a_schema_is_an_error(tmp_path: Path) -> None:
     warehouse = tmp_path / "Focus.duckdb"
     says = f"FAL_WAREHOUSE is {warehouse}, named like the schema focus: choose another file name"
     assert error(dbt(tmp_path, "build", FAL_WAREHOUSE=warehouse)) == says
@@ -80,7 +80,7 @@ def test_a_warehouse_named_like_a_schema_is_told(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The part of the project that is read before it is parsed."""
+    """A copy of the files that are read before dbt parses the project."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("dbt_project.yml", "profiles.yml"):
         shutil.copy(ROOT / name, folder)
@@ -98,7 +98,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             b"account;billing_account_id\nacme;fal-acme\n",
             "row 1: the separator is ';'; save the file with commas",
         ),
-        # dbt reads seeds as UTF-8 while it parses the project, before any hook
+        # dbt reads seeds as UTF-8 while it parses, before any hook
         (b"account\n\xe9\n", 'row 2, column account: byte 0xe9 is not UTF-8; save the file as "CSV UTF-8"'),
     ],
 )

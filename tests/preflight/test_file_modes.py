@@ -1,4 +1,4 @@
-"""Who may read what dbt writes: warehouse, logs, target, publication, export."""
+"""Modes of the files that dbt writes: warehouse, logs, target, publication, export."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ MODELS = ("--select", "+stg_fal__landed_files", "--exclude-resource-type", "test
 
 
 def dbt(folder: Path, command: list[str], mode: str) -> Command:
-    """A dbt command that writes all it does into a folder."""
+    """Run dbt with all its output in a folder."""
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     settings = {"FAL_WAREHOUSE": folder / "w.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
     return run([*command, *paths], FAL_FILE_MODE=mode, **settings)
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The modes of all that is below a folder."""
+    """Return the modes of all files and folders in a folder."""
     return {
         str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode)
         for path in folder.rglob("*")
@@ -45,7 +45,7 @@ def test_what_a_build_writes_is_as_private_as_the_setting_says(
     found = modes(tmp_path)
     assert {"w.duckdb", "logs/dbt.log", "target/run_results.json", "target/manifest.json"} <= found.keys()
     if command[0] == DBT[0]:
-        # dbt makes this folder before anything of the project runs; the log in it is private
+        # dbt creates this folder before the project runs; the log in it is private
         assert found.pop("logs") == 0o755
     assert {name: mode for name, mode in found.items() if mode not in (file, folder)} == {}
     assert {found["w.duckdb"], found["logs/dbt.log"], found["target/manifest.json"]} == {file}

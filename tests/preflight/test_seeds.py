@@ -1,4 +1,4 @@
-"""Mistakes that a spreadsheet makes in a seed: each is one line with file, row and column."""
+"""A mistake of a spreadsheet in a seed is reported as one line with file, row and column."""
 
 import pytest
 
@@ -10,7 +10,7 @@ HEADER = "account,cost,quantity,active\n"
 
 
 def mistake(content: str | bytes) -> str | None:
-    """The error that a seed raises; None if it has no mistake."""
+    """Check a seed; return its error, or None."""
     try:
         check_seed("seeds/s.csv", content if isinstance(content, bytes) else content.encode(), TYPES)
     except ValueError as error:
@@ -96,5 +96,5 @@ def test_a_good_seed_passes_however_it_is_written(content: str | bytes) -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_row_and_column(content: str | bytes, says: str) -> None:
+def test_a_mistake_is_reported_with_row_and_column(content: str | bytes, says: str) -> None:
     assert mistake(content) == f"seeds/s.csv, {says}"

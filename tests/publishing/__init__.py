@@ -1,1 +1,1 @@
-"""What readers find, whatever happens while it is published."""
+"""Publishing, and its readers."""

@@ -1,8 +1,8 @@
 """Readers of a publication, each a process: `python -m tests.publishing.readers KIND FOLDER PROGRESS`.
 
 KIND is reconnecting (a connection for each read), connected (one connection for all reads) or parquet.
-A reader reads until its stdin ends, adds a byte to the file PROGRESS after each read, and prints what it saw:
-a JSON list of states, each that differed from the one before. Any error ends it.
+A reader reads until its stdin ends, and adds a byte to the file PROGRESS after each read. It prints the
+states that differed from the one before, as a JSON list. Any error ends it.
 """
 
 import json
@@ -20,33 +20,33 @@ import duckdb
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("reconnecting", "connected", "parquet")
-# seconds between two reads of a reader, so that eight of them leave something of two cores to who publishes
+# seconds between two reads of a reader: eight readers leave time on two cores to the publisher
 PAUSE = 0.05
 
-# a mart, or publication for its id, to a digest of all its rows
+# by mart: a digest of all its rows
 State = dict[str, str]
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """The published database, as a reader opens it."""
+    """Open the published database as a reader does."""
     return duckdb.connect(str(folder / "fal_focus.duckdb"), read_only=True)
 
 
 def digest(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
-    """How many rows a relation has, and the sum of their hashes over all columns."""
+    """Return the number of rows of a relation, and the sum of their hashes over all columns."""
     query = f"select count(*) || ' ' || coalesce(sum(hash(t)), 0) from {relation} as t"
     ((value,),) = connection.execute(query).fetchall()
     return value
 
 
 def database_state(connection: duckdb.DuckDBPyConnection) -> State:
-    """A table at a time, as a dashboard asks."""
+    """Read a table at a time, as a dashboard does."""
     tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
     return {name: digest(connection, name) for (name,) in sorted(tables)}
 
 
 def parquet_state(folder: Path) -> State:
-    """A file at a time, each opened once: a program that opens a path twice may find two publications."""
+    """Read a file at a time. Each is opened once: a path that is opened twice may have two contents."""
     return {file.name: sha256(file.read_bytes()).hexdigest() for file in sorted(folder.glob("*.parquet"))}
 
 
@@ -74,18 +74,18 @@ def read(kind: str, folder: Path, progress: Path) -> list[State]:
 
 @dataclass
 class Readers:
-    """Readers at work, and once they have ended, what each kind saw: a list of states for each reader."""
+    """Running readers, and after their end the states that each of them saw, by kind."""
 
     progress: dict[Path, subprocess.Popen[str]]
     seen: dict[str, list[list[State]]] = field(default_factory=dict)
 
     @property
     def reads(self) -> int:
-        """How often they have read so far, all together."""
+        """The number of reads of all readers so far."""
         return sum(file.stat().st_size for file in self.progress)
 
     def wait(self) -> None:
-        """Until each of them has read once from beginning to end, from now on."""
+        """Wait until each reader has begun and ended a read from now on."""
         # the first read that ends may have begun before
         enough = {file: (file.stat().st_size if file.exists() else 0) + 2 for file in self.progress}
         for file, process in self.progress.items():
@@ -96,7 +96,7 @@ class Readers:
 
 @contextmanager
 def reading(folder: Path, work: Path, kinds: Sequence[str]) -> Iterator[Readers]:
-    """Readers of these kinds, from when each has read until the end of the block; none of them may fail."""
+    """Run readers during the block, after each has read once. A reader that fails is an error."""
     readers = Readers({})
     for number, kind in enumerate(kinds):
         progress = work / f"reads-{number}"
@@ -122,9 +122,9 @@ def reading(folder: Path, work: Path, kinds: Sequence[str]) -> Iterator[Readers]
 
 
 def check(readers: Readers, databases: Sequence[State], files: Sequence[State]) -> None:
-    """Each reader saw what was published and nothing else, in its order.
+    """Check that each reader saw the publications in their order, and no other state.
 
-    databases, files: the states of each publication, read when nothing was being published.
+    databases, files: the states of each publication, read between publications.
     """
     for seen in readers.seen.get("reconnecting", []):
         assert seen == list(databases), "a state that was never published, or one that was missed"
@@ -136,7 +136,7 @@ def check(readers: Readers, databases: Sequence[State], files: Sequence[State]) 
 
 
 def changes(states: Sequence[State], name: str) -> list[str]:
-    """The values that one name takes, one after the other."""
+    """Return the values that one name takes, in order."""
     values = [state[name] for state in states]
     return [value for n, value in enumerate(values) if n == 0 or value != values[n - 1]]
 

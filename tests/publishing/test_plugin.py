@@ -1,4 +1,4 @@
-"""What a build is told when it cannot publish."""
+"""The plugin: failures and warnings of a build that publishes."""
 
 import re
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.utils import TargetConfig, TargetLocation
 
-from publishing.plugin import Plugin, program_of
+from publishing.plugin import Plugin, find_program
 
 
 def published(
     warehouse: Path, folder: Path, accounts: str = "'acme'", may_be_empty: bool = False
 ) -> dict[str, str]:
-    """Failure and warning of the plugin when it publishes a charge of each account into a folder."""
+    """Publish a charge of each account into a folder. Return the failure and the warning of the plugin."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(warehouse))
     plugin = Plugin("publishing", {}, credentials)
     config = {
@@ -46,7 +46,7 @@ def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("warehouse", "folder", "says"),
+    ("warehouse", "folder", "text"),
     [
         ("w.duckdb", "w.duckdb", "File exists"),
         ("w.duckdb", "w.duckdb/published", "Not a directory"),
@@ -58,11 +58,11 @@ def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_that_cannot_be_published_to_is_named_in_one_line(
-    tmp_path: Path, warehouse: str, folder: str, says: str
+    tmp_path: Path, warehouse: str, folder: str, text: str
 ) -> None:
-    said = published(tmp_path / warehouse, tmp_path / folder)["failure"]
-    assert re.fullmatch(f"nothing was published to {re.escape(str(tmp_path / folder))}: .*", said)
-    assert says in said
+    message = published(tmp_path / warehouse, tmp_path / folder)["failure"]
+    assert re.fullmatch(f"nothing was published to {re.escape(str(tmp_path / folder))}: .*", message)
+    assert text in message
 
 
 def test_a_build_without_loads_does_not_replace_charges_unless_told_to(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_publication_that_cannot_be_read_is_not_replaced_by_nothing(tmp_path: 
 
 
 def open_error(path: Path) -> str:
-    """The error of a warehouse that cannot be opened."""
+    """Return the error of opening a warehouse."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(path))
     with pytest.raises(RuntimeError) as raised:
         Plugin("publishing", {}, credentials).update_connection_config(credentials, {})
@@ -124,18 +124,18 @@ def test_a_warehouse_that_another_program_has_open_is_told_with_its_name(
     command = [sys.executable, str(script), "--password=secret"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline()
-        said = open_error(path)
+        message = open_error(path)
         holder.communicate(b"\n")
     program = "dashboard" if Path("/proc/self/cmdline").exists() else "python"
     assert re.fullmatch(
         rf"the warehouse {re.escape(str(path))} is open in {program}.* \(PID {holder.pid}\), which locks it:"
         " wait until that ends, or close the file there; FAL_WAREHOUSE names another warehouse",
-        said,
+        message,
     )
 
 
 def test_a_process_that_has_ended_has_no_name() -> None:
-    assert program_of(2**22 + 1) is None
+    assert find_program(2**22 + 1) is None
 
 
 def test_a_warehouse_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is published, from warehouses made here. Which builds do: tests/end_to_end/test_publication.py."""
+"""Publications of small warehouses. Which builds publish: tests/end_to_end/test_publication.py."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from publishing import WORK, Description, alone_in, publish
+from publishing import WORK, Description, lock_publication, publish
 from tests.publishing.readers import ROOT, check, connect, database_state, parquet_state, reading
 
 MARTS = {name: f"warehouse.{name}" for name in ("focus.charges", "focus.accounts", "finops.months")}
@@ -25,7 +25,7 @@ FILES = ["accounts.parquet", "charges.parquet", "fal_focus.duckdb", "months.parq
 
 
 def fill(warehouse: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Marts whose totals belong together: no two versions have one in common."""
+    """Fill the marts with the values of a version. No two versions have a total in common."""
     warehouse.execute(
         "create or replace table focus.charges as select n as id, cast(? as integer) as version,"
         " n + cast(? as decimal(38, 18)) as cost, timestamp '2026-01-01 00:00:00' as charged_at"
@@ -41,7 +41,7 @@ def fill(warehouse: duckdb.DuckDBPyConnection, version: int) -> None:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A warehouse of version 1, held open for writing as a build does."""
+    """Open a warehouse of version 1 for writing, as a build does."""
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("create schema focus; create schema finops")
         fill(connection, 1)
@@ -49,12 +49,12 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that is in a folder, hidden or not."""
+    """Return the contents of all files in a folder, hidden ones included."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def version(folder: Path) -> int:
-    """What a new reader of the database finds."""
+    """Return the version that a new reader of the database finds."""
     with connect(folder) as connection:
         ((value,),) = connection.execute("select distinct version from focus.charges").fetchall()
     return value
@@ -85,7 +85,7 @@ def test_views_are_of_the_marts_beside_them_under_any_name_of_the_file(
     publish(warehouse, tmp_path / "published", MARTS, VIEWS, "first")
     renamed = tmp_path / "renamed.duckdb"
     os.link(tmp_path / "published" / "fal_focus.duckdb", renamed)
-    # what the warehouse has now is not published
+    # a later change of the warehouse is not published
     fill(warehouse, 2)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{renamed}' as pinned (read_only)")
@@ -102,7 +102,7 @@ def test_views_are_of_the_marts_beside_them_under_any_name_of_the_file(
             ("versions", "JSON"),
             ("cost", "DECIMAL(38,18)"),
         ]
-        # in the order of the mart, which a page can begin behind
+        # in the order of the mart: a page begins after a number
         rest = connection.execute("select cost from pinned.api.records where record_number > 1997").fetchall()
         mart = connection.execute("from pinned.focus.charges select cost").fetchall()
         assert rest == mart[1998:]
@@ -199,7 +199,7 @@ def test_a_publication_that_fails_leaves_all_as_it_was(
     with pytest.raises(duckdb.Error):
         publish(warehouse, folder, MARTS | {"finops.weeks": "finops.weeks"}, VIEWS, "second")
     assert contents(folder) == before
-    # and the warehouse is none the worse
+    # the warehouse can still publish
     publish(warehouse, folder, MARTS, VIEWS, "third")
     assert version(folder) == 2
 
@@ -261,7 +261,7 @@ def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             process.stdout.readline()
-            # the work folder is there from the first file until the last is renamed
+            # the work folder exists from the first file until the last rename
             while not (folder / WORK).exists():
                 pass
             for _ in range(number * 2000):
@@ -271,7 +271,7 @@ def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans
         assert [name for name in sorted(file.name for file in folder.iterdir()) if name != WORK] == FILES
         found = version(folder)
         for name in ("charges", "accounts", "months"):
-            # one by one replaced: a file is of this publication, or of the one that was about to come
+            # files are replaced one by one: a file is of this publication or of the next
             file = folder / f"{name}.parquet"
             assert duckdb.execute(
                 f"select distinct version - {found} in (0, 1) from '{file}'"
@@ -287,7 +287,7 @@ def test_two_builds_do_not_publish_into_one_folder_at_once(
 ) -> None:
     folder = tmp_path / "published"
     publish(warehouse, folder, MARTS, VIEWS, "first")
-    with alone_in(folder), pytest.raises(OSError, match="another build is publishing there"):
+    with lock_publication(folder), pytest.raises(OSError, match="another build is publishing there"):
         publish(warehouse, folder, MARTS, VIEWS, "second")
     publish(warehouse, folder, MARTS, VIEWS, "third")
 
@@ -295,7 +295,7 @@ def test_two_builds_do_not_publish_into_one_folder_at_once(
 def test_eight_readers_see_twenty_publications_whole_and_in_order(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    # with twenty whole builds: benchmarks/readers.py
+    # benchmarks/readers.py does this with twenty whole builds
     folder = tmp_path / "published"
     publish(warehouse, folder, MARTS, VIEWS, "1")
     databases, files = [], []

@@ -1,4 +1,4 @@
-"""DuckDB and Spark make the same of the same landing zone: every row, every column, every type."""
+"""DuckDB and Spark build equal marts from a landing zone: every row, column and type."""
 
 import shutil
 import sys
@@ -17,14 +17,14 @@ from tests.fal_server.world import World
 pytest.importorskip("pyspark")
 pytestmark = pytest.mark.spark
 
-# what the warehouse calls the type of a column: varchar on one engine, string on the other
+# names of types in the warehouse: varchar on DuckDB, string on Spark
 NAMES_TYPES_OF_THE_ENGINE = {"focus.schema_metadata": ("warehouse_type",)}
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
 WITH_ALL_TESTS = ("--select", "*")
 
 
 class Engines:
-    """A warehouse of each engine, below a folder. Spark runs in this process, and so starts once."""
+    """A warehouse of each engine in a folder. Spark runs in this process and starts once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,22 +35,22 @@ class Engines:
         }
 
     def build(self, landing: Path, *arguments: str) -> None:
-        """dbt build of a landing zone on both engines at once; both must succeed."""
+        """Build a landing zone on both engines at once; both must succeed."""
         with ThreadPoolExecutor() as background:
             on_duckdb = background.submit(self.build_on_duckdb, landing)
             self.build_on_spark(landing, *arguments)
             on_duckdb.result()
 
     def build_on_duckdb(self, landing: Path) -> None:
-        """dbt build of models and seeds, in a process of its own."""
+        """Build models and seeds in a subprocess."""
         dbt = str(Path(sys.executable).with_name("dbt"))
         command = [dbt, "--no-use-colors", "build", *self.folders("duckdb"), *DATA_ONLY]
         done = run(command, FAL_LANDING_DIR=landing, **self.settings)
         assert done.code == 0, done.output
 
     def build_on_spark(self, landing: Path, *arguments: str) -> None:
-        """dbt build --target spark with these arguments, in this process."""
-        from dbt.cli.main import dbtRunner  # half a second that other tests' processes need not wait
+        """Run dbt build --target spark with these arguments, in this process."""
+        from dbt.cli.main import dbtRunner  # takes half a second, which other tests do not need
 
         with pytest.MonkeyPatch.context() as environment:
             for name, value in {**self.settings, "FAL_LANDING_DIR": str(landing)}.items():
@@ -60,11 +60,11 @@ class Engines:
             assert dbtRunner().invoke(command).success
 
     def folders(self, target: str) -> tuple[str, ...]:
-        """Arguments that keep what dbt writes of a target in a folder of its own."""
+        """Return dbt arguments for a separate folder per target."""
         return "--target-path", str(self.folder / target), "--log-path", str(self.folder / target)
 
     def differences(self) -> dict[str, list[object]]:
-        """By mart or typed feed, the columns of another type, and the rows that one engine alone has."""
+        """Return, by mart or typed feed, columns of different type and rows of only one engine."""
         found: dict[str, list[object]] = {}
         with duckdb.connect(self.settings["FAL_WAREHOUSE"], read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -104,13 +104,13 @@ class Engines:
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
-    """The warehouses that each test leaves to the next one: every build but the first finds one there."""
+    """Warehouses shared by the tests in order: every build but the first is incremental."""
     return Engines(tmp_path_factory.mktemp("engines"))
 
 
 @pytest.fixture(scope="module")
 def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The landing zone of the end-to-end tests, with fewer events a day."""
+    """Make the landing zone of the end-to-end tests, with fewer events a day."""
     folder = tmp_path_factory.mktemp("forty_days")
     world = World(
         seed=11, accounts={"acme": KEY}, first_day=FIRST_DAY, days=DAYS, events_per_day=800, oddities=True
@@ -151,7 +151,7 @@ def test_days_gone_landed_again_emptied_and_unreadable_and_a_ragged_csv_have_the
     )
     write_report(forty_days, "acme", "estimate", gone, ragged.encode(), 3, newest)
 
-    # a page that was read before is not opened again: it could not be
+    # a page that was read before is not opened again: make it unreadable
     (read_before, *_) = (forty_days / "billing_events" / "account=acme" / f"date={known}").rglob("page-*")
     content = read_before.read_bytes()
     read_before.write_bytes(b"no gzip")

@@ -1,6 +1,6 @@
 {#-
-    CostAndUsageRecord of the API: its fields in its order, then the other columns of the mart. A field is the mart's column of
-    that name, unless it is translated here: another name, another meaning, or a value where the API wants one.
+    CostAndUsageRecord of the API: its fields in order, then the other columns of the mart. A field is the mart's column of the
+    same name, unless it has a translation: another name, another meaning, or a default for a required field.
 -#}
 {%- set fields = [
     'AvailabilityZone', 'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingCurrency', 'BillingPeriodEnd',
@@ -13,7 +13,7 @@
     'SkuPriceId', 'SubAccountId', 'SubAccountName', 'Tags', 'x_SplitCostAllocationMethod', 'x_SplitCostAllocationPercentage',
 ] -%}
 
-{#- FOCUS: what has no unit price costs what it is billed at; what a commitment pays for is billed at nothing #}
+{#- in FOCUS, a charge without unit price costs its BilledCost; usage that a commitment pays for has BilledCost 0 #}
 {%- set unpriced_cost = "case when ChargeCategory = 'Usage' then EffectiveCost else BilledCost end" -%}
 
 {%- set translations = {
@@ -56,7 +56,7 @@ prepared as (
 
     select
         *,
-        -- with the costs that are filled in here
+        -- x_Repairs, with the costs that are filled in here
         case
             when ContractedCost is null or ListCost is null
                 then coalesce(substr(x_Repairs, 1, length(x_Repairs) - 1) || ',', '[') || concat_ws(
@@ -66,7 +66,7 @@ prepared as (
                 ) || ']'
             else x_Repairs
         end as repairs,
-        -- of several shares the percentage would be a guess
+        -- null for several elements: one percentage cannot represent them
         {{ try_decimal(json_member_text(json_only_item('AllocatedMethodDetails', 'Elements'), 'AllocatedRatio'), 18) }}
             as allocated_ratio
     from cost_and_usage
@@ -94,7 +94,7 @@ records as (
         {%- endif %}
         {%- endfor %}
 
-        ---------- what Tags can't show as it is
+        ---------- tags that are not a JSON object of texts
         case when not {{ json_values_are_texts('Tags') }} then {{ json_value('Tags') }} end as x_Tags
     from prepared
 

@@ -1,7 +1,7 @@
-{#- a table, since Spark keeps no view of so much text -#}
+{#- a table: Spark cannot store a view with this much text -#}
 {{ config(materialized='table') }}
 
-{#- the columns of the API's records as their .yml files tell them: the same texts as in dbt docs -#}
+{#- columns and descriptions from the .yml files of the API's records, as in dbt docs -#}
 {%- set views = {'CostAndUsage': 'cost_and_usage_records', 'ContractCommitment': 'contract_commitment_records'} -%}
 
 with
@@ -51,7 +51,7 @@ typed as (
             when view_columns.data_type like 'decimal%' or view_columns.data_type = 'bigint' then 'Number'
             else 'String'
         end as api_type,
-        -- what the .yml says of the data comes before what FOCUS lets be null
+        -- meta.nullable in the .yml takes precedence over what FOCUS allows
         not view_columns.is_required
         and coalesce(view_columns.is_nullable, schema_metadata.allows_nulls, true) as allows_nulls
     from view_columns

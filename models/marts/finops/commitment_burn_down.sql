@@ -14,8 +14,8 @@ terms as (
 
 paced as (
 
-    -- The pace is the mean of the last 28 days, or of all there are: a sum and a number of days, so that nothing is
-    -- rounded before the end. A commitment is used up since the day after the last one on which something was left.
+    -- The pace is the mean of the last 28 days, or of all days if there are fewer. It stays a sum and a number of days,
+    -- so that only the results are rounded. A commitment is used up on the day after the last day with a rest.
     select
         days.account,
         terms.contract_id,

@@ -26,7 +26,7 @@ closed_months as (
 
 amounts as (
 
-    -- every charge of every feed, those too that the marts leave to another feed
+    -- every charge of every feed, including charges that cost_and_usage leaves out
     select
         x_Account as account,
         {{ month_of('ChargePeriodStart') }} as charge_month,
@@ -72,7 +72,7 @@ by_month as (
 
 event_days_by_month as (
 
-    -- of a closed month nothing of events counts, so what its invoice does not bill is stated here
+    -- events of a closed month do not count, so their usage without an invoice row is reported here
     select
         day_sources.account,
         day_sources.charge_month,
@@ -114,12 +114,12 @@ reconciled as (
         end as status,
         by_month.invoice_ids,
 
-        ---------- usage, three times over (USD)
+        ---------- usage by each feed (USD)
         {{ money('by_month.invoiced_usage_usd') }} as invoiced_usage_usd,
         {{ money('by_month.event_usage_usd') }} as event_usage_usd,
         {{ money('by_month.estimated_usage_usd') }} as estimated_usage_usd,
 
-        ---------- the invoice beside them
+        ---------- differences (USD and percent)
         {{ money('by_month.invoiced_usage_usd - by_month.event_usage_usd') }} as invoice_minus_events_usd,
         {{ percent_of('by_month.invoiced_usage_usd - by_month.event_usage_usd', 'by_month.event_usage_usd') }}
             as invoice_minus_events_percent,
@@ -127,19 +127,19 @@ reconciled as (
         {{ percent_of('by_month.invoiced_usage_usd - by_month.estimated_usage_usd', 'by_month.estimated_usage_usd') }}
             as invoice_minus_estimates_percent,
 
-        ---------- what else was invoiced for the month (USD)
+        ---------- other invoiced charges of the month (USD)
         {{ money('coalesce(by_month.credits_usd, 0)') }} as credits_usd,
         {{ money('coalesce(by_month.taxes_usd, 0)') }} as taxes_usd,
         {{ money('coalesce(by_month.corrections_usd, 0)') }} as corrections_usd,
         {{ money('coalesce(by_month.other_charges_usd, 0)') }} as other_charges_usd,
         {{ money('coalesce(by_month.invoiced_total_usd, 0)') }} as invoiced_total_usd,
 
-        ---------- days with events or estimates, by the feed that counts
+        ---------- days with events or estimates, by the feed that counts on them
         cast(coalesce(days_by_month.days_from_invoice, 0) as bigint) as days_from_invoice,
         cast(coalesce(days_by_month.days_from_events, 0) as bigint) as days_from_events,
         cast(coalesce(days_by_month.days_from_estimate, 0) as bigint) as days_from_estimate,
 
-        ---------- days with events in a closed month that no usage on an invoice covers
+        ---------- days with events in a closed month that no invoiced usage covers
         cast(coalesce(event_days_by_month.days_not_invoiced, 0) as bigint) as days_not_invoiced,
         {{ money('coalesce(event_days_by_month.event_usage_not_invoiced_usd, 0)') }} as event_usage_not_invoiced_usd
 

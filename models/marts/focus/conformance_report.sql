@@ -1,4 +1,4 @@
-{#- a rule is at most this many composite rules deep; a test of the seed says so -#}
+{#- the most composite rules above a rule, which a test of the seed checks -#}
 {%- set depth = 7 -%}
 
 with
@@ -88,7 +88,7 @@ parts as (
 
 composite_rules as (
 
-    -- kept if its parts are; a part that only should be kept does not break it
+    -- kept if its parts are; a broken part with keyword SHOULD does not break it
     select
         parts.composite_id,
         max(case when single_rules.is_checked then 1 else 0 end) = 1 as is_checked,
@@ -138,7 +138,7 @@ report as (
         all_rules.rule_status,
         coalesce(all_rules.shape, '') = 'all_of' as is_composite,
 
-        ---------- how it is checked, or why not
+        ---------- how it is checked, or why it is not
         case
             when not all_rules.is_checked then null
             when all_rules.shape = 'all_of'
@@ -157,7 +157,7 @@ report as (
         end as why_not_checked,
         all_rules.deviation as encoding_differs,
 
-        ---------- what was found
+        ---------- result
         all_rules.rows_checked,
         all_rules.violations,
         all_rules.findings,

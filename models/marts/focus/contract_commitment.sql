@@ -8,13 +8,13 @@ commitments as (
 
 accounts as (
 
-    select * from {{ ref('int_accounts__known') }}
+    select * from {{ ref('int_accounts__named') }}
 
 ),
 
 contract_commitment as (
 
-    -- of the accounts that are in this landing zone; the seed may know of more
+    -- only accounts in this landing zone; the seed can contain others
     select
         ---------- FOCUS columns
         coalesce(commitments.billing_currency, 'USD') as BillingCurrency,

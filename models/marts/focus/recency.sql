@@ -8,7 +8,7 @@ landed_files as (
 
 accounts as (
 
-    select * from {{ ref('int_accounts__known') }}
+    select * from {{ ref('int_accounts__named') }}
 
 ),
 
@@ -20,7 +20,7 @@ closed_months as (
 
 landed_partitions as (
 
-    -- an invoice is about the month before the one it is issued in
+    -- an invoice covers the month before its billing month
     select
         account,
         feed,
@@ -51,7 +51,7 @@ months as (
 
 recency as (
 
-    -- a month is complete once its invoice has landed and holds its usage: until then late events may change it
+    -- late events can change a month until an invoice with its usage has landed
     select
         accounts.billing_account_id,
         months.billing_period_start,

@@ -1,4 +1,4 @@
-{#- the descriptions that the marts' .yml files give their columns: told once, shown here too -#}
+{#- column descriptions from the .yml files of the marts, as in dbt docs -#}
 {%- set marts = {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'} -%}
 
 with

@@ -10,7 +10,7 @@ landed as (
 
 by_name as (
 
-    -- every field still as the text that was landed; an empty field is no value
+    -- fields are still text, as landed; an empty field is null
     select
         account,
         source,

@@ -12,7 +12,7 @@ named as (
 
     select
         *,
-        -- the only names that a loader gives to the files of a load
+        -- the file name that the loader writes at this position
         case
             when feed = 'billing_events'
                 then 'page-' || lpad(cast(page_number as {{ dbt.type_string() }}), 5, '0') || '.json.gz'

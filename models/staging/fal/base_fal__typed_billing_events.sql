@@ -11,7 +11,7 @@ with
 
 landed as (
 
-    -- every field still as the text that was landed: nothing is lost before it can be quarantined
+    -- fields are still text, as landed, so that quarantine can keep them
     select * from ({{ read_landed_billing_events(
         ref('stg_fal__billing_event_loads'), ref('stg_fal__landed_files')
     ) }})
@@ -23,7 +23,7 @@ timed as (
     select
         *,
         case
-            -- a plain event's time is in UTC
+            -- the time of a plain event is in UTC and needs no parsing of zones
             when is_plain then try_cast({{ adapter.quote('timestamp') }} as {{ type_utc_timestamp() }})
             else {{ try_utc_timestamp(adapter.quote('timestamp')) }}
         end as billed_at
@@ -35,7 +35,7 @@ judged as (
 
     select
         *,
-        -- why it can't be charged, null when it can
+        -- why the event cannot be charged, null when it can
         case
             when is_plain then null
             when not is_readable then '{{ unreadable_page() }}'
@@ -52,11 +52,11 @@ judged as (
             when {{ try_decimal('cost_estimate_nano_usd', 9) }} is null then 'cost_estimate_nano_usd is too large'
             when {{ has_surplus_decimals('cost_estimate_nano_usd', 9) }}
                 then 'cost_estimate_nano_usd has more than 9 decimals'
-            -- no request costs 10 billion USD, and with a price of 1 it would not fit the decimals of a cost
+            -- 10 billion USD or more overflows DECIMAL(38,18) when it is priced in USD
             when abs(try_cast(cost_estimate_nano_usd as double)) >= 1e19 then 'cost_estimate_nano_usd is too large'
         end as quarantine_reason,
 
-        -- why its units and price can't be used as they are, null when they can: its cost still counts
+        -- why its units, price or discount cannot be used, null when they can; its cost still counts
         case
             when is_plain then null
             {%- for field, scale in {'output_units': 9, 'unit_price': 18, 'percent_discount': 9}.items() %}
@@ -104,7 +104,7 @@ typed as (
             when abs(try_cast(cost_subtotal as double)) < 1e10 then {{ try_decimal('cost_subtotal', 18) }}
         end as cost_subtotal_usd,
 
-        ---------- a meter that does not fit: why, and its units and price as landed
+        ---------- why the meter does not fit, and its units and price as landed
         meter_misfit,
         case
             when meter_misfit is not null

@@ -14,7 +14,7 @@ judged as (
 
     select
         *,
-        -- why it can't be used, null when it can; what FOCUS wants and we can fill in is no reason
+        -- why the record cannot be charged, null when it can; later models fill in other missing FOCUS columns
         case
             when misfit is not null then misfit
             {%- for column in ['BilledCost', 'ChargeCategory', 'ChargePeriodStart', 'ChargePeriodEnd'] %}
@@ -36,7 +36,7 @@ judged as (
             {%- endfor %}
             when {{ try_utc_timestamp('ChargePeriodEnd') }} <= {{ try_utc_timestamp('ChargePeriodStart') }}
                 then 'ChargePeriodEnd is not after ChargePeriodStart'
-            -- a product this large does not fit the decimals of a cost
+            -- a product this large overflows DECIMAL(38,18)
             {%- for price in ['ListUnitPrice', 'ContractedUnitPrice'] %}
             when abs(try_cast(PricingQuantity as double) * try_cast({{ price }} as double)) >= 1e10
                 then 'PricingQuantity times {{ price }} is 10 billion or more'
@@ -67,10 +67,10 @@ typed as (
         {%- endif %} as {{ column }},
         {%- endfor %}
 
-        ---------- what the provider adds to FOCUS, as a JSON object
+        ---------- columns that FOCUS does not define, as a JSON object
         provider_columns,
 
-        ---------- times that were landed as a date, or without a zone: they are read as UTC
+        ---------- names of the times that were landed as a date or without a zone; they are read as UTC
         concat_ws(
             ' ',
             {%- for column, kind in focus_columns().items() if kind == 'time' %}

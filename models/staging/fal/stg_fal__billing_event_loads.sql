@@ -10,7 +10,7 @@ files as (
 
 loads as (
 
-    -- by what the loader counted: a day without events has nothing to read
+    -- by the row counts of the manifests; a day without events has no page to read
     select
         account,
         cast(landed_partition as date) as landed_date,

@@ -24,7 +24,7 @@ usable as (
         cost_nano_usd,
         cost_subtotal_usd,
 
-        ---------- a meter that does not fit: why, and its units and price as landed
+        ---------- why the meter does not fit, and its units and price as landed
         meter_misfit,
         misfit_meter,
 

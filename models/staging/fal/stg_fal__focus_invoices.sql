@@ -23,10 +23,10 @@ usable as (
         {{ column }},
         {%- endfor %}
 
-        ---------- what the provider adds to FOCUS, as a JSON object
+        ---------- columns that FOCUS does not define, as a JSON object
         provider_columns,
 
-        ---------- times that were landed as a date, or without a zone: they are read as UTC
+        ---------- names of the times that were landed as a date or without a zone; they are read as UTC
         bare_times
 
     from records

@@ -1,4 +1,5 @@
--- for the lineage: macros read the files, and a unit test of a model needs rows of each source that the model names
+-- Macros read the files; these sources put them into the lineage graph. They are named here, not in the base models,
+-- because a unit test must give rows for every source of its model.
 -- depends_on: {{ source('landing', 'billing_events') }}
 -- depends_on: {{ source('landing', 'focus_reports') }}
 
@@ -19,7 +20,7 @@ typed as (
         source,
         landed_partition,
         load_id,
-        -- no other file is opened, and no older load counts in its place: the build ends here
+        -- ends the build: another file must not be opened, and an older load must not count in its place
         case
             when misfit is null then page_file
             else {{ raise_error(

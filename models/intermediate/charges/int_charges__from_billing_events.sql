@@ -1,0 +1,159 @@
+{{ config(materialized='view') }}
+
+{%- set grain = var('fal_charge_grain') -%}
+
+with
+
+charges as (
+
+    select * from {{ ref('int_billing_event_usage__priced') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_accounts__named') }}
+
+),
+
+endpoints as (
+
+    select * from {{ ref('fal_endpoints') }}
+
+),
+
+tags as (
+
+    select * from {{ ref('int_tags__auth_methods') }}
+
+),
+
+described as (
+
+    select
+        charges.*,
+        accounts.billing_account_id,
+        accounts.billing_account_name,
+        accounts.billing_account_type,
+        tags.tags,
+        endpoints.display_name,
+        coalesce(endpoints.model_developer, 'fal') as publisher_name,
+        coalesce(endpoints.service_name, 'fal Model APIs') as service_name,
+        coalesce(endpoints.service_category, 'AI and Machine Learning') as service_category,
+        coalesce(endpoints.service_subcategory, 'Generative AI') as service_subcategory,
+        case when charges.is_metered then coalesce(endpoints.unit, 'Units') else 'USD' end as pricing_unit,
+        case when charges.has_units then coalesce(endpoints.unit, 'Units') else 'Requests' end as consumed_unit,
+        {{ plain_decimal('charges.list_unit_price') }} as list_unit_price_text,
+        {{ plain_decimal('charges.percent_discount') }} as percent_discount_text
+    from charges
+    inner join accounts on charges.account = accounts.account
+    left join endpoints on charges.endpoint_id = endpoints.endpoint_id
+    left join tags
+        on
+            charges.account = tags.account
+            and (
+                charges.auth_method = tags.auth_method
+                or (charges.auth_method is null and tags.auth_method is null)
+            )
+
+),
+
+focus as (
+
+    select
+        ---------- who
+        billing_account_id as BillingAccountId,
+        billing_account_name as BillingAccountName,
+        billing_account_type as BillingAccountType,
+        {{ sql_text(var('fal_service_provider_name')) }} as ServiceProviderName,
+        {{ sql_text(var('fal_host_provider_name')) }} as HostProviderName,
+        {{ sql_text(var('fal_provider_name')) }} as ProviderName,
+        {{ sql_text(var('fal_invoice_issuer_name')) }} as InvoiceIssuerName,
+        publisher_name as PublisherName,
+
+        ---------- when (UTC)
+        charge_period_start as ChargePeriodStart,
+        {{ utc_add(grain, 1, 'charge_period_start') }} as ChargePeriodEnd,
+        {{ utc_trunc('month', 'charge_period_start') }} as BillingPeriodStart,
+        {{ utc_add('month', 1, utc_trunc('month', 'charge_period_start')) }} as BillingPeriodEnd,
+
+        ---------- what
+        'Usage' as ChargeCategory,
+        'Usage-Based' as ChargeFrequency,
+        coalesce(display_name, endpoint_id)
+        || case
+            when is_metered then ', ' || pricing_unit || ' at ' || list_unit_price_text || ' USD'
+            else ', charged by its cost in USD'
+        end
+        || case when percent_discount > 0 then ' less ' || percent_discount_text || ' %' else '' end
+            as ChargeDescription,
+        service_category as ServiceCategory,
+        service_name as ServiceName,
+        service_subcategory as ServiceSubcategory,
+        endpoint_id as ResourceId,
+        display_name as ResourceName,
+        'Model endpoint' as ResourceType,
+        endpoint_id as SkuId,
+        pricing_unit as SkuMeter,
+        endpoint_id || '|' || list_unit_price_text as SkuPriceId,
+        tags as {{ adapter.quote('Tags') }},
+
+        ---------- how much
+        'Standard' as PricingCategory,
+        pricing_quantity as PricingQuantity,
+        pricing_unit as PricingUnit,
+        consumed_quantity as ConsumedQuantity,
+        consumed_unit as ConsumedUnit,
+
+        ---------- at what price (USD)
+        'USD' as BillingCurrency,
+        'USD' as PricingCurrency,
+        list_unit_price as ListUnitPrice,
+        contracted_unit_price as ContractedUnitPrice,
+        list_unit_price as PricingCurrencyListUnitPrice,
+        contracted_unit_price as PricingCurrencyContractedUnitPrice,
+
+        ---------- for how much (USD)
+        {{ money('list_unit_price * pricing_quantity') }} as ListCost,
+        {{ money('contracted_unit_price * pricing_quantity') }} as ContractedCost,
+        cost_usd as EffectiveCost,
+        cost_usd as PricingCurrencyEffectiveCost,
+        cost_usd as BilledCost,
+
+        ---------- fal_focus
+        account as x_Account,
+        auth_method as x_AuthMethod,
+        md5(concat_ws(
+            '|',
+            'billing_events',
+            account,
+            {{ iso_utc('charge_period_start') }},
+            endpoint_id,
+            case when is_metered then 'metered' else 'by cost' end,
+            case when has_units then 'units' else 'requests' end,
+            list_unit_price_text,
+            percent_discount_text,
+            auth_method
+        )) as x_ChargeId,
+        'billing_events' as x_ChargeSource,
+        'Estimated' as x_ChargeStatus,
+        cast(request_count as bigint) as x_RequestCount,
+
+        ---------- no such thing at fal, or not known from an event
+        {{ empty_focus_columns([
+            'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',
+            'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargeDescription', 'ChargeFrequency',
+            'ChargePeriodEnd', 'ChargePeriodStart', 'ConsumedQuantity', 'ConsumedUnit', 'ContractedCost',
+            'ContractedUnitPrice', 'EffectiveCost', 'HostProviderName', 'InvoiceIssuerName', 'ListCost',
+            'ListUnitPrice', 'PricingCategory', 'PricingCurrency', 'PricingCurrencyContractedUnitPrice',
+            'PricingCurrencyEffectiveCost', 'PricingCurrencyListUnitPrice', 'PricingQuantity', 'PricingUnit',
+            'ProviderName', 'PublisherName', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory',
+            'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId', 'Tags',
+            'x_Account', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_RequestCount',
+        ]) }}
+
+    from described
+
+)
+
+select * from focus

@@ -1,0 +1,249 @@
+{#-
+    What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
+    in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
+-#}
+{%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
+{%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
+{%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
+{%- set fills = {
+    'BillingAccountId': 'billing_account_id',
+    'BillingAccountName': 'billing_account_name',
+    'BillingAccountType': 'billing_account_type',
+    'BillingCurrency': "'USD'",
+    'BillingPeriodStart': 'billing_period_start',
+    'BillingPeriodEnd': utc_add('month', 1, 'coalesce(BillingPeriodStart, billing_period_start)'),
+    'ServiceProviderName': 'coalesce(ProviderName, ' ~ sql_text(var('fal_service_provider_name')) ~ ')',
+    'HostProviderName': sql_text(var('fal_host_provider_name')),
+    'ProviderName': 'coalesce(ServiceProviderName, ' ~ sql_text(var('fal_provider_name')) ~ ')',
+    'PublisherName': "coalesce(model_developer, 'fal')",
+    'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
+    'ServiceCategory': "'AI and Machine Learning'",
+    'ServiceSubcategory':
+        "case when coalesce(ServiceCategory, '') in ('', 'AI and Machine Learning') then 'Generative AI' end",
+    'ServiceName': "'fal Model APIs'",
+    'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
+    'ChargeDescription':
+        "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
+    'PricingCategory': 'case when ' ~ billed_by_unit ~ " then 'Standard' end",
+    'SkuMeter': 'case when SkuId is not null then coalesce(PricingUnit, unit) end',
+    'SkuPriceId':
+        'case when ' ~ billed_by_unit ~ ' and ListUnitPrice is not null and ContractedUnitPrice is not null then '
+        ~ sku_price_id ~ ' end',
+    'EffectiveCost': 'BilledCost',
+    'ListCost': 'coalesce(' ~ money('ListUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
+    'ContractedCost': 'coalesce(' ~ money('ContractedUnitPrice * PricingQuantity') ~ ', ' ~ amount_if_credit ~ ')',
+    'PricingCurrency': "coalesce(BillingCurrency, 'USD')",
+    'PricingCurrencyEffectiveCost': 'coalesce(EffectiveCost, BilledCost)',
+    'PricingCurrencyListUnitPrice': 'ListUnitPrice',
+    'PricingCurrencyContractedUnitPrice': 'ContractedUnitPrice',
+} -%}
+
+{#-
+    What replaces a text that the file has; x_Repairs names the column, and x_ProviderColumns keeps the file's text. The seed
+    names one billing account: the name of another one stays. Events have no SkuPriceId of the provider, and a price keeps
+    its id when its month closes, so that ours replaces the file's. FOCUS before 1.0 had other names of PricingCategory.
+-#}
+{%- set is_of_seed = 'coalesce(BillingAccountId, billing_account_id) = billing_account_id' -%}
+{%- set replacements = {
+    'BillingAccountName': 'case when ' ~ is_of_seed ~ ' then name_in_seed end',
+    'BillingAccountType': 'case when ' ~ is_of_seed ~ ' then type_in_seed end',
+    'PricingCategory':
+        "case PricingCategory when 'On-Demand' then 'Standard' when 'Commitment-Based' then 'Committed' end",
+    'SkuPriceId': sku_price_id,
+    'Tags': 'spelled_tags',
+} -%}
+
+with
+
+invoices as (
+
+    select * from {{ ref('stg_fal__focus_invoices') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_accounts__named') }}
+
+),
+
+tags as (
+
+    select * from {{ ref('int_tags__reports') }}
+
+),
+
+endpoints as (
+
+    select * from {{ ref('fal_endpoints') }}
+
+),
+
+invoice_rows as (
+
+    -- an invoice keeps its billing period; where it names none, it is the month before the one it was issued in
+    select
+        'invoice' as charge_source,
+        'Final' as charge_status,
+        billing_month as landed_for,
+        record_number,
+        account,
+        cast(null as date) as landed_date,
+        billing_month,
+        {{ utc_add('month', -1, 'billing_month') }} as billing_period_start,
+        {%- for column in focus_columns() %}
+        {{ column }},
+        {%- endfor %}
+        provider_columns,
+        bare_times
+    from invoices
+
+),
+
+estimate_rows as (
+
+    -- the billing period of an estimate is the month of the charge, whatever the file says
+    select
+        'estimate' as charge_source,
+        'Estimated' as charge_status,
+        landed_date as landed_for,
+        record_number,
+        account,
+        landed_date,
+        cast(null as date) as billing_month,
+        {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
+        {%- for column, kind in focus_columns().items() %}
+        {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
+        {{ column if is_its_own else 'cast(null as ' ~ focus_type(kind) ~ ') as ' ~ column }},
+        {%- endfor %}
+        provider_columns,
+        bare_times
+    from estimates
+
+),
+
+all_rows as (
+
+    select * from invoice_rows
+    union all
+    select * from estimate_rows
+
+),
+
+with_names as (
+
+    select
+        all_rows.*,
+        accounts.billing_account_id,
+        accounts.billing_account_name,
+        accounts.billing_account_type,
+        accounts.name_in_seed,
+        accounts.type_in_seed,
+        tags.spelled_tags,
+        endpoints.display_name,
+        endpoints.model_developer,
+        endpoints.unit
+    from all_rows
+    inner join accounts on all_rows.account = accounts.account
+    left join tags on all_rows.{{ adapter.quote('Tags') }} = tags.tags
+    left join endpoints on coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
+
+),
+
+filled as (
+
+    select
+        charge_source,
+        charge_status,
+        account,
+        landed_for,
+        landed_date,
+        billing_month,
+        record_number,
+        provider_columns,
+        {%- for column, kind in focus_columns().items() %}
+        {% if column in fills or column in replacements -%}
+        cast(coalesce(
+            {%- if column in replacements %}
+            case when {{ column }} is not null then {{ replacements[column] }} end,
+            {%- endif %}
+            {{ column }}
+            {{- ', ' ~ fills[column] if column in fills }}
+        ) as {{ focus_type(kind) }})
+        {%- else -%} {{ column }}
+        {%- endif %} as {{ column }},
+        {%- endfor %}
+        concat_ws(
+            ',',
+            {%- for column, replacement in replacements.items() %}
+            case when {{ column }} <> {{ replacement }} then '"{{ column }}":' || {{ json_text(column) }} end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) as replaced_texts,
+        nullif('[' || concat_ws(
+            ',',
+            {%- for column, replacement in replacements.items() %}
+            case when {{ column }} <> {{ replacement }} then '"{{ column }}"' end,
+            {%- endfor %}
+            -- a date got its time, or a time its zone
+            {%- for column, kind in focus_columns().items() if kind == 'time' %}
+            case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,
+            {%- endfor %}
+            {%- for column, fill in fills.items() %}
+            case when {{ column }} is null and {{ fill }} is not null then '"{{ column }}"' end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ) || ']', '[]') as repairs
+    from with_names
+
+),
+
+focus as (
+
+    select
+        ---------- FOCUS columns
+        {%- for column in focus_columns() %}
+        {{ column }},
+        {%- endfor %}
+
+        ---------- fal_focus
+        account as x_Account,
+        md5(concat_ws(
+            '|',
+            charge_source,
+            account,
+            cast(landed_for as {{ dbt.type_string() }}),
+            cast(record_number as {{ dbt.type_string() }})
+        )) as x_ChargeId,
+        charge_source as x_ChargeSource,
+        charge_status as x_ChargeStatus,
+        case
+            when replaced_texts = '' then provider_columns
+            else '{' || concat_ws(',', substr(provider_columns, 2, length(provider_columns) - 2), replaced_texts) || '}'
+        end as x_ProviderColumns,
+        repairs as x_Repairs,
+        {{ empty_focus_columns(focus_columns().keys() | list + [
+            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProviderColumns', 'x_Repairs',
+        ]) }},
+
+        ---------- where it was landed
+        billing_month,
+        landed_date,
+        -- an estimate is asked for one day; what it says of another is that day's own estimate to say
+        coalesce(
+            {{ utc_date('ChargePeriodStart') }} = landed_date
+            and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
+            false
+        ) as is_of_its_day
+
+    from filled
+
+)
+
+select * from focus

@@ -1,0 +1,43 @@
+with
+
+charges as (
+
+    select * from {{ ref('int_charges__counted') }}
+
+),
+
+terms as (
+
+    select * from {{ ref('int_commitments__terms') }}
+
+),
+
+used as (
+
+    -- what was used: a commitment covers usage by its endpoint, a Usage commitment by its unit as well
+    select distinct
+        x_Account as account,
+        coalesce(ResourceId, SkuId, '') as endpoint_id,
+        coalesce(PricingUnit, '') as pricing_unit
+    from charges
+    where ChargeCategory = 'Usage'
+
+),
+
+matched as (
+
+    select
+        used.account,
+        used.endpoint_id,
+        used.pricing_unit,
+        terms.contract_commitment_id
+    from used
+    inner join terms
+        on
+            used.account = terms.account
+            and (terms.endpoint_pattern is null or {{ matches_glob('used.endpoint_id', 'terms.endpoint_pattern') }})
+            and (terms.contract_commitment_category = 'Spend' or used.pricing_unit = terms.unit)
+
+)
+
+select * from matched

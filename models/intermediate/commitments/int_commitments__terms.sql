@@ -1,0 +1,81 @@
+with
+
+commitments as (
+
+    select * from {{ ref('fal_contract_commitments') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_accounts__named') }}
+
+),
+
+typed as (
+
+    -- of the accounts that are in this landing zone; the seed may know of more
+    select
+        commitments.account,
+        commitments.contract_id,
+        commitments.contract_commitment_id,
+        commitments.contract_commitment_type,
+        commitments.contract_commitment_category,
+        commitments.contract_commitment_description,
+        commitments.payment,
+        commitments.endpoint_pattern,
+        commitments.invoice_id,
+        coalesce(commitments.billing_currency, 'USD') as billing_currency,
+        case
+            when commitments.contract_commitment_category = 'Usage' then commitments.contract_commitment_unit
+            else coalesce(commitments.billing_currency, 'USD')
+        end as unit,
+        {{ money('coalesce(
+            case
+                when commitments.contract_commitment_category = \'Usage\' then commitments.contract_commitment_quantity
+                else commitments.contract_commitment_cost
+            end,
+            0
+        )') }} as committed_amount,
+        {{ money('commitments.opening_balance') }} as opening_balance,
+        {{ try_utc_timestamp('commitments.opening_balance_date') }} as opened_at,
+        {{ try_utc_timestamp('commitments.contract_commitment_period_start') }} as period_start,
+        {{ try_utc_timestamp('commitments.contract_commitment_period_end') }} as period_end
+    from commitments
+    inner join accounts on commitments.account = accounts.account
+
+),
+
+in_days as (
+
+    -- a day is open when any of it is inside the period; what was drawn before the opening balance is in it
+    select
+        *,
+        coalesce(opening_balance, committed_amount) as drawable_amount,
+        {{ utc_date('period_start') }} as first_day,
+        {{ utc_date('coalesce(opened_at, period_start)') }} as drawn_from,
+        case
+            when period_end = {{ utc_trunc('day', 'period_end') }} then {{ utc_date('period_end') }}
+            else {{ utc_date(utc_add('day', 1, 'period_end')) }}
+        end as end_day
+    from typed
+
+),
+
+ranked as (
+
+    -- Credits that end first are used first, by the instant, not by the day. The id only separates equal terms.
+    select
+        *,
+        case
+            when payment = 'prepaid'
+                then row_number() over (
+                    partition by account, payment
+                    order by period_end asc, period_start asc, committed_amount asc, contract_commitment_id asc
+                )
+        end as prepaid_rank
+    from in_days
+
+)
+
+select * from ranked

@@ -1,0 +1,28 @@
+{%- set grain = var('fal_charge_grain') -%}
+{%- if grain not in ['day', 'hour'] -%}
+    {{ exceptions.raise_compiler_error("var fal_charge_grain is '" ~ grain ~ "': say day or hour") }}
+{%- endif -%}
+
+with
+
+landed_days as (
+
+    select * from {{ ref('stg_fal__billing_event_days') }}
+    where usable_events > 0
+
+),
+
+days as (
+
+    -- repeats of an event lie on one day, so a day's charges follow from the loads that hold events of it
+    select
+        account,
+        charge_date,
+        '{{ grain }} of ' || {{ text_list_agg("cast(landed_date as " ~ dbt.type_string() ~ ") || '/' || load_id") }}
+            as day_version
+    from landed_days
+    group by account, charge_date
+
+)
+
+select * from days
