@@ -13,8 +13,10 @@
 {%- endmacro %}
 
 {#
-    How many prepaid credits an account has at most: the steps of the waterfall. Spark writes each step into the query, so
-    it counts them while it compiles. DuckDB repeats one step until no usage is left, and runs no query here.
+    How many prepaid credits an account has at most: the steps of the waterfall on Spark; none on DuckDB, which repeats one
+    step until no usage remains.
+
+    Query while compiling: Spark has no window function in a recursive query, so each step is written into the query.
 #}
 {% macro most_credits_of_an_account(terms) -%}{{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}{%- endmacro %}
 
@@ -30,7 +32,8 @@
 
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
-    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%') escape '!'
+    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%')
+    escape '!'
 {%- endmacro %}
 
 {# the days from a date until before another, one row each: a set-returning expression #}
@@ -41,7 +44,9 @@
 {%- endmacro %}
 
 {% macro spark__each_day(first_day, end_day) -%}
-    explode(case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end)
+    explode(
+        case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end
+    )
 {%- endmacro %}
 
 {# one element of ContractApplied as JSON text: numbers as plain decimals, texts as JSON strings #}

@@ -1,5 +1,5 @@
--- Lines of seeds/fal_allocation.csv that give one account and auth method the same tag twice. Keys that differ only in
--- case or separators are one tag: remove one of the lines.
+-- Lines of seeds/fal_allocation.csv that give an account and auth method the same tag twice. Keys that differ only in
+-- case or separators are the same tag. To fix it, remove one of the lines.
 select
     allocation.account,
     allocation.auth_method,
