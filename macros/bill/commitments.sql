@@ -4,24 +4,25 @@
 {%- endmacro %}
 
 {#
-    What a charge moves a commitment's count, up to the amount of the commitment. The count is the sum of what was asked,
-    held between 0 and the amount. So a negative charge first cancels what went beyond the amount, and then gives back.
-    so_far: what was asked in all, this charge included. kind: the macro of the decimals, money or quantity.
+    What a charge adds to a commitment, whose total stays between 0 and its amount. A negative charge first cancels usage
+    beyond the amount and then gives back. so_far: the sum of the usage in its scope, this charge included. kind: the
+    macro of the decimals, money or quantity.
 #}
 {% macro applied_of(so_far, of_the_charge, most, kind) -%}
     {{ money(clamp(so_far, most, kind) ~ ' - ' ~ clamp(so_far ~ ' - ' ~ of_the_charge, most, kind)) }}
 {%- endmacro %}
 
 {#
-    How many prepaid credits an account has at most: the steps of the waterfall on Spark; none on DuckDB, which repeats one
-    step until no usage remains.
-
-    Query while compiling: Spark has no window function in a recursive query, so each step is written into the query.
+    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. On DuckDB none: there a
+    step repeats until no usage remains.
 #}
-{% macro most_credits_of_an_account(terms) -%}{{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}{%- endmacro %}
+{% macro most_credits_of_an_account(terms) -%}
+    {{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}
+{%- endmacro %}
 
 {% macro duckdb__most_credits_of_an_account(terms) -%}{{ return(none) }}{%- endmacro %}
 
+{# Query while compiling: a recursive query has no window function on Spark, so the text of the query has each step. #}
 {% macro spark__most_credits_of_an_account(terms) -%}
     {%- if not execute or load_relation(terms) is none -%}{{ return(0) }}{%- endif -%}
     {%- set counts = run_query(
