@@ -4,9 +4,9 @@
 {%- endmacro %}
 
 {#
-    What a charge adds to a commitment, whose total stays between 0 and its amount. A negative charge first cancels usage
-    beyond the amount and then gives back. so_far: the sum of the usage in its scope, this charge included. kind: the
-    macro of the decimals, money or quantity.
+    What a charge adds to a commitment, whose total stays between 0 and its amount. A negative charge first cancels
+    usage beyond the amount and then gives back. so_far: the sum of the usage in its scope, this charge included.
+    kind: the macro of the decimals, money or quantity.
 #}
 {% macro applied_of(so_far, of_the_charge, most, kind) -%}
     {{ money(clamp(so_far, most, kind) ~ ' - ' ~ clamp(so_far ~ ' - ' ~ of_the_charge, most, kind)) }}
