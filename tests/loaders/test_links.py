@@ -47,7 +47,7 @@ def test_what_a_link_in_the_work_folder_points_to_stays(
     assert unfinished(landing) == set()
 
 
-def test_a_record_that_is_a_link_is_neither_read_nor_set_age(
+def test_a_record_that_is_a_link_is_neither_read_nor_written(
     run: Run, landing: Path, outside: Path, loads: Loads
 ) -> None:
     load = landing / ".work" / "account=acme" / "kept" / LOAD
