@@ -31,7 +31,7 @@ def parents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def folder_of(path: str) -> str:
-    """The step of the bill that a model belongs to. Verdicts on marts (models/conformance) are read by a mart."""
+    """The step of the bill that a model belongs to. A mart reads the verdicts of models/conformance."""
     _, layer, folder, *_ = Path(path).parts
     if layer == "intermediate":
         return folder

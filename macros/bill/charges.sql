@@ -22,8 +22,8 @@
 {%- endmacro %}
 
 {#
-    Whether a row of an estimate counts for the day that the estimate was requested for: it starts and ends within the day.
-    Rows of another day count in the estimate of that day.
+    Whether a row of an estimate counts for the day that the estimate was requested for: it starts and ends within the
+    day. Rows of another day count in the estimate of that day.
 #}
 {% macro is_of_its_day() -%}
     coalesce(

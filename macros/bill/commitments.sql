@@ -4,8 +4,8 @@
 {%- endmacro %}
 
 {#
-    What a charge moves a commitment's count, up to the amount of the commitment. The count is the sum of what was asked,
-    held between 0 and the amount. So a negative charge first cancels what went beyond the amount, and then gives back.
+    What is applied of a commitment to a charge. In all, a commitment has applied the sum of what was asked, held
+    between 0 and its amount. So a negative charge first cancels what went beyond the amount, and then gives back.
     so_far: what was asked in all, this charge included. kind: the macro of the decimals, money or quantity.
 #}
 {% macro applied_of(so_far, of_the_charge, most, kind) -%}
@@ -13,10 +13,12 @@
 {%- endmacro %}
 
 {#
-    How many prepaid credits an account has at most: the steps of the waterfall. Spark writes each step into the query, so
-    it counts them while it compiles. DuckDB repeats one step until no usage is left, and runs no query here.
+    How many prepaid credits an account has at most: the steps of the waterfall. On Spark the query contains each step,
+    so they are counted while it compiles. DuckDB repeats one step until no usage is left, and runs no query here.
 #}
-{% macro most_credits_of_an_account(terms) -%}{{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}{%- endmacro %}
+{% macro most_credits_of_an_account(terms) -%}
+    {{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}
+{%- endmacro %}
 
 {% macro duckdb__most_credits_of_an_account(terms) -%}{{ return(none) }}{%- endmacro %}
 

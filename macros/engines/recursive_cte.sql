@@ -2,8 +2,9 @@
     A CTE that repeats a select until it returns no rows, below `with recursive`:
     {% call(previous) recursive_cte('name', start='a_cte', most_steps=3) %} select ... from {{ previous }} {% endcall %}
 
-    start: the CTE with the first rows. most_steps: how often the select can return rows; only Spark needs it. Spark allows no
-    window function in a recursive term (INVALID_RECURSIVE_REFERENCE.PLACE), so there the text repeats the select.
+    start: the CTE with the first rows. most_steps: how often the select can return rows; only Spark needs it. Spark
+    allows no window function in a recursive term (INVALID_RECURSIVE_REFERENCE.PLACE), so there the text repeats the
+    select.
 #}
 {% macro recursive_cte(name, start, most_steps) -%}
     {{ return(adapter.dispatch('recursive_cte')(name, start, most_steps, caller)) }}

@@ -168,7 +168,7 @@ def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Dr
 
 
 def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence[Commitment]) -> None:
-    """Write the relations that the commitment models read, with these rows in this order. All days are known."""
+    """Write the relations that the commitment models read, with rows in this order and all days known."""
     accounts = sorted({c.account for c in commitments} | {c.account for c in charges})
     with duckdb.connect(str(path)) as connection:
         connection.execute("set TimeZone = 'UTC'")
