@@ -99,14 +99,14 @@ ordered as (
     -- for it. The id of the charge makes the order total, so that every engine applies the same amounts.
     select
         usage_in_scope.*,
-        row_number() over (
+        cast(row_number() over (
             partition by usage_in_scope.account
             order by
                 usage_in_scope.charge_date asc,
                 coalesce(active_credits.credit_count, 0) asc,
                 usage_in_scope.endpoint_id asc,
                 usage_in_scope.charge_id asc
-        ) as usage_number
+        ) as bigint) as usage_number
     from usage_in_scope
     left join active_credits
         on
