@@ -8,7 +8,7 @@ from sqlfluff.core import FluffConfig
 from sqlfluff.core.dialects import dialect_selector
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(ROOT.glob("macros/**/*.sql"))
+FILES = sorted([*ROOT.glob("macros/**/*.sql"), *ROOT.glob("tests/generic/*.sql")])
 CONFIG = FluffConfig.from_path(str(ROOT))
 QUERIES = 10
 LINES = 250

@@ -1,7 +1,7 @@
--- The charges of an account and day tie to its staged events to the nano-dollar. Each distinct event is charged once, at
--- the greatest cost of its repeats. An event without units or price is not charged if another event of the same request,
--- endpoint, time and cost has both. Texts are compared by a hash, which takes half the time. Two texts with the same hash
--- would fail this test.
+-- The charges of an account and day tie to its staged events to the nano-dollar. Each distinct event is charged once,
+-- at the greatest cost of its repeats. An event without units or price is not charged if another event of the same
+-- request, endpoint, time and cost has both. Texts are compared by a hash, which takes half the time. Two texts with
+-- the same hash would fail this test.
 {% set days = untested_parts('tested_event_days', ref('int_billing_event_days__versions')) %}
 
 with

@@ -1,5 +1,5 @@
--- Every event and CSV record that the loader counted is in staging or in quarantine exactly once: the rows of a page have
--- the numbers from 1 to its count. A page that cannot be read is one row of quarantine, and is reported there.
+-- Every event and CSV record that the loader counted is in staging or in quarantine exactly once: the rows of a page
+-- have the numbers from 1 to its count. A page that cannot be read is one row of quarantine, and is reported there.
 {% set loads = untested_parts('tested_loads', ref('stg_fal__billing_event_loads')) %}
 with
 

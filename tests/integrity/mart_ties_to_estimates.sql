@@ -1,6 +1,6 @@
--- The mart ties to the estimates to the last digit. On a day whose usage comes from the estimate, it has all rows of the
--- estimate. On other days of an open month, it has the rows that are not ordinary usage. In a closed month it has none of
--- them.
+-- The mart ties to the estimates to the last digit. On a day whose usage comes from the estimate, it has all rows of
+-- the estimate. On other days of an open month, it has the rows that are not ordinary usage. In a closed month it has
+-- none of them.
 with
 
 csv as (

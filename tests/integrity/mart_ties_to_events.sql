@@ -1,5 +1,5 @@
--- The mart ties to the events to the nano-dollar. It has their cost on the days whose usage comes from events, and no cost
--- of events on other days.
+-- The mart ties to the events to the nano-dollar. It has their cost on the days whose usage comes from events, and no
+-- cost of events on other days.
 with
 
 events as (

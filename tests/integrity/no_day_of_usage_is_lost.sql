@@ -1,6 +1,6 @@
 -- A day with usage in events or in an estimate has usage in the mart from any feed, unless its month is closed and the
--- invoice does not bill the day. Both sides are ordinary usage: a day with a credit only has no usage. An estimate row that
--- is not within its own day counts on no day, and warn_estimates_are_within_their_day reports it.
+-- invoice does not bill the day. Both sides are ordinary usage: a day with a credit only has no usage. An estimate row
+-- that is not within its own day counts on no day, and warn_estimates_are_within_their_day reports it.
 with
 
 charged as (

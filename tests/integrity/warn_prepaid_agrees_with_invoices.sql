@@ -1,7 +1,7 @@
--- Differences between an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv: unbilled usage that no
--- commitment could pay, billed usage although a commitment had money left, covered usage that is billed below 0 or above
--- its cost, purchases and commitments without a counterpart or with another amount, and purchases in an estimate, which
--- count in addition to those that commitments make.
+-- Differences between an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv: unbilled usage
+-- that no commitment could pay, billed usage although a commitment had money left, covered usage that is billed below
+-- 0 or above its cost, purchases and commitments without a counterpart or with another amount, and purchases in an
+-- estimate, which count in addition to those that commitments make.
 {{ config(severity='warn') }}
 
 with
