@@ -76,7 +76,7 @@ class Publications:
     ) -> Iterator[tuple[Publication, duckdb.DuckDBPyConnection]]:
         """Yield the current publication, or the one of this id, and a connection to it for one thread.
 
-        NotPublishedError if no publication can be served, or that publication is no longer kept.
+        Raises NotPublishedError if no publication can be served, or the one of this id was removed.
         """
         with self.lock:
             if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
@@ -90,7 +90,7 @@ class Publications:
 
     @contextmanager
     def reopen(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield another connection to an open publication, even if it is no longer kept."""
+        """Yield another connection to an open publication, even after its file was removed."""
         with self.lock:
             cursor = publication.connection.cursor()
         with cursor:
@@ -143,7 +143,7 @@ class Publications:
                 ).fetchall()
             if not IDENTIFIER.fullmatch(publication_id):
                 raise NotPublishedError("its publication_id cannot be a file name")
-            file = self._file(publication_id)
+            file = self._build_path(publication_id)
             if not file.exists():
                 link.rename(file)
         finally:
@@ -157,7 +157,7 @@ class Publications:
         """
         publication = self.opened.pop(publication_id, None)
         if publication is None:
-            file = self._file(publication_id)
+            file = self._build_path(publication_id)
             if not IDENTIFIER.fullmatch(publication_id) or not file.exists():
                 raise NotPublishedError("this publication is no longer kept")
             publication = open_publication(publication_id, file)
@@ -169,7 +169,7 @@ class Publications:
     def _remove_old(self) -> None:
         """Remove the publications whose time has ended."""
         files = sorted(self.folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        files.sort(key=lambda file: file != self._file(self.newest_id))
+        files.sort(key=lambda file: file != self._build_path(self.newest_id))
         replaced_at = time.time()
         for age, file in enumerate(files):  # the newest is 0
             if age > KEPT and (age > KEPT_AT_MOST or time.time() - replaced_at > AN_HOUR):
@@ -181,12 +181,12 @@ class Publications:
             if time.time() - link.stat().st_ctime > AN_HOUR:
                 link.unlink()
 
-    def _file(self, publication_id: str) -> Path:
+    def _build_path(self, publication_id: str) -> Path:
         return self.folder / f"{publication_id}.duckdb"
 
 
 def open_publication(publication_id: str, file: Path) -> Publication:
-    """Open a publication. duckdb.Error, or NotPublishedError if it lacks the views of the API."""
+    """Open a publication. Raises duckdb.Error, or NotPublishedError if it lacks the views of the API."""
     connection = duckdb.connect(str(file), read_only=True, config=CONFIG)
     columns: dict[str, dict[str, str]] = {}
     rows = connection.execute(

@@ -46,7 +46,7 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment. SettingsError if one is invalid."""
+    """Read the settings from the environment. Raises SettingsError if one is invalid."""
     return Settings(
         publish_dir=read_folder("FAL_PUBLISH_DIR", "published"),
         tokens_file=read_folder("FOCUS_API_TOKENS_FILE", "api_tokens.json"),

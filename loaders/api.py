@@ -95,6 +95,7 @@ class FalApi:
         self._longest_try = LONGEST_TRY * api_settings.timeout
         self._connect = prepare_connections(api_settings)
         self._idle = [self._connect()]
+        self._busy = set[Connection]()
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +103,8 @@ class FalApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for connection in [*self._busy]:
+            connection.abort()
         for connection in self._idle:
             connection.close()
 
@@ -157,12 +160,14 @@ class FalApi:
             connection = self._idle.pop()
         except IndexError:
             connection = self._connect()
+        self._busy.add(connection)
         try:
             yield connection
         except TimeoutError:
             connection.abort()
             raise
         finally:
+            self._busy.discard(connection)
             if not connection.is_aborted:
                 self._idle.append(connection)
 

@@ -1,4 +1,4 @@
--- An account whose rows name several billing accounts: seeds/fal_accounts.csv says another id than fal's CSVs.
+-- Accounts with several billing accounts, because seeds/fal_accounts.csv has another id than the CSVs from fal.
 {{ config(severity='warn') }}
 
 select
