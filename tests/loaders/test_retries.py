@@ -199,7 +199,8 @@ class EndlessHints:
     """A server that answers each request with interim responses until the client has gone."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.connections = self.open = 0
+        self.connections = 0
+        self.open = set[socket.socket]()
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -213,39 +214,45 @@ class EndlessHints:
         while True:
             connection, _ = self._listener.accept()
             self.connections += 1
-            self.open += 1
+            self.open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        stream = connection
         with suppress(OSError):
             if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                stream = self._tls.wrap_socket(connection, server_side=True)
             while True:
-                connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+                stream.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
                 time.sleep(0.02)
-        connection.close()
-        self.open -= 1
+        stream.close()
+        self.open.discard(connection)
 
 
-@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("way", ["http", "https", "through a proxy"])
 def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, secure: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
 ) -> None:
     monkeypatch.setattr(loaders.api, "LONGEST_TRY", 0.05)  # of ten seconds, so no read times out
     tls = None
-    if secure:
+    if way == "https":
         authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(tls)
         authority.cert_pem.write_to_path(tmp_path / "authority.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     server = EndlessHints(tls)
-    with FalApi(ApiSettings(server.url, KEY, timeout=10, retry_max_wait=0.01)) as api:
+    url = server.url
+    if way == "through a proxy":
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, url.removesuffix("/v1"))
+        url = "https://fal.example/v1"
+    with FalApi(ApiSettings(url, KEY, timeout=10, retry_max_wait=0.01)) as api:
         with pytest.raises(GaveUpError, match="it took longer than"):
             api.get("/models/billing-events", {}, lambda body: body)
         until = time.monotonic() + 60
         while (server.open or tries()) and time.monotonic() < until:
             time.sleep(0.05)
-        assert (tries(), server.open) == ([], 0)
+        assert (tries(), server.open) == ([], set())
         assert server.connections > 1
 
 
