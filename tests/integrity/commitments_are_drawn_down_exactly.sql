@@ -1,5 +1,5 @@
--- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. What was
--- paid equals what was applied plus the rest. ContractApplied of each charge agrees with the burn-down.
+-- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. When a
+-- credit has expired, its amount equals what was applied plus the rest. ContractApplied of a charge has what was applied.
 with
 
 applied as (
@@ -24,7 +24,7 @@ overdrawn as (
 
     select
         contract_commitment_id as id,
-        'its rest is below 0 or above its amount' as finding
+        'its remaining amount is below 0 or above its amount' as finding
     from days
     where remaining < 0 or remaining > drawable_amount
 
@@ -34,7 +34,7 @@ overpaid as (
 
     select
         applied.charge_id as id,
-        'prepaid commitments pay more than it costs' as finding
+        'prepaid commitments pay more than the charge costs' as finding
     from applied
     inner join mart on applied.charge_id = mart.x_ChargeId
     where applied.payment = 'prepaid' and mart.EffectiveCost > 0
@@ -115,7 +115,7 @@ misbilled as (
 
     select
         mart.x_ChargeId as id,
-        'its BilledCost is not its cost less the prepaid part' as finding
+        'its BilledCost is not its EffectiveCost less the prepaid part' as finding
     from mart
     left join prepaid on mart.x_ChargeId = prepaid.charge_id
     where
@@ -126,7 +126,7 @@ misbilled as (
 
 used_or_expired as (
 
-    -- a prepaid commitment that has ended: its amount equals what was applied plus what expired
+    -- a credit that is known to its end: its amount equals what was applied plus what expired
     select
         days.contract_commitment_id as id,
         'its amount is not what was used plus what expired' as finding
