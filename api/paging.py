@@ -1,6 +1,7 @@
 """Page tokens: the position of a walk through pages, encrypted and authenticated.
 
 Record numbers show how many rows other accounts have between a caller's own, so a client cannot read a token.
+A token has no time limit: it is valid while publications.py keeps its publication and the key stays.
 """
 
 import base64

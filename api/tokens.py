@@ -1,4 +1,4 @@
-"""Tokens: who may send requests. Only the SHA-256 of a token is stored."""
+"""Access tokens: who may send requests. Only their SHA-256 is stored. Page tokens are in paging.py."""
 
 import hmac
 import re

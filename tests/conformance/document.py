@@ -24,7 +24,7 @@ SCANNED = {
 
 
 def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     lines = [
         header,
         ["---"] * len(header),
@@ -34,7 +34,7 @@ def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def csv_table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a table as CSV."""
+    """Return a table as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()
@@ -55,7 +55,7 @@ def strength(rule: Rule) -> str:
 
 
 def counts(rules: list[Rule]) -> str:
-    """Count the rules, and the rules that are checked on data."""
+    """Return a table of the rules by keyword and type, and of how many are checked on data."""
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
@@ -88,7 +88,7 @@ def scans(rules: list[Rule]) -> str:
 
 
 def deviations(rules: list[Rule]) -> str:
-    """List the rules whose encoding differs from their sentence."""
+    """Return the rules whose machine-readable form differs from their text."""
     return csv_table(
         ["rule", "sentence", "encoding"],
         ((rule.rule_id, rule.text, rule.deviation) for rule in rules if rule.deviation),
@@ -153,7 +153,7 @@ DOCUMENTS = (*TABLES, *CSV_FILES)
 
 
 def document(path: Path) -> str:
-    """Write a document from the seed."""
+    """Return a document made of the seed."""
     if path in CSV_FILES:
         return CSV_FILES[path](read_rules())
     text = path.read_text()

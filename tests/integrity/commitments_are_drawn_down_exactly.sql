@@ -1,5 +1,5 @@
--- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. What was
--- paid equals what was applied plus the rest. ContractApplied of each charge agrees with the burn-down.
+-- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. When a
+-- credit has expired, its amount equals what was applied plus the rest. ContractApplied has what was applied.
 with
 
 applied as (
@@ -14,6 +14,12 @@ days as (
 
 ),
 
+terms as (
+
+    select * from {{ ref('int_commitments__terms') }}
+
+),
+
 mart as (
 
     select * from {{ ref('cost_and_usage') }}
@@ -24,7 +30,7 @@ overdrawn as (
 
     select
         contract_commitment_id as id,
-        'its rest is below 0 or above its amount' as finding
+        'its remaining amount is below 0 or above its amount' as finding
     from days
     where remaining < 0 or remaining > drawable_amount
 
@@ -34,7 +40,7 @@ overpaid as (
 
     select
         applied.charge_id as id,
-        'prepaid commitments pay more than it costs' as finding
+        'prepaid commitments pay more than the charge costs' as finding
     from applied
     inner join mart on applied.charge_id = mart.x_ChargeId
     where applied.payment = 'prepaid' and mart.EffectiveCost > 0
@@ -115,7 +121,7 @@ misbilled as (
 
     select
         mart.x_ChargeId as id,
-        'its BilledCost is not its cost less the prepaid part' as finding
+        'its BilledCost is not its EffectiveCost less the prepaid part' as finding
     from mart
     left join prepaid on mart.x_ChargeId = prepaid.charge_id
     where
@@ -126,11 +132,12 @@ misbilled as (
 
 used_or_expired as (
 
-    -- a prepaid commitment that has ended: its amount equals what was applied plus what expired
+    -- a credit that is known to its end: its amount equals what was applied plus what expired
     select
         days.contract_commitment_id as id,
         'its amount is not what was used plus what expired' as finding
     from days
+    inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     left join mart
         on
             days.contract_commitment_id = mart.ResourceId
@@ -139,10 +146,7 @@ used_or_expired as (
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
         and days.is_known_so_far
-        and days.contract_commitment_id in (
-            select applied.contract_commitment_id from applied
-            where applied.payment = 'prepaid'
-        )
+        and terms.payment = 'prepaid'
         and days.drawable_amount <> days.applied_so_far + coalesce(mart.EffectiveCost, 0)
 
 )

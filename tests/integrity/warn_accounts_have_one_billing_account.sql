@@ -1,4 +1,4 @@
--- Accounts with several billing accounts, because seeds/fal_accounts.csv has another id than the CSVs from fal.
+-- Accounts with several BillingAccountIds: seeds/fal_accounts.csv and the CSVs from fal disagree.
 {{ config(severity='warn') }}
 
 select

@@ -54,8 +54,8 @@ bought as (
 
 expired as (
 
-    -- A credit has ended after its last day. It has expired once each of its days is known as well, because late usage could
-    -- still draw on it. The rest is charged on the last day.
+    -- A credit has ended after its last day. It has expired once each of its days is known as well, because late
+    -- usage could still draw on it. The rest is charged on the last day.
     select
         days.account,
         days.contract_commitment_id,

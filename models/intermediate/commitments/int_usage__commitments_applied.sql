@@ -22,8 +22,8 @@ applied as (
 
 elements as (
 
-    -- A Spend commitment is applied in money. A Usage commitment is applied in its unit, and the cost is that of the charge,
-    -- or price times quantity where the commitment covers a part of the charge.
+    -- A Spend commitment is applied in money. A Usage commitment is applied in its unit, and the cost is that of the
+    -- charge, or price times quantity where the commitment covers a part of the charge.
     select
         usage.charge_id,
         usage.charge_date,

@@ -62,7 +62,8 @@ summed as (
 
 in_arrears as (
 
-    -- Each commitment counts for itself, up to its amount: a Spend commitment counts cost, a Usage commitment quantity.
+    -- Each commitment counts for itself, up to its amount: a Spend commitment counts cost, a Usage commitment
+    -- quantity.
     select
         account,
         usage_number,

@@ -26,9 +26,9 @@ as_of as (
 
 usage as (
 
-    -- A credit can pay the cost of a charge. An invoice states what it bills, so a credit can pay what the invoice leaves
-    -- unbilled: at most the cost, and never against the sign of the cost. A file that fills ContractApplied has applied
-    -- commitments already.
+    -- A credit can pay the cost of a charge. An invoice states what it bills, so a credit can pay what the invoice
+    -- leaves unbilled: at most the cost, and never against the sign of the cost. A file that fills ContractApplied
+    -- has applied commitments already.
     select
         x_ChargeId as charge_id,
         x_Account as account,
@@ -72,6 +72,16 @@ usage_in_scope as (
 
 ),
 
+endpoint_days as (
+
+    select distinct
+        account,
+        charge_date,
+        endpoint_id
+    from usage_in_scope
+
+),
+
 active_credits as (
 
     -- how many credits can pay for the usage of an endpoint on a day
@@ -80,7 +90,7 @@ active_credits as (
         endpoint_days.charge_date,
         endpoint_days.endpoint_id,
         count(distinct terms.contract_commitment_id) as credit_count
-    from (select distinct account, charge_date, endpoint_id from usage_in_scope) as endpoint_days
+    from endpoint_days
     inner join scopes
         on endpoint_days.account = scopes.account and endpoint_days.endpoint_id = scopes.endpoint_id
     inner join terms
@@ -95,8 +105,8 @@ active_credits as (
 
 ordered as (
 
-    -- Days come one after the other. Within a day, usage that fewer credits can pay for comes first: little else can pay
-    -- for it. The id of the charge makes the order total, so that every engine applies the same amounts.
+    -- Days come one after the other. Within a day, usage that fewer credits can pay for comes first: little else can
+    -- pay for it. The id of the charge makes the order total, so that every engine applies the same amounts.
     select
         usage_in_scope.*,
         cast(row_number() over (

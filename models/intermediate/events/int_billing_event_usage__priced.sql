@@ -33,8 +33,8 @@ metered as (
 
 priced as (
 
-    -- An event without units or price is charged by its cost: the quantity is USD and the price is 1. A discount applies only
-    -- if fal states the cost before it, because cost alone is after discount.
+    -- An event without units or price is charged by its cost: the quantity is USD and the price is 1. A discount
+    -- applies only if fal states the cost before it, because cost alone is after discount.
     select
         account,
         charge_date,

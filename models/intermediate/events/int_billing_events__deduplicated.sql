@@ -48,10 +48,10 @@ repeated as (
 
 decided as (
 
+    -- Account, request, endpoint, time, price and units identify an event, so one request on two meters is two events.
     -- An event can land twice: rows shift between pages while the loader fetches them, and a late event can be in two
-    -- partitions. One request on two meters is two events. If repeats differ in other columns, their values decide and
-    -- not their files, so that a new load does not change the bill. The least of these structs has the greatest cost, and
-    -- known values before null.
+    -- partitions. If repeats differ in other columns, their values decide and not their files, so that a new load
+    -- does not change the bill. The least of these structs has the greatest cost, and known values before null.
     select
         account,
         charge_date,

@@ -45,8 +45,8 @@ metered as (
 
 estimated as (
 
-    -- Events hold only usage. So credits, taxes and corrections of an estimate count in an open month, whichever feed its
-    -- usage comes from.
+    -- Events hold only usage. So credits, taxes and corrections of an estimate count in an open month, whichever feed
+    -- its usage comes from.
     select
         {{ all_focus_columns('from_reports') }}
     from from_reports
