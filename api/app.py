@@ -1,5 +1,6 @@
 """The server: the operation at each address."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,12 +22,12 @@ from api import openapi, queries
 from api.access import Gate
 from api.answers import JsonInPieces
 from api.edge import Edge
-from api.errors import ApiError
+from api.errors import LARGEST_BODY, ApiError, body_too_large
 from api.export_files import MEDIA_TYPES, ExportRequest, parse_export_request
 from api.export_jobs import Job
 from api.export_limits import TooManyExportsError
 from api.exports import Exports
-from api.overrides import Compression, Download
+from api.overrides import Compression, Download, LoopErrors
 from api.paging import load_key
 from api.parameters import check_no_parameters, parse_list_parameters
 from api.publications import NotPublishedError, Publications
@@ -40,7 +41,6 @@ HEALTH = "/health"
 OPEN_PATHS = frozenset({HEALTH, f"{BASE}/openapi.json", f"{BASE}/docs"})
 DOWNLOADED_WITHIN = 3600.0  # seconds of waiting for the client
 CLIENT_CLOSED_REQUEST = 499  # for the log: the client closed the connection before the response
-LARGEST_BODY = 65_536  # bytes
 BODY_WITHIN = 20.0  # seconds
 
 T = TypeVar("T")
@@ -226,8 +226,7 @@ async def read_body(request: Request) -> bytes:
             async for piece in request.stream():
                 body += piece
                 if len(body) > LARGEST_BODY:
-                    message = f"a body may have {LARGEST_BODY} bytes"
-                    raise ApiError(413, "body_too_large", message, headers=close)
+                    raise body_too_large()
     except ClientDisconnect:
         message = "the request ended before its body did"
         raise ApiError(400, "invalid_request", message, headers=close) from None
@@ -301,6 +300,7 @@ def build_routes(service: Service) -> list[Route]:
 @asynccontextmanager
 async def run_service(service: Service, _: Starlette) -> AsyncIterator[None]:
     """Run exports while the server runs."""
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
     await service.exports.start()
     try:
         yield
