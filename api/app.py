@@ -1,13 +1,14 @@
 """The server: the operation at each address."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 import anyio
+import duckdb
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from cryptography.fernet import Fernet
@@ -35,6 +36,7 @@ from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 from api.records import RecordRequest, read_page
 from api.settings import Settings
 from api.tokens import Caller, Tokens
+from api.turns import RETRY_AFTER
 
 BASE = "/focus/v1"
 HEALTH = "/health"
@@ -161,19 +163,15 @@ class Service:
     # --------------------------------------------------------------------------- reads, each in a thread
 
     async def read(self, request: Request, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function when it is the request's turn. ApiError if no publication can be served."""
-        try:
+        """Call a function when it is the request's turn. ApiError if no publication can be served now."""
+        with answer_read_errors():
             result: T = await request.scope["work"].run(function, *arguments)
-        except NotPublishedError as error:
-            raise ApiError(503, "not_published", str(error)) from None
         return result
 
     async def read_open(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function for a request that needs no token. ApiError if no publication can be served."""
-        try:
+        """Call a function for a request that needs no token. ApiError if no publication can be served now."""
+        with answer_read_errors():
             return await to_thread.run_sync(function, *arguments, limiter=self.open_requests)
-        except NotPublishedError as error:
-            raise ApiError(503, "not_published", str(error)) from None
 
     def read_schema(self, standard_fields: bool) -> bytes:
         """Return the response of /schema as JSON."""
@@ -206,6 +204,18 @@ class Service:
             except OSError as error:
                 message = "the server cannot write an export now"
                 raise ApiError(503, "no_room", message, error.strerror) from None
+
+
+@contextmanager
+def answer_read_errors() -> Iterator[None]:
+    """Turn errors of reading a publication into an ApiError."""
+    try:
+        yield
+    except NotPublishedError as error:
+        raise ApiError(503, "not_published", str(error)) from None
+    except duckdb.OutOfMemoryException:  # all requests share the memory
+        message = "the server has too little memory for this request now: try again, or with fewer columns"
+        raise ApiError(503, "busy", message, headers=RETRY_AFTER) from None
 
 
 async def return_nothing() -> bytes:
@@ -262,7 +272,7 @@ def create_application(settings: Settings) -> Edge:
     tokens = Tokens(settings.tokens_file, settings.tokens_json)
     gate = Gate(tokens, settings.rate_limit, settings.row_rate_limit)
     service = Service(
-        Publications(settings.publish_dir, settings.export_dir / "publications"),
+        Publications(settings.publish_dir, settings.export_dir / "publications", settings.export_floor),
         Exports(settings.export_dir, quota=settings.export_quota, floor=settings.export_floor),
         load_key(settings.export_dir / ".secret"),
         gate,
