@@ -86,7 +86,10 @@ def parse_export_request(body: bytes) -> ExportRequest:
 
 
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """Open a publication for an export. Sorts larger than the memory use the folder work. duckdb.Error."""
+    """Open a publication for an export. Only files in the folder work can be read and written. duckdb.Error.
+
+    Sorts larger than the memory use that folder as well.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "threads": THREADS,
@@ -95,6 +98,11 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     publication = duckdb.connect(str(database), read_only=True, config=config)
     # times of a publication of an older version have a zone
     publication.execute("set TimeZone = 'UTC'")
+    # a view or a macro of a published file could read another file. DuckDB accepts allowed_directories only
+    # after the start and before the access is switched off; no SQL of the published file runs before that
+    publication.execute("set allowed_directories = [$work]", {"work": str(work)})
+    publication.execute("set enable_external_access = false")
+    publication.execute("set lock_configuration = true")
     return publication
 
 

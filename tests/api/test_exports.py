@@ -328,6 +328,30 @@ def test_a_zip_holds_both_datasets_in_the_format_asked_for(
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
 
 
+READ_BY_A_VIEW = """
+    create view focus.cost_and_usage as
+    select timestamp '2026-01-01' as BillingPeriodStart, 'acme' as BillingAccountId, content
+    from read_text('{}')
+"""
+READ_BY_A_MACRO = "create macro strftime(time, format) as (select content from read_text('{}'))"
+
+
+@pytest.mark.parametrize("statements", [[READ_BY_A_VIEW], [CHARGES, READ_BY_A_MACRO]])
+def test_a_publication_cannot_read_files_of_the_server(tmp_path: Path, statements: list[str]) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("top secret")
+    statements = [statement.replace("{}", str(secret)) for statement in statements]
+    database = make_publication(tmp_path / "hostile.duckdb", *statements)
+
+    async def run() -> None:
+        async with run_exports(tmp_path / "exports") as exports:
+            job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, database).job_id)
+            assert (job.status, job.error) == ("Failed", BROKEN)
+
+    asyncio.run(run())
+    assert b"top secret" not in b"".join(file.read_bytes() for file in tmp_path.glob("exports/jobs/*/*"))
+
+
 # ---------- the request
 
 
@@ -644,6 +668,25 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
             assert exports.find_job(job.job_id, OWNER) is None
 
     asyncio.run(run())
+
+
+def test_exports_that_run_when_their_token_is_revoked_are_one_line_each(
+    tmp_path: Path, published: Path, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> list[str]:
+        async with run_exports(tmp_path) as exports:
+            jobs = [exports.create(request, OWNER, None, published) for request in build_requests(5)]
+            await wait_until(lambda: get_job(exports, jobs[1].job_id).status == "Processing")
+            remove_exports(tmp_path, OWNER)
+            gate.opened.set()
+            await wait_until(lambda: not exports._jobs.list_of_owner(OWNER))
+            return [job.job_id for job in jobs]
+
+    with caplog.at_level(logging.INFO):
+        ids = asyncio.run(run())
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("api.")]
+    assert sorted(lines) == sorted(f"export {job_id} has ended: its token is revoked" for job_id in ids)
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_folder_is_one_servers(tmp_path: Path) -> None:
