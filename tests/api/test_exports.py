@@ -61,6 +61,12 @@ COMMITMENTS = """
         ('over', 3, 'acme', '2025-01-01 00:00:00', '2026-01-01 00:00:00'),
         ('to come', 4, 'acme', '2026-03-01 00:00:00', '2027-01-01 00:00:00')
 """
+# texts that a spreadsheet may execute, and others. \u200b and \ufeff have no width, \u2028 separates lines
+FORMULAS = [
+    *("=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "\tx", " =1", " \xa0=1", "\0=1", "\x1b-1"),
+    *("\u200b=1", "\ufeff@a", "\u2028=1", "\uff1d1", "\uff0b1", "\uff0d1", "\u3000\uff20a"),
+]
+PLAIN = ["'=1", "1=1", "x;=1+1", "a\t=1", "a\n=1", " ", "", "plain"]
 MANY = """
     insert into focus.cost_and_usage
     select i, 'acme', '2026-01-01 00:00:00', md5(i::varchar), i, i from range(50_000) as numbers (i)
@@ -210,7 +216,7 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
 
 
 def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_path: Path) -> None:
-    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", " =1", "", "plain"]
+    texts = [*FORMULAS, *PLAIN]
     database = make_publication(
         tmp_path / "formulas.duckdb", CHARGES, "delete from focus.cost_and_usage", COMMITMENTS
     )
@@ -227,7 +233,8 @@ def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_
         assert {row["BilledCost"] for row in rows} == {"-1.0"}
         assert {row["x_RequestCount"] for row in rows} == {"-1"}
     assert values[False] == set(texts)
-    assert values[True] == {f"'{text}" for text in texts[:7]} | set(texts[7:])
+    assert file.read_text().count('"x;=1+1"') == 1  # a program that separates cells by ; finds one cell
+    assert values[True] == {f"'{text}" for text in FORMULAS} | set(PLAIN)
     plain = export(tmp_path, database, build_request(format="json"))[1].read_bytes()
     assert (
         export(tmp_path, database, build_request(format="json", csv_formula_escape=True))[1].read_bytes()
