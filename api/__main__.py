@@ -24,7 +24,7 @@ MISUSED = 2
 INTERRUPTED = 130
 
 SETTINGS_HELP = """\b
-Settings from the environment:
+Settings from the environment, with defaults in parentheses:
   FAL_PUBLISH_DIR        the folder that builds publish into (published)
   FOCUS_API_TOKENS_FILE  the file of the tokens' hashes (api_tokens.json), which is read again when it changes
   FOCUS_API_TOKENS       the content of that file, in place of the file
@@ -34,7 +34,7 @@ Settings from the environment:
   FOCUS_API_ROW_RATE_LIMIT
                          records that a token may read (1000000/minute)
   FOCUS_API_EXPORT_QUOTA bytes that the exports of a token may use (5GB)
-  FOCUS_API_EXPORT_FLOOR free space that exports leave on the disk (1GB)
+  FOCUS_API_EXPORT_FLOOR free space that exports and copies leave on the disk (1GB)
   FOCUS_API_URL          start of download addresses, such as https://costs.example.com
   FOCUS_API_FIELDS       standard: serve only the fields of FOCUS's API document (all)
 
@@ -91,7 +91,7 @@ def token() -> None:
     "--billing-account",
     "billing_accounts",
     multiple=True,
-    help="Limit the token to this account. Repeatable.",
+    help="Limit the token to this BillingAccountId. Repeatable.",
 )
 @click.option(
     "--standard-fields", is_flag=True, help="Serve only the fields of FOCUS's API document to this token."
@@ -116,7 +116,7 @@ def revoke(name: str) -> None:
 
 
 def check_accounts(published: Path, billing_accounts: Iterable[str]) -> Iterator[str]:
-    """Yield a warning for each billing account without published records. Its token would see no records."""
+    """Yield a warning for each billing account without published records. It would see nothing."""
     if not billing_accounts:
         return
     try:

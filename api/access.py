@@ -57,7 +57,7 @@ class Gate:
         self.requests, self.rows = Buckets(requests, clock), Buckets(rows, clock)
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> Caller:
-        """Return the caller of a request. ApiError 401, 429; ServingError if the tokens cannot be read."""
+        """Return the caller of a request. Raises ApiError 401 or 429, or ServingError."""
         token = read_token(headers)
         caller = self.tokens.find(token) if token else None
         self.take(self.requests, caller.sha256 if caller else ANONYMOUS, 1, "requests")
@@ -74,7 +74,7 @@ class Gate:
             return None
 
     def take_rows(self, caller: Caller, rows: int) -> int:
-        """Count the rows of a page before it is read. Return the number counted. ApiError 429."""
+        """Count the rows of a page before it is read. Return the number counted. Raises ApiError 429."""
         self.take(self.rows, caller.sha256, rows, "records")
         return min(rows, self.rows.limit.amount)
 
@@ -83,7 +83,7 @@ class Gate:
         self.rows.put_back(caller.sha256, rows)
 
     def take(self, buckets: Buckets, key: str, amount: int, unit: str) -> None:
-        """Count requests or records. ApiError 429."""
+        """Count requests or records. Raises ApiError 429."""
         wait, limit = buckets.take(key, amount), buckets.limit
         if wait:
             raise ApiError(

@@ -163,13 +163,13 @@ class Service:
     # --------------------------------------------------------------------------- reads, each in a thread
 
     async def read(self, request: Request, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function when it is the request's turn. ApiError if no publication can be served now."""
+        """Call a function when it is the request's turn. Raises ApiError if nothing can be read now."""
         with answer_read_errors():
             result: T = await request.scope["work"].run(function, *arguments)
         return result
 
     async def read_open(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function for a request that needs no token. ApiError if no publication can be served now."""
+        """Call a function for a request that needs no token. Raises ApiError if nothing can be read now."""
         with answer_read_errors():
             return await to_thread.run_sync(function, *arguments, limiter=self.open_requests)
 
@@ -194,7 +194,7 @@ class Service:
             return msgspec.json.encode({"status": "ok", "publishedAt": publication.published_at})
 
     def create_job(self, asked: ExportRequest, caller: Caller) -> Job:
-        """Create an export of the current publication. ApiError."""
+        """Create an export of the current publication. Raises ApiError."""
         with self.publications.open() as (publication, _):
             try:
                 return self.exports.create(asked, caller.owner, caller.billing_accounts, publication.file)
@@ -224,7 +224,7 @@ async def return_nothing() -> bytes:
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a JSON body, within the bounds of size and time. ApiError."""
+    """Read a JSON body, within the bounds of size and time. Raises ApiError."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ApiError(
             415, "unsupported_media_type", "the body must be JSON: send Content-Type: application/json"
@@ -267,7 +267,7 @@ async def build_error_response(request: Request, error: Exception) -> Response:
 
 
 def create_application(settings: Settings) -> Edge:
-    """Return the server as an ASGI application. OSError if its own folder cannot be written."""
+    """Return the server as an ASGI application. Raises OSError if its own folder cannot be written."""
     settings.export_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     tokens = Tokens(settings.tokens_file, settings.tokens_json)
     gate = Gate(tokens, settings.rate_limit, settings.row_rate_limit)

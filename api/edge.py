@@ -69,7 +69,7 @@ class Edge:
         return None
 
     async def answer(self, scope: Scope, receive: Receive, answer: "Answer") -> None:
-        """Answer a request if it is admitted. ApiError."""
+        """Answer a request if it is admitted. Raises ApiError."""
         if int(dict(scope["headers"]).get(b"content-length", b"0")) > LARGEST_BODY:
             raise body_too_large()
         if scope["path"] in self.open_paths:
@@ -80,7 +80,7 @@ class Edge:
         await self.app(scope, receive, answer)
 
     def admit(self, scope: Scope) -> Caller:
-        """Return the caller of a request that needs a token. ApiError."""
+        """Return the caller of a request that needs a token. Raises ApiError."""
         try:
             return self.gate.admit(scope["headers"])
         except ServingError as error:
@@ -115,7 +115,7 @@ class SlowClientError(Exception):
 
 
 class Answer:
-    """Sends a response in chunks with the security headers. SlowClientError if the client reads too slowly.
+    """Sends a response in chunks with the security headers. Raises SlowClientError.
 
     within: seconds that may be spent waiting for the client.
     """
@@ -147,7 +147,7 @@ class Answer:
         await self.send_chunk({**message, **({"body": body[last:]} if last else {})})
 
     async def send_chunk(self, message: Message) -> None:
-        """Send a message within the time that is left. SlowClientError."""
+        """Send a message within the time that is left. Raises SlowClientError."""
         began = time.monotonic()
         left = min(GRACE + self.sent / LEAST_RATE, self.within) - self.waited
         try:

@@ -70,7 +70,7 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def parse_export_request(body: bytes) -> ExportRequest:
-    """Read an export request from JSON. ApiError."""
+    """Read an export request from JSON. Raises ApiError."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, object])
         for name in ("billingPeriodStart", "billingPeriodEnd"):
@@ -87,9 +87,9 @@ def parse_export_request(body: bytes) -> ExportRequest:
 
 
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """Open a publication for an export. Only files in the folder work can be read and written. duckdb.Error.
+    """Open a publication for an export, which can access the files in the folder work only.
 
-    Sorts larger than the memory use that folder as well.
+    Large sorts use that folder as well. Raises duckdb.Error.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
@@ -108,7 +108,7 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
 
 
 def read_publication_id(publication: duckdb.DuckDBPyConnection) -> str:
-    """Return the id of a publication. duckdb.Error."""
+    """Return the id of a publication. Raises duckdb.Error."""
     ((publication_id,),) = publication.execute("select publication_id from focus.publication").fetchall()
     return str(publication_id)
 
@@ -160,7 +160,7 @@ class ExportWriter:
         return int(count)
 
     def zip_files(self, files: list[Path]) -> None:
-        """Move files into the archive request.file_name, whatever their size."""
+        """Move files of any size into the archive request.file_name."""
         with zipfile.ZipFile(self.work / self.request.file_name, "x", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
                 entry = zipfile.ZipInfo.from_file(file, file.name)

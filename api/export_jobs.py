@@ -119,7 +119,7 @@ def hash_secret(secret: str) -> bytes:
 
 
 def write_record(folder: Path, job: Job) -> None:
-    """Write job.json. A reader finds the old or the new record, never a part. OSError."""
+    """Write job.json. A reader finds the old or the new record, never a part. Raises OSError."""
     replace_file(folder / RECORD, msgspec.json.encode(job))
 
 

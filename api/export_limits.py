@@ -27,13 +27,13 @@ class QuotaError(Exception):
 
 
 def check_free_space(folder: Path, floor: int) -> None:
-    """OSError if the disk has less free space than exports leave."""
+    """Raise OSError if the disk has less free space than exports leave."""
     if shutil.disk_usage(folder).free < floor:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def check_new_job(jobs: list[Job], quota: int) -> None:
-    """TooManyExportsError if an owner with these jobs may not have one more."""
+    """Raise TooManyExportsError if an owner with these jobs may not have one more."""
     unfinished = sum(1 for job in jobs if not job.completed_at)
     if unfinished >= UNFINISHED_AT_MOST:
         raise TooManyExportsError(
@@ -52,7 +52,7 @@ def check_new_job(jobs: list[Job], quota: int) -> None:
 
 
 def check_quota(jobs: list[Job], size: int, quota: int) -> None:
-    """QuotaError if the files of an owner's jobs and a number of further bytes exceed the quota."""
+    """Raise QuotaError if the files of an owner's jobs and a number of further bytes exceed the quota."""
     if sum(job.size for job in jobs if job.download) + size > quota:
         raise QuotaError(
             f"the exports of this token may use {quota} bytes: request a shorter period, or try again "

@@ -69,7 +69,7 @@ class Exports:
     # ------------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        """Read the jobs of the folder, and run the unfinished ones. OSError."""
+        """Read the jobs of the folder, and run the unfinished ones. Raises OSError."""
         self._lock = await asyncio.to_thread(self._lock_folder)
         await asyncio.to_thread(self._load)
         self._cleaner = asyncio.create_task(self._clean_regularly())
@@ -85,7 +85,7 @@ class Exports:
         self._lock.close()
 
     def _lock_folder(self) -> ExitStack:
-        """Make the folder and lock it against other servers. OSError."""
+        """Make the folder and lock it against other servers. Raises OSError."""
         if self._folder.is_symlink():
             raise OSError(f"{self._folder} is a symbolic link: remove it, or set FOCUS_API_EXPORT_DIR")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ class Exports:
         remove_folder(work)  # files of a run that was killed
         work.mkdir()
         check = partial(self._check, job)
-        with self._interruptible(open_publication(folder / DATABASE, work), job) as publication:
+        with self._track(open_publication(folder / DATABASE, work), job) as publication:
             publication_id = read_publication_id(publication)
             count = ExportWriter(publication, job.request, job.billing_accounts, work, check).write()
         size = (work / file_name).stat().st_size
@@ -256,7 +256,7 @@ class Exports:
         )
 
     def _end(self, job: Job) -> None:
-        """Record how a job ended. A complete job that cannot be recorded has failed: its file has no link."""
+        """Record how a job ended. A complete job without a record has failed: its file has no link."""
         folder = self._folder / job.job_id
         remove_folder(folder / WORK)
         if job.status == "Complete":
@@ -289,9 +289,7 @@ class Exports:
             raise self._refusals[job.job_id]
 
     @contextmanager
-    def _interruptible(
-        self, connection: duckdb.DuckDBPyConnection, job: Job
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _track(self, connection: duckdb.DuckDBPyConnection, job: Job) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection that is interrupted when its job must end, and close it afterwards."""
         with connection:
             self._connections[connection] = job
@@ -399,7 +397,7 @@ def is_full_disk(error: Exception) -> bool:
 
 
 def link(database: Path, name: Path) -> None:
-    """Keep a database under another name, as a copy if the file system has no hard links. OSError."""
+    """Keep a database under another name, as a copy if the file system has no hard links. Raises OSError."""
     try:
         name.hardlink_to(database)
     except OSError:
@@ -408,7 +406,7 @@ def link(database: Path, name: Path) -> None:
 
 
 def remove_work_files(folder: Path) -> None:
-    """Remove the files that only a running job needs. The next start removes what cannot be removed now."""
+    """Remove the files that only a running job needs. After an error, the next start removes the rest."""
     remove_folder(folder / WORK)
     with suppress(OSError):
         (folder / DATABASE).unlink(missing_ok=True)

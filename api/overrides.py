@@ -54,7 +54,7 @@ class ClientConnection(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*arguments, **options)
-        self.access_log = False  # uvicorn's own contains parameters, whatever the logging settings are
+        self.access_log = False  # uvicorn's own log contains parameters, with any logging settings
         self.app_state = {**self.app_state, "abort": self.abort}  # becomes the state of each scope
         self.head = HeadCheck()
 

@@ -1,6 +1,7 @@
 """Page tokens: the position of a walk through pages, encrypted and authenticated.
 
 Record numbers show how many rows other accounts have between a caller's own, so a client cannot read a token.
+A token has no time limit: it is valid while publications.py keeps its publication and the key stays.
 """
 
 import base64
@@ -43,7 +44,7 @@ def seal(position: Position, key: Fernet) -> str:
 
 
 def unseal(token: str, query: str, key: Fernet) -> Position:
-    """Return the position in a page token. ApiError if the token is forged or belongs to another query."""
+    """Return the position in a page token. Raises ApiError if it is forged or belongs to another query."""
     try:
         padded = token.encode("ascii") + b"=" * (-len(token) % 4)
         # Fernet ignores characters outside its alphabet and unused bits: a token has one spelling here
@@ -70,7 +71,7 @@ def invalid_page_token(message: str) -> ApiError:
 
 
 def load_key(file: Path) -> Fernet:
-    """Read the key of page tokens, or create it if the file is missing or does not contain a key. OSError."""
+    """Read the key of page tokens. Create it if the file does not contain one. Raises OSError."""
     try:
         return Fernet(file.read_bytes())
     except (FileNotFoundError, ValueError):

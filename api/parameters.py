@@ -32,7 +32,7 @@ class ListParameters:
 
 
 def parse_list_parameters(query: bytes, filters: Iterable[str]) -> ListParameters:
-    """Parse the parameters of an operation that lists records and has these filters. ApiError."""
+    """Parse the parameters of an operation that lists records and has these filters. Raises ApiError."""
     filters = tuple(filters)
     parsers = {name: FILTERS.get(name, parse_text) for name in filters} | PAGING
     values = parse_query(query, parsers)
@@ -45,12 +45,12 @@ def parse_list_parameters(query: bytes, filters: Iterable[str]) -> ListParameter
 
 
 def check_no_parameters(query: bytes) -> None:
-    """ApiError if a query string has parameters."""
+    """Raise ApiError if a query string has parameters."""
     parse_query(query, {})
 
 
 def parse_query(query: bytes, parsers: Mapping[str, Parser]) -> dict[str, Any]:
-    """Return the parameters of a query string, each parsed by its parser. ApiError."""
+    """Return the parameters of a query string, each parsed by its parser. Raises ApiError."""
     if len(query) > LONGEST_QUERY:
         raise invalid_parameter(f"the parameters are longer than {LONGEST_QUERY} bytes")
     try:

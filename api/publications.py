@@ -93,7 +93,7 @@ class Publications:
     ) -> Iterator[tuple[Publication, duckdb.DuckDBPyConnection]]:
         """Yield the current publication, or the one of this id, and a connection to it for one thread.
 
-        NotPublishedError if no publication can be served, or that publication is no longer kept.
+        Raises NotPublishedError if no publication can be served, or the one of this id was removed.
         """
         if publication_id is None:
             self._look()
@@ -107,7 +107,7 @@ class Publications:
 
     @contextmanager
     def reopen(self, publication: Publication) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield another connection to an open publication, even if it is no longer kept."""
+        """Yield another connection to an open publication, even after its file was removed."""
         with self.lock:
             cursor = publication.connection.cursor()
         with cursor:
@@ -186,12 +186,12 @@ class Publications:
                 os.link(self.published, link)
             except OSError:  # the folder is on another file system
                 publication_id = read_publication_id(self.published)
-                if self._file(publication_id).exists():
+                if self._build_path(publication_id).exists():
                     return publication_id
                 self._check_room(size)
                 shutil.copy2(self.published, link)
             publication_id = read_publication_id(link)
-            file = self._file(publication_id)
+            file = self._build_path(publication_id)
             if not file.exists():
                 link.rename(file)
         finally:
@@ -199,7 +199,7 @@ class Publications:
         return publication_id
 
     def _check_room(self, size: int) -> None:
-        """NoRoomError if a copy of this size would leave too little free space."""
+        """Raise NoRoomError if a copy of this size would leave too little free space."""
         if shutil.disk_usage(self.folder).free < size + self.floor:
             raise NoRoomError(f"{self.folder} has no room for a copy of {size} bytes")
 
@@ -210,7 +210,7 @@ class Publications:
         """
         publication = self.opened.pop(publication_id, None)
         if publication is None:
-            file = self._file(publication_id)
+            file = self._build_path(publication_id)
             if not IDENTIFIER.fullmatch(publication_id) or not file.exists():
                 raise NotPublishedError("this publication is no longer kept")
             publication = open_publication(publication_id, file)
@@ -222,7 +222,7 @@ class Publications:
     def _remove_old(self) -> None:
         """Remove the publications whose time has ended."""
         files = self._list_pinned()
-        files.sort(key=lambda file: file != self._file(self.newest_id))
+        files.sort(key=lambda file: file != self._build_path(self.newest_id))
         replaced_at = time.time()
         for age, file in enumerate(files):  # the newest is 0
             if age > KEPT and (age > KEPT_AT_MOST or time.time() - replaced_at > AN_HOUR):
@@ -238,12 +238,12 @@ class Publications:
         """Return the files of all pinned publications, the newest first."""
         return sorted(self.folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
 
-    def _file(self, publication_id: str) -> Path:
+    def _build_path(self, publication_id: str) -> Path:
         return self.folder / f"{publication_id}.duckdb"
 
 
 def read_publication_id(file: Path) -> str:
-    """Return the id of a published file. duckdb.Error, or NotPublishedError if it cannot be a file name."""
+    """Return the id of a published file. Raises duckdb.Error, or NotPublishedError for an unusable id."""
     with duckdb.connect(str(file), read_only=True, config=CONFIG) as connection:
         ((publication_id,),) = connection.execute("select publication_id from focus.publication").fetchall()
     if not IDENTIFIER.fullmatch(publication_id):
@@ -252,7 +252,7 @@ def read_publication_id(file: Path) -> str:
 
 
 def open_publication(publication_id: str, file: Path) -> Publication:
-    """Open a publication. duckdb.Error, or NotPublishedError if it lacks the views of the API."""
+    """Open a publication. Raises duckdb.Error, or NotPublishedError if it lacks the views of the API."""
     connection = duckdb.connect(str(file), read_only=True, config=CONFIG)
     columns: dict[str, dict[str, str]] = {}
     rows = connection.execute(

@@ -77,7 +77,8 @@ class RecordReader:
     def read_rows(self, after: int, last: int) -> Iterator[str]:
         """Yield the rows after a record number, up to another, as JSON objects with commas between them.
 
-        Rows that need too much memory together are read in halves. duckdb.OutOfMemoryException for one row.
+        Rows that need too much memory together are read in halves. Raises duckdb.OutOfMemoryException if
+        one row needs too much.
         """
         request = self.request
         try:
@@ -100,7 +101,7 @@ class RecordReader:
 def read_page(publications: Publications, request: RecordRequest, key: Fernet) -> RecordPage:
     """Read the first piece of a page, from the publication that the walk began in.
 
-    ApiError; NotPublishedError for a first page if no publication can be served.
+    Raises ApiError; NotPublishedError for a first page if no publication can be served.
     """
     token = request.parameters.page_token
     position = None if token is None else unseal(token, request.query, key)
@@ -113,7 +114,7 @@ def read_page(publications: Publications, request: RecordRequest, key: Fernet) -
             reader = RecordReader(publications, publication, request, columns)
             return read_pieces(reader, cursor, position, key)
     except NotPublishedError:
-        if position is None:
+        if token is None:
             raise
         raise ApiError(
             400,
@@ -123,7 +124,7 @@ def read_page(publications: Publications, request: RecordRequest, key: Fernet) -
 
 
 def select_columns(publication: Publication, request: RecordRequest) -> dict[str, str]:
-    """Return the columns to show with their types, in the order of the view. ApiError."""
+    """Return the columns to show with their types, in the order of the view. Raises ApiError."""
     dataset, names = request.dataset, request.parameters.columns
     columns = publication.columns[dataset.view]
     if request.standard_fields:

@@ -13,7 +13,7 @@ GRACE = 30  # seconds that running requests have when the server stops
 
 
 def check_address(host: str, port: int) -> None:
-    """ServingError if the server cannot listen at this address."""
+    """Raise ServingError if the server cannot listen at this address."""
     try:
         asyncio.run(bind(host, port))
     except OSError as error:
@@ -25,7 +25,7 @@ def check_address(host: str, port: int) -> None:
 
 
 async def bind(host: str, port: int) -> None:
-    """Bind an address as uvicorn does, and release it. OSError."""
+    """Bind an address as uvicorn does, and release it. Raises OSError."""
     loop = asyncio.get_running_loop()
     (await loop.create_server(asyncio.Protocol, host, port, start_serving=False)).close()
 

@@ -1,4 +1,4 @@
-"""Tokens: who may send requests. Only the SHA-256 of a token is stored."""
+"""Access tokens: who may send requests. Only their SHA-256 is stored. Page tokens are in paging.py."""
 
 import hmac
 import re
@@ -39,7 +39,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     @property
     def owner_prefix(self) -> str:
-        """The start of all owners of this token, whatever its billing accounts were."""
+        """The start of all owners of this token, with its current and earlier billing accounts."""
         return f"{sha256(self.sha256.encode()).hexdigest()}."
 
 
@@ -52,7 +52,7 @@ class Tokens:
     _cache: tuple[object, list[Caller]] = field(default=(None, []), init=False, repr=False)
 
     def find(self, token: str) -> Caller | None:
-        """Return the caller of a token. ServingError if the tokens cannot be read: access is denied then."""
+        """Return the caller of a token. Raises ServingError if the tokens cannot be read."""
         digest = sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
         found = None
         for caller in self.read():  # no early exit, so that the time does not depend on the token
@@ -61,7 +61,7 @@ class Tokens:
         return found
 
     def read(self) -> list[Caller]:
-        """Return all callers; a missing file has none. ServingError, SettingsError."""
+        """Return all callers; a missing file has none. Raises ServingError, SettingsError."""
         if self.json:
             return decode_callers(self.json.encode(), "FOCUS_API_TOKENS")
         try:
@@ -80,7 +80,8 @@ class Tokens:
     def create(self, name: str, billing_accounts: frozenset[str], standard_fields: bool = False) -> str:
         """Create a token, write its SHA-256 into the file, and return the token, which is not stored.
 
-        billing_accounts: its limit; an empty set is every account. standard_fields: see Caller. ServingError.
+        billing_accounts: its limit; an empty set is every account. standard_fields: see Caller.
+        Raises ServingError.
         """
         if not NAME.fullmatch(name):
             raise SettingsError(
@@ -96,7 +97,7 @@ class Tokens:
         return token
 
     def revoke(self, name: str) -> Caller:
-        """Remove a token from the file, and return it. ServingError."""
+        """Remove a token from the file, and return it. Raises ServingError."""
         with self.edit() as callers:
             revoked = [caller for caller in callers if caller.name == name]
             if not revoked:
@@ -106,7 +107,7 @@ class Tokens:
 
     @contextmanager
     def edit(self) -> Iterator[list[Caller]]:
-        """Yield the callers of the file as a list to change, then write it. ServingError."""
+        """Yield the callers of the file as a list to change, then write it. Raises ServingError."""
         if self.json:
             raise SettingsError("FOCUS_API_TOKENS is set, and is read in place of a file: unset it first")
         try:
@@ -120,7 +121,7 @@ class Tokens:
 
 
 def decode_callers(content: bytes, source: str) -> list[Caller]:
-    """Read tokens from JSON; an empty text has none. ServingError, also if two share a name or a hash."""
+    """Read tokens from JSON. Empty text has none. Raises ServingError, also for a repeated name or hash."""
     try:
         callers = msgspec.json.decode(content, type=list[Caller]) if content.strip() else []
     except (msgspec.DecodeError, UnicodeError) as error:

@@ -40,7 +40,7 @@ class Turns:
         self.unsent: Counter[str] = Counter()
 
     def admit(self, token: str, receive: Receive) -> "Work":
-        """Return the work of a new request. ApiError 429 or 503 if too many requests are in progress."""
+        """Return the work of a new request. Raises ApiError 429 or 503 if too many are in progress."""
         if self.requests[token] >= REQUESTS_OF_TOKEN:
             message = f"a token may have {REQUESTS_OF_TOKEN} requests in progress: wait until one has ended"
             raise ApiError(429, "rate_limited", message, headers=RETRY_AFTER)
@@ -125,7 +125,7 @@ class Work:
         self.turns.assign()
 
     def begin_download(self) -> None:
-        """Count this request as a running download. ApiError 429 if the token has too many."""
+        """Count this request as a running download. Raises ApiError 429 if the token has too many."""
         if self.turns.downloads[self.token] >= DOWNLOADS_OF_TOKEN:
             message = f"a token may have {DOWNLOADS_OF_TOKEN} running downloads: wait until one has ended"
             raise ApiError(429, "rate_limited", message, headers=RETRY_AFTER)

@@ -112,7 +112,7 @@ class Api:
             f"{BASE}/cost-and-usage?{urlencode(parameters | ({'pageToken': token} if token else {}))}"
         )
 
-    def page(self, is_filtered: bool, behind: int) -> bytes:
+    def get_page(self, is_filtered: bool, behind: int) -> bytes:
         """Return the page after so many records."""
         return self.get(self.tokens[is_filtered, behind], is_filtered, PAGE)
 
@@ -124,7 +124,7 @@ class Roapi:
         self.http, self.order = Http(port), order
         self.cpu = partial(read_cpu_seconds, process)
 
-    def page(self, is_filtered: bool, behind: int) -> bytes:
+    def get_page(self, is_filtered: bool, behind: int) -> bytes:
         """Return the page after so many records."""
         filters = {
             f"filter[{COLUMNS[name]}]": f"'{value}'"
@@ -160,7 +160,7 @@ class Bare:
         filters = FILTER if is_filtered else {}
         return " and ".join(["true", *(f"{COLUMNS[name]} = ?" for name in filters)]), list(filters.values())
 
-    def page(self, is_filtered: bool, behind: int) -> bytes:
+    def get_page(self, is_filtered: bool, behind: int) -> bytes:
         """Return the page after so many records."""
         condition, bound = self.build_condition(is_filtered)
         with self.connection.cursor() as cursor:
@@ -199,7 +199,7 @@ def request_pages(client: int, peer: Peer, places: list[int], until: float) -> i
     """Request random pages until a time of the clock; return how many."""
     draw, pages = random.Random(client), 0
     while time.perf_counter() < until:
-        peer.page(False, draw.choice(places))
+        peer.get_page(False, draw.choice(places))
         pages += 1
     return pages
 
@@ -238,7 +238,7 @@ def measure_times(peers: Peers, late: dict[bool, int], repeats: int) -> Times:
         for name, peer in peers.items():
             for is_filtered in late:
                 for behind in (0, late[is_filtered]):
-                    took = measure_time(partial(peer.page, is_filtered, behind))
+                    took = measure_time(partial(peer.get_page, is_filtered, behind))
                     times.setdefault((name, is_filtered, behind), []).append(took)
     return times
 

@@ -85,8 +85,8 @@ def fill_warehouse(warehouse: Path, charges: int, commitments: int) -> float:
             "insert into intermediate.int_accounts__named values ('acme', 'acme', null, 'Account')"
         )
         connection.execute(
-            "insert into staging.stg_fal__landed_files select 'acme', null, true,"
-            " cast(date '2026-01-01' + cast(n as integer) as varchar) from range(365) as days (n)"
+            "insert into intermediate.int_charge_days__known"
+            " select 'acme', date '2026-01-01' + cast(n as integer), true from range(365) as days (n)"
         )
         return min(copy_charges(connection) for _ in range(3))
 

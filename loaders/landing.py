@@ -132,7 +132,7 @@ class Latest:
 class Superseded:
     """A load that is not among the latest of its partition, and the load after it.
 
-    is_needed: whether too few of the loads after it are complete.
+    is_needed: whether too few of the loads after it are intact.
     """
 
     load: Path
@@ -203,7 +203,7 @@ class LandingZone:
         return [partition.value for partition in partitions if partition]
 
     def prune(self, keep: int, account: str | None = None) -> PruneResult:
-        """Remove all but the latest complete loads of every partition, of one account or of all.
+        """Remove all but the latest intact loads of every partition, of one account or of all.
 
         A build lists the latest loads when it starts, and reads them later. A load therefore stays until the
         manifest of its successor is older than READ_FOR. A broken load does not supersede others. Loads
@@ -237,8 +237,8 @@ class LandingZone:
                 old = loads[:-keep]
                 if not old:
                     continue
-                complete = (number for number in reversed(range(len(loads))) if is_complete(loads[number]))
-                first_kept = next(islice(complete, keep - 1, None), 0)
+                intact = (number for number in reversed(range(len(loads))) if is_intact(loads[number]))
+                first_kept = next(islice(intact, keep - 1, None), 0)
                 for number, load in enumerate(old):
                     yield Superseded(load, loads[number + 1], number >= first_kept)
 
@@ -454,7 +454,7 @@ def read_manifest(load: Path, kind: type[T]) -> T:
         raise BrokenFileError(f"{load / MANIFEST} is not a manifest: {what_to_do}") from None
 
 
-def is_complete(load: Path) -> bool:
+def is_intact(load: Path) -> bool:
     """Return whether the manifest of a load is valid and its files exist. Does not read the files."""
     try:
         manifest = read_manifest(load, Manifest)

@@ -46,7 +46,7 @@ def land_all(
     outcome = Outcome()
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="load")
     try:
-        for future in as_completed([pool.submit(job) for job in jobs]):
+        for future in as_completed([pool.submit(_run, job, api) for job in jobs]):
             try:
                 manifest = future.result()
             except FATAL:
@@ -63,3 +63,12 @@ def land_all(
         raise
     pool.shutdown()
     return outcome
+
+
+def _run(job: Callable[[], Manifest], api: FalApi) -> Manifest:
+    """Run a job; a FATAL error prevents further requests of all jobs."""
+    try:
+        return job()
+    except FATAL:
+        api.stopping.set()
+        raise

@@ -146,7 +146,7 @@ def quote(value: object) -> str:
 
 @contextmanager
 def lock_publication(folder: Path) -> Iterator[None]:
-    """Lock a folder against other builds that publish there. OSError if another build has the lock."""
+    """Lock a folder against other builds that publish there. Raises OSError if another build has the lock."""
     try:
         held = lock(folder, wait=False)
     except BlockingIOError:

@@ -50,7 +50,7 @@ class Plugin(BasePlugin):
                 config["warning"] = warning
 
     def publish(self, folder: Path, warehouse: Path, config: Mapping[str, Any]) -> str | None:
-        """Publish, and return a warning if accounts are missing. OSError, duckdb.Error."""
+        """Publish, and return a warning if accounts are missing. Raises OSError, duckdb.Error."""
         if (folder / DATABASE).resolve() == warehouse.resolve():
             raise OSError(f"{DATABASE} there is the warehouse itself; set FAL_PUBLISH_DIR to another folder")
         before = count_published_charges(folder)

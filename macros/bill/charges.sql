@@ -20,3 +20,15 @@
     {%- set row = relation ~ '.' if relation else '' -%}
     ({{ row }}ChargeCategory = 'Usage' and {{ row }}ChargeClass is null)
 {%- endmacro %}
+
+{#
+    Whether a row of an estimate starts and ends within the day that the estimate was requested for. Rows of another day
+    count in the estimate of that day.
+#}
+{% macro is_of_its_day() -%}
+    coalesce(
+        {{ utc_date('ChargePeriodStart') }} = landed_date
+        and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
+        false
+    )
+{%- endmacro %}

@@ -1,68 +1,40 @@
-{# an amount held between 0 and what a commitment has to give; kind: the macro of its decimals, money or quantity #}
+{# An amount held between 0 and the amount of a commitment. kind: the macro of the decimals, money or quantity. #}
 {% macro clamp(amount, most, kind=money) -%}
     least(greatest({{ amount }}, {{ kind(0) }}), {{ kind(most) }})
 {%- endmacro %}
 
 {#
-    How far a charge moves a commitment's own count, up to its amount: what the block counts before the charge and with it,
-    after what was counted before the block. kind: the macro of the decimals counted in, money or quantity.
+    What a charge adds to a commitment, whose total stays between 0 and its amount. A negative charge first cancels
+    usage beyond the amount and then gives back. so_far: the sum of the usage in its scope, this charge included.
+    kind: the macro of the decimals, money or quantity.
 #}
-{% macro counted_up_to(before, so_far, of_the_charge, most, kind) -%}
-    {{ money(
-        clamp(before ~ ' + ' ~ so_far, most, kind) ~ ' - ' ~ clamp(before ~ ' + ' ~ so_far ~ ' - ' ~ of_the_charge, most, kind)
-    ) }}
+{% macro applied_of(so_far, of_the_charge, most, kind) -%}
+    {{ money(clamp(so_far, most, kind) ~ ' - ' ~ clamp(so_far ~ ' - ' ~ of_the_charge, most, kind)) }}
 {%- endmacro %}
 
-{# what a step's commitment pays of an amount asked of it, after what was asked before the block; 0 if it has none #}
-{% macro drawn_in_step(step, asked) -%}
-    case
-        when commitment_{{ step }} is null then {{ money(0) }}
-        else {{ clamp('before_' ~ step ~ ' + ' ~ asked, 'amount_' ~ step) }}
-            - {{ clamp('before_' ~ step, 'amount_' ~ step) }}
-    end
+{#
+    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. On DuckDB none: there a
+    step repeats until no usage remains.
+#}
+{% macro most_credits_of_an_account(terms) -%}
+    {{ return(adapter.dispatch('most_credits_of_an_account')(terms)) }}
+{%- endmacro %}
+
+{% macro duckdb__most_credits_of_an_account(terms) -%}{{ return(none) }}{%- endmacro %}
+
+{# Query while compiling: a recursive query has no window function on Spark, so the text of the query has each step. #}
+{% macro spark__most_credits_of_an_account(terms) -%}
+    {%- if not execute or load_relation(terms) is none -%}{{ return(0) }}{%- endif -%}
+    {%- set counts = run_query(
+        'select count(*) as credits from ' ~ terms ~ " where payment = 'prepaid' group by account"
+    ).columns[0].values() -%}
+    {{ return(counts | map('int') | max | default(0, true)) }}
 {%- endmacro %}
 
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
-    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%') escape '!'
-{%- endmacro %}
-
-{#
-    How many prepaid commitments an account has at most: an integer, at least 1. The waterfall takes as many steps, each
-    for all accounts and days at once. Asked of the warehouse when a model is compiled.
-#}
-{% macro prepaid_steps(terms) %}
-    {% if not execute or load_relation(terms) is none %}{{ return(1) }}{% endif %}
-    {% set most = run_query('select max(prepaid_rank) as most from ' ~ terms).columns[0].values()[0] %}
-    {{ return([most or 1, 1] | max | int) }}
-{% endmacro %}
-
-{# the columns that a step of the waterfall leaves on a block, for every step; relation: what they are selected from #}
-{% macro prepaid_step_columns(steps, relation) -%}
-    {%- for step in range(1, steps + 1) %}
-        {%- for column in ['commitment', 'amount', 'before'] %}
-        {{ relation }}.{{ column }}_{{ step }}{{ ',' if not (loop.last and step == steps) }}
-        {%- endfor %}
-    {%- endfor -%}
-{%- endmacro %}
-
-{# rows of a list of structs, one row each; elements: list of dicts, name to SQL, all with the same names #}
-{% macro unnest_structs(elements) -%}{{ return(adapter.dispatch('unnest_structs')(elements)) }}{%- endmacro %}
-
-{% macro duckdb__unnest_structs(elements) -%}
-    unnest([
-        {%- for element in elements %}
-        {{ struct(element) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ])
-{%- endmacro %}
-
-{% macro spark__unnest_structs(elements) -%}
-    explode(array(
-        {%- for element in elements %}
-        {{ struct(element) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ))
+    {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%')
+    escape '!'
 {%- endmacro %}
 
 {# the days from a date until before another, one row each: a set-returning expression #}
@@ -73,7 +45,9 @@
 {%- endmacro %}
 
 {% macro spark__each_day(first_day, end_day) -%}
-    explode(case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end)
+    explode(
+        case when {{ first_day }} < {{ end_day }} then sequence({{ first_day }}, {{ end_day }} - 1, interval 1 day) end
+    )
 {%- endmacro %}
 
 {# one element of ContractApplied as JSON text: numbers as plain decimals, texts as JSON strings #}
@@ -85,7 +59,7 @@
     || ',"ContractCommitmentAppliedUnit":' || {{ json_text(unit) }} || '}'
 {%- endmacro %}
 
-{# the elements of a group with a comma between them, in byte order of the commitment: the same text each time #}
+{# The elements of a group, with commas, in byte order of the commitment so that the text is always the same. #}
 {% macro contract_applied_elements_agg(contract_id, contract_commitment_id, cost, quantity, unit) -%}
     {{ return(adapter.dispatch('contract_applied_elements_agg')(
         contract_applied_element(contract_id, contract_commitment_id, cost, quantity, unit), contract_commitment_id

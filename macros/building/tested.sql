@@ -8,7 +8,9 @@
 {% macro tested_tables() %}
     {{ return({
         'tested_loads': {'of': 'stg_fal__billing_event_loads', 'key': ['account', 'landed_date', 'load_id']},
-        'tested_event_days': {'of': 'int_billing_event_days__versions', 'key': ['account', 'charge_date', 'day_version']},
+        'tested_event_days': {
+            'of': 'int_billing_event_days__versions', 'key': ['account', 'charge_date', 'day_version']
+        },
     }) }}
 {% endmacro %}
 

@@ -13,10 +13,14 @@
 {% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- set rules = focus_rules_in_scan(scan, dataset) -%}
     {%- if not rules -%}
-        {{ empty_relation({
-            'rule_id': dbt.type_string(), 'rows_checked': 'bigint', 'violations': 'bigint', 'findings': 'bigint',
-            'example_row': dbt.type_string(),
-        }) }}
+        select
+            cast(null as {{ dbt.type_string() }}) as rule_id,
+            cast(null as bigint) as rows_checked,
+            cast(null as bigint) as violations,
+            cast(null as bigint) as findings,
+            cast(null as {{ dbt.type_string() }}) as example_row
+        from {{ relation }}
+        where false
     {%- else -%}
         {%- set verdicts = focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too) -%}
         {{ return(adapter.dispatch('unpivot_tallies')(rules, focus_rule_counts(rules, verdicts, ours_too))) }}

@@ -43,7 +43,7 @@
 {% macro quotient_rounded_up(a, b) -%}{{ return(adapter.dispatch('quotient_rounded_up')(a, b)) }}{%- endmacro %}
 
 {% macro duckdb__quotient_rounded_up(a, b) -%}
-    (({{ duckdb_units(a) }} + {{ duckdb_units(b) }} - 1) // {{ duckdb_units(b) }})
+    (({{ duckdb_scaled_integer(a) }} + {{ duckdb_scaled_integer(b) }} - 1) // {{ duckdb_scaled_integer(b) }})
 {%- endmacro %}
 
 {% macro spark__quotient_rounded_up(a, b) -%}
@@ -56,7 +56,7 @@
 {% macro duckdb__rounded_quotient(a, b) -%}
     cast(
         sign({{ a }})
-        * ((2 * abs({{ duckdb_units(a) }}) + {{ b }} * 1000000000000) // (2 * {{ b }} * 1000000000000))
+        * ((2 * abs({{ duckdb_scaled_integer(a) }}) + {{ b }} * 1000000000000) // (2 * {{ b }} * 1000000000000))
         as decimal(38, 0)
     ) * cast(0.000001 as decimal(7, 6))
 {%- endmacro %}
@@ -71,7 +71,7 @@
 {%- endmacro %}
 
 {# An amount as an integer count of 10^-18. DuckDB divides decimals as doubles, and only integers exactly. #}
-{% macro duckdb_units(amount) -%}
+{% macro duckdb_scaled_integer(amount) -%}
     cast(replace(cast({{ money(amount) }} as varchar), '.', '') as hugeint)
 {%- endmacro %}
 
@@ -80,7 +80,7 @@
     that is no number is returned as it is.
 
 #}
-{% macro one_spelling(number) -%}
+{% macro canonical_number(number) -%}
     case
         when {{ is_number(number) }} and not {{ has_surplus_decimals(number, 18) }}
             then coalesce(

@@ -49,7 +49,7 @@
             *,
             from_json(
                 page,
-                '{"billing_events":[{{ dict.fromkeys(billing_event_fields(), 'VARCHAR') | tojson }}]}'
+                '{"billing_events":[{{ dict.fromkeys(billing_event_fields(), 'varchar') | tojson }}]}'
             ).billing_events as parsed_events
         from pages
 
@@ -145,7 +145,7 @@
             value,
             -- each event is parsed by itself, because from_json returns null for a page with one malformed event
             from_json(
-                {{ with_valid_text(with_exact_numbers('value')) }}, 'billing_events array<string>'
+                {{ replace_lone_surrogates(quote_long_numbers('value')) }}, 'billing_events array<string>'
             ).billing_events as events
         from files
 

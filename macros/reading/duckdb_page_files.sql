@@ -13,7 +13,7 @@
         {%- do queries.append(duckdb_json_pages(short, '"json"', largest)) -%}
     {%- endif -%}
     {%- if one_line -%}
-        {%- set exact = 'cast(' ~ duckdb_with_quoted_numbers('cast("json" as varchar)') ~ ' as json)' -%}
+        {%- set exact = 'cast(' ~ duckdb_quote_numbers('cast("json" as varchar)') ~ ' as json)' -%}
         {%- do queries.append(duckdb_json_pages(one_line, exact, largest)) -%}
     {%- endif -%}
     {%- if other -%}
@@ -83,8 +83,8 @@
             filename,
             page_text,
             coalesce(
-                try_cast({{ with_exact_numbers('page_text') }} as json),
-                try_cast({{ with_valid_text(with_exact_numbers('page_text')) }} as json)
+                try_cast({{ quote_long_numbers('page_text') }} as json),
+                try_cast({{ replace_lone_surrogates(quote_long_numbers('page_text')) }} as json)
             ) as page
         from texts
     )

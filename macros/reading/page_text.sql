@@ -5,11 +5,11 @@
     with a run of 16 digits, the numbers of events are put in quotes. A name directly before a colon can only be a
     key.
 #}
-{% macro with_exact_numbers(page) -%}{{ return(adapter.dispatch('with_exact_numbers')(page)) }}{%- endmacro %}
+{% macro quote_long_numbers(page) -%}{{ return(adapter.dispatch('quote_long_numbers')(page)) }}{%- endmacro %}
 
-{% macro duckdb__with_exact_numbers(page) -%}
+{% macro duckdb__quote_long_numbers(page) -%}
     case
-        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_with_quoted_numbers(page) }}
+        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_quote_numbers(page) }}
         else {{ page }}
     end
 {%- endmacro %}
@@ -19,7 +19,7 @@
     output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal
 {%- endmacro %}
 
-{% macro duckdb_with_quoted_numbers(page) -%}
+{% macro duckdb_quote_numbers(page) -%}
     regexp_replace(
         {{ page }},
         '"({{ event_number_fields() }})"\s*:\s*(-?[0-9][-+0-9.eE]*)',
@@ -28,7 +28,7 @@
     )
 {%- endmacro %}
 
-{% macro spark__with_exact_numbers(page) -%}
+{% macro spark__quote_long_numbers(page) -%}
     case
         when {{ page }} rlike '[0-9][0-9.]{15}'
             then regexp_replace(
@@ -45,9 +45,9 @@
     control characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the
     replacement.
 #}
-{% macro with_valid_text(page) -%}{{ return(adapter.dispatch('with_valid_text')(page)) }}{%- endmacro %}
+{% macro replace_lone_surrogates(page) -%}{{ return(adapter.dispatch('replace_lone_surrogates')(page)) }}{%- endmacro %}
 
-{% macro duckdb__with_valid_text(page) -%}
+{% macro duckdb__replace_lone_surrogates(page) -%}
     replace(
         replace(
             regexp_replace(
@@ -70,7 +70,7 @@
 {%- endmacro %}
 
 {# After an odd number of backslashes, the last one begins an escape. #}
-{% macro spark__with_valid_text(page) -%}
+{% macro spark__replace_lone_surrogates(page) -%}
     case
         when {{ page }} rlike '[uU][dD][89a-fA-F]'
             then regexp_replace(

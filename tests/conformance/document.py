@@ -1,8 +1,11 @@
-"""Write the tables of CONFORMANCE.md from seeds/focus_rules: `python -m tests.conformance.document`.
+"""Write the tables of CONFORMANCE.md and docs/conformance from seeds/focus_rules.
 
-It also builds the sample and writes its score. A test fails if the tables are out of date.
+`python -m tests.conformance.document` also builds the sample and writes its score. A test fails if a document
+is out of date.
 """
 
+import csv
+import io
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -21,13 +24,20 @@ SCANNED = {
 
 
 def table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a Markdown table."""
+    """Return a Markdown table."""
     lines = [
         header,
         ["---"] * len(header),
         *([str(cell).replace("|", "\\|") for cell in row] for row in rows),
     ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def csv_table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
 
 
 def how_checked(rule: Rule, shapes: dict[str, str]) -> str:
@@ -45,21 +55,21 @@ def strength(rule: Rule) -> str:
 
 
 def counts(rules: list[Rule]) -> str:
-    """Count the rules, and the rules that are checked on data."""
+    """Return a table of the rules by keyword and type, and of how many are checked on data."""
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
     for keyword, rule_type in kinds:
-        those = [rule for rule in single if (strength(rule), rule.rule_type) == (keyword, rule_type)]
-        answers = Counter(rule.answer for rule in those)
-        told = sum(answers[answer] for answer in ("met", "not met", "does not arise", "provider"))
+        of_kind = [rule for rule in single if (strength(rule), rule.rule_type) == (keyword, rule_type)]
+        answers = Counter(rule.answer for rule in of_kind)
+        answered = sum(answers[answer] for answer in ("met", "not met", "does not arise", "provider"))
         rows.append(
             [
                 keyword,
                 rule_type.lower(),
-                len(those),
+                len(of_kind),
                 answers["checked"],
-                told,
+                answered,
                 answers["permission"],
                 answers["inactive"],
             ]
@@ -67,7 +77,7 @@ def counts(rules: list[Rule]) -> str:
     rows.append(["composite", "static", len(rules) - len(single), "by their parts", "", "", ""])
     rows.append(["all", "", len(rules), sum(row[3] for row in rows[:-1]), sum(row[4] for row in rows[:-1])])
     rows[-1] += [sum(row[5] for row in rows[:-2]), sum(row[6] for row in rows[:-2])]
-    header = ["rules", "type", "all", "checked", "told below", "permissions", "removed from the standard"]
+    header = ["rules", "type", "all", "checked", "answered below", "permissions", "removed from the standard"]
     return table(header, rows)
 
 
@@ -78,17 +88,17 @@ def scans(rules: list[Rule]) -> str:
 
 
 def deviations(rules: list[Rule]) -> str:
-    """List the rules whose encoding differs from their sentence."""
-    return table(
-        ["rule", "it says", "the encoding"],
-        ((f"`{rule.rule_id}`", rule.text, rule.deviation) for rule in rules if rule.deviation),
+    """Return the rules whose machine-readable form differs from their text."""
+    return csv_table(
+        ["rule", "sentence", "encoding"],
+        ((rule.rule_id, rule.text, rule.deviation) for rule in rules if rule.deviation),
     )
 
 
 def not_met(rules: list[Rule]) -> str:
     """List the rules that are not met."""
     return table(
-        ["rule", "keyword", "it says", "why not"],
+        ["rule", "keyword", "requirement", "reason"],
         (
             (f"`{rule.rule_id}`", rule.keyword, rule.text, rule.why)
             for rule in rules
@@ -106,10 +116,10 @@ def dynamic(rules: list[Rule]) -> str:
             return f"checked: {how_checked(rule, shapes)}" + (f"; {rule.why}" if rule.why else "")
         return f"{rule.answer}: {rule.why}" if rule.why else rule.answer
 
-    return table(
-        ["rule", "keyword", "it says", "answer"],
+    return csv_table(
+        ["rule", "keyword", "requirement", "answer"],
         (
-            (f"`{rule.rule_id}`", rule.keyword, rule.text, answer(rule))
+            (rule.rule_id, rule.keyword, rule.text, answer(rule))
             for rule in rules
             if rule.rule_type == "Dynamic"
         ),
@@ -130,23 +140,35 @@ def place(text: str, name: str, block: str) -> str:
     """Replace the block between the markers of a name."""
     begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
     before, found, rest = text.partition(begin)
-    assert found, f"CONFORMANCE.md has no place for {name}"
+    assert found, f"no markers for {name}"
     return before + begin + block + end + rest.partition(end[1:])[2]
 
 
-def document(text: str) -> str:
-    """Replace the tables in the text of CONFORMANCE.md."""
-    rules = read_rules()
-    for make in (counts, scans, deviations, not_met, dynamic):
-        text = place(text, make.__name__, make(rules))
+TABLES = {DOCUMENT: (not_met,), ROOT / "docs/conformance/README.md": (counts, scans)}
+CSV_FILES = {
+    ROOT / "docs/conformance/dynamic_rules.csv": dynamic,
+    ROOT / "docs/conformance/encoding.csv": deviations,
+}
+DOCUMENTS = (*TABLES, *CSV_FILES)
+
+
+def document(path: Path) -> str:
+    """Return a document made of the seed."""
+    if path in CSV_FILES:
+        return CSV_FILES[path](read_rules())
+    text = path.read_text()
+    for make in TABLES[path]:
+        text = place(text, make.__name__, make(read_rules()))
     return text
 
 
 def main() -> None:
-    """Update CONFORMANCE.md."""
+    """Write all documents."""
     with tempfile.TemporaryDirectory() as folder:
         command = run_score(Path(folder) / "warehouse.duckdb")
-    DOCUMENT.write_text(place(document(DOCUMENT.read_text()), "score", score(command)))
+    for path in DOCUMENTS:
+        path.write_text(document(path))
+    DOCUMENT.write_text(place(DOCUMENT.read_text(), "score", score(command)))
 
 
 if __name__ == "__main__":

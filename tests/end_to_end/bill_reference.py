@@ -1,4 +1,4 @@
-"""Compute the bill of an account charge by charge from its loads, by the rules of the README.
+"""Compute the bill of an account charge by charge from its loads, by docs/rules.md.
 
 This is slow and simple. It shares no code with the models, so an error in either shows as a difference.
 It takes only the x_ChargeId of each charge from the warehouse, as an opaque key that breaks ties.

@@ -168,11 +168,11 @@ def expected(charges: Iterable[Charge], commitments: Sequence[Commitment]) -> Dr
 
 
 def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence[Commitment]) -> None:
-    """Write the relations that the drawdown models read, with rows in this order and all days landed."""
+    """Write the relations that the commitment models read, with these rows in order. All days have landed."""
     accounts = sorted({c.account for c in commitments} | {c.account for c in charges})
     with duckdb.connect(str(path)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for schema in ("seeds", "staging", "intermediate"):
+        for schema in ("seeds", "intermediate"):
             connection.execute(f"create schema if not exists {schema}")
         connection.execute(
             "create or replace table seeds.fal_contract_commitments (contract_id varchar,"
@@ -220,18 +220,9 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             [(account, account) for account in accounts],
         )
         connection.execute(
-            "create or replace table intermediate.int_charge_months__closed"
-            " (account varchar, charge_month date)"
-        )
-        connection.execute(
-            "create or replace table intermediate.int_charge_days__covered_by_invoices"
-            " (account varchar, covered_from date, covered_until date)"
-        )
-        connection.execute(
-            "create or replace table staging.stg_fal__landed_files as"
-            " select account, cast(null as varchar) as source, true as is_complete,"
-            f" cast(date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as varchar)"
-            " as landed_partition"
+            "create or replace table intermediate.int_charge_days__known as"
+            f" select account, date '{FIRST_DAY - timedelta(days=10)}' + cast(n as integer) as charge_date,"
+            " true as is_complete"
             " from intermediate.int_accounts__named, range(?) as days(n)",
             [DAYS + 10],
         )

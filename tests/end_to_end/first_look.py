@@ -1,14 +1,43 @@
-"""Write the output of `make run` into README.md: `python -m tests.end_to_end.first_look`."""
+"""Draw docs/first_look.svg, the picture in README.md: `python -m tests.end_to_end.first_look`.
 
+It shows the output of `make run`.
+"""
+
+import io
 import re
 import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from tests.end_to_end.conftest import ROOT, copy_project, run
 
-README = ROOT / "README.md"
-BLOCK = re.compile(r"```\n(No FAL_KEY.*?)```\n", flags=re.DOTALL)
+PICTURE = ROOT / "docs" / "first_look.svg"
+# rich's own format loads a font from the network
+SVG = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<!-- drawn from the output of `make run`: python -m tests.end_to_end.first_look -->
+<style>
+.{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, monospace; font-size: {char_height}px; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
 
 
 def make_run(folder: Path) -> str:
@@ -24,15 +53,21 @@ def make_run(folder: Path) -> str:
     return done.output
 
 
-def first_table(output: str) -> str:
-    """Return the output up to the end of the first table."""
-    table_end = re.search(r"^\|.*\n(?!\|)", output, flags=re.MULTILINE)
-    assert table_end, output
-    return output[: table_end.end()]
+def select_sections(output: str) -> list[str]:
+    """Return the paragraphs that the picture shows: all but the long table of models."""
+    return [section for section in output.strip().split("\n\n") if not section.startswith("USAGE BY MONTH")]
+
+
+def draw(output: str) -> str:
+    """Draw a terminal with the output, as SVG."""
+    text = "$ make run\n" + "\n\n".join(select_sections(output))
+    width = max(map(len, text.splitlines()))
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    for line in text.splitlines():
+        console.print(Text(line, style="bold" if re.fullmatch(r"\$ .*|[A-Z, ]+", line) else ""))
+    return console.export_svg(title="", code_format=SVG, unique_id="first-look")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        block = first_table(make_run(Path(folder)))
-    text = README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(lambda _: f"```\n{block}```\n", text, count=1), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        PICTURE.write_text(draw(make_run(Path(temporary))), encoding="utf-8")

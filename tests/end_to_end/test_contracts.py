@@ -55,7 +55,7 @@ SAYS = {
     "opened when": "it has an opening balance without its date",
     "opened late": "its opening balance is of a day outside its period",
     "overfull": "its opening balance is not between 0 and what was committed",
-    "twice": "its contract_commitment_id stands more than once",
+    "twice": "its contract_commitment_id is used more than once",
 }
 
 

@@ -240,10 +240,10 @@ def test_a_build_warns_of_quarantined_rows_with_their_number(odd: Warehouse) -> 
     warned = {name: int(count) for count, name in re.findall(r"WARN (\d+) (\w+)", odd.output)}
     assert warned["is_empty_stg_fal__billing_events_quarantine_"] == 8
     assert warned["is_empty_stg_fal__focus_invoices_quarantine_"] == 7
-    assert warned["warn_events_lie_in_their_own_day"] == 1
+    assert warned["warn_events_are_within_their_day"] == 1
     assert warned["warn_meters_fit"] == 1
     assert warned["warn_pages_are_readable"] == 1
-    assert warned["warn_estimates_lie_in_their_own_day"] == 1
+    assert warned["warn_estimates_are_within_their_day"] == 1
 
 
 def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
@@ -439,9 +439,9 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
         " where charge_month = '2026-09-01'"
     ) == [(1, Decimal("0.0018"))]
     for words in (
-        "usage is billed at less than nothing or above its EffectiveCost",
-        "acme-credits-2026-09: its purchase has another amount, not the committed 375",
-        "the purchase is of no commitment",
+        "usage is billed below 0 or above its EffectiveCost",
+        "acme-credits-2026-09: the amount of its purchase is not the committed 375",
+        "the purchase matches no commitment",
         "days_not_invoiced 1 · first_day 2026-09-16",
     ):
         assert words in built.output

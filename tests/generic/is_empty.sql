@@ -1,4 +1,4 @@
-{# Fails, or warns, with the number of rows: for relations that hold what should not be. #}
+{# Fails or warns if a relation has rows, such as a quarantine. #}
 {% test is_empty(model) %}
 
 select * from {{ model }}

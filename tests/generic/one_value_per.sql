@@ -1,4 +1,4 @@
-{# Rows that agree in the key agree in all these columns. #}
+{# Rows with the same key have the same value in each of these columns. #}
 {% test one_value_per(model, key, columns) %}
 
 select {{ key }}

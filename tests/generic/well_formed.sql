@@ -1,10 +1,12 @@
 {#
-    What a relation promises of its rows, all in one test: a test costs dbt more than a scan. unique: keys, each a
-    column or a list of columns, in which no two rows agree; nulls agree with each other. never_null: columns that
-    have a value. never_null_where: columns, and where they have one. accepted: by column, the values that it has, if
-    any. One scan for nulls and values, and a group by for each key. A row that is found shows some columns as text,
-    those of the keys unless others are named, and what is wrong; the first row of each thing that is wrong comes
-    first.
+    Checks several properties of a relation in one test, because the overhead of a dbt test exceeds that of a scan.
+
+    unique: keys, each a column or a list of columns. No two rows have the same key; nulls count as equal.
+    never_null: columns without nulls. never_null_where: columns without nulls in the rows that fulfil a condition.
+    accepted: the accepted values by column; null is accepted.
+    show: the columns to show of a row, by default those of the keys.
+
+    One scan checks nulls and values, and one group by checks each key. The first row of each finding comes first.
 #}
 {% test well_formed(model, unique=[], never_null=[], never_null_where=[], accepted={}, show=none) %}
 
@@ -15,14 +17,14 @@
 {%- endfor %}
 {%- set shown = show or keys | sum(start=[]) | unique | list %}
 
-{#- what breaks a promise, and the words for it #}
+{#- conditions of invalid rows, and SQL of the finding #}
 {%- set broken = [] %}
 {%- for column in never_null %}
     {%- do broken.append((column ~ ' is null', "'" ~ column ~ " is null'")) %}
 {%- endfor %}
-{%- for promise in never_null_where %}
-    {%- for column in promise['columns'] %}
-        {%- do broken.append((column ~ ' is null and (' ~ promise['where'] ~ ')', "'" ~ column ~ " is null'")) %}
+{%- for conditional in never_null_where %}
+    {%- for column in conditional['columns'] %}
+        {%- do broken.append((column ~ ' is null and (' ~ conditional['where'] ~ ')', "'" ~ column ~ " is null'")) %}
     {%- endfor %}
 {%- endfor %}
 {%- for column, values in accepted.items() %}
@@ -30,44 +32,53 @@
     {%- do broken.append((column ~ ' not in (' ~ sql_texts(values) ~ ')', words)) %}
 {%- endfor %}
 
-select {{ (shown + ['finding']) | join(', ') }}
-from (
+with
+
+found as (
+{% if broken %}
+    select
+        {%- for column in shown %}
+        cast({{ column }} as {{ text }}) as {{ column }},
+        {%- endfor %}
+        concat_ws(
+            '; '
+            {%- for condition, words in broken %},
+            case when {{ condition }} then {{ words }} end
+            {%- endfor %}
+        ) as finding
+    from {{ model }}
+    where
+        {%- for condition, _ in broken %}
+        {{ condition }}{{ ' or' if not loop.last }}
+        {%- endfor %}
+{%- endif %}
+{%- for key in keys %}
+    {%- if broken or not loop.first %}
+    union all
+    {%- endif %}
+    select
+        {%- for column in shown %}
+        cast({{ column if column in key else 'null' }} as {{ text }}) as {{ column }},
+        {%- endfor %}
+        cast(count(*) as {{ text }}) || ' rows agree in {{ key | join(', ') }}' as finding
+    from {{ model }}
+    group by {{ key | join(', ') }}
+    having count(*) > 1
+{%- endfor %}
+
+),
+
+numbered as (
+
     select
         *,
         row_number() over (partition by finding order by {{ (shown + ['finding']) | join(', ') }}) as finding_row
-    from (
-{%- if broken %}
-select
-    {%- for column in shown %}
-    cast({{ column }} as {{ text }}) as {{ column }},
-    {%- endfor %}
-    concat_ws(
-        '; '
-        {%- for condition, words in broken %},
-        case when {{ condition }} then {{ words }} end
-        {%- endfor %}
-    ) as finding
-from {{ model }}
-where
-    {%- for condition, _ in broken %}
-    {{ condition }}{{ ' or' if not loop.last }}
-    {%- endfor %}
-{%- endif %}
-{%- for key in keys %}
-{%- if broken or not loop.first %}
-union all
-{%- endif %}
-select
-    {%- for column in shown %}
-    cast({{ column if column in key else 'null' }} as {{ text }}) as {{ column }},
-    {%- endfor %}
-    cast(count(*) as {{ text }}) || ' rows agree in {{ key | join(', ') }}' as finding
-from {{ model }}
-group by {{ key | join(', ') }}
-having count(*) > 1
-{%- endfor %}
-    ) as found
-) as numbered
+    from found
+
+)
+
+select {{ (shown + ['finding']) | join(', ') }}
+from numbered
 order by finding_row, finding
 
 {% endtest %}

@@ -1,4 +1,4 @@
--- To the last digit: what the API serves has the rows and the costs of the marts, but for costs that it fills in.
+-- The API serves the rows and the exact costs of the marts. Costs that the API fills in are not compared.
 with
 
 mart as (

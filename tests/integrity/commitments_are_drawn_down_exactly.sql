@@ -1,5 +1,5 @@
--- Nothing is applied beyond an amount, what prepaid commitments pay of a charge never exceeds it, what was paid is what
--- was applied and what is left, and ContractApplied says of each charge what the burn-down counts.
+-- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. When a
+-- credit has expired, its amount equals what was applied plus the rest. ContractApplied of a charge has what was applied.
 with
 
 applied as (
@@ -24,7 +24,7 @@ overdrawn as (
 
     select
         contract_commitment_id as id,
-        'more or less than nothing is left of it' as finding
+        'its remaining amount is below 0 or above its amount' as finding
     from days
     where remaining < 0 or remaining > drawable_amount
 
@@ -34,7 +34,7 @@ overpaid as (
 
     select
         applied.charge_id as id,
-        'prepaid commitments pay more than it costs' as finding
+        'prepaid commitments pay more than the charge costs' as finding
     from applied
     inner join mart on applied.charge_id = mart.x_ChargeId
     where applied.payment = 'prepaid' and mart.EffectiveCost > 0
@@ -55,13 +55,13 @@ untied as (
 
     select
         'all' as id,
-        'charges and burn-down do not tie' as finding
+        'charges and burn-down differ' as finding
     from totals
     where applied_to_charges <> applied_by_day
 
 ),
 
-said as (
+published_elements as (
 
     select
         x_ChargeId as charge_id,
@@ -73,9 +73,9 @@ said as (
 
 ),
 
-to_say as (
+expected_elements as (
 
-    -- compared as text: an engine reads a JSON number as a double, and 18 decimals do not survive that
+    -- compared as text, because engines parse a JSON number as a double, which does not keep 18 decimals
     select
         charge_id,
         {{ contract_applied(contract_applied_elements_agg(
@@ -86,17 +86,17 @@ to_say as (
 
 ),
 
-said_otherwise as (
+wrong_contract_applied as (
 
     select
-        coalesce(said.charge_id, to_say.charge_id) as id,
-        'ContractApplied does not say what was applied' as finding
-    from said
-    full outer join to_say on said.charge_id = to_say.charge_id
+        coalesce(published_elements.charge_id, expected_elements.charge_id) as id,
+        'ContractApplied differs from what was applied' as finding
+    from published_elements
+    full outer join expected_elements on published_elements.charge_id = expected_elements.charge_id
     where
-        said.charge_id is null
-        or to_say.charge_id is null
-        or said.contract_applied <> to_say.contract_applied
+        published_elements.charge_id is null
+        or expected_elements.charge_id is null
+        or published_elements.contract_applied <> expected_elements.contract_applied
 
 ),
 
@@ -115,7 +115,7 @@ misbilled as (
 
     select
         mart.x_ChargeId as id,
-        'it is not billed at its cost less what is prepaid' as finding
+        'its BilledCost is not its EffectiveCost less the prepaid part' as finding
     from mart
     left join prepaid on mart.x_ChargeId = prepaid.charge_id
     where
@@ -126,10 +126,10 @@ misbilled as (
 
 used_or_expired as (
 
-    -- what was there at the start of a prepaid commitment that has ended, and what became of it
+    -- a credit that is known to its end: its amount equals what was applied plus what expired
     select
         days.contract_commitment_id as id,
-        'what was paid is not what was used and what expired' as finding
+        'its amount is not what was used plus what expired' as finding
     from days
     left join mart
         on
@@ -138,7 +138,7 @@ used_or_expired as (
             and mart.ChargeCategory = 'Usage'
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
-        and days.is_landed_so_far
+        and days.is_known_so_far
         and days.contract_commitment_id in (
             select applied.contract_commitment_id from applied
             where applied.payment = 'prepaid'
@@ -153,7 +153,7 @@ select * from overpaid
 union all
 select * from untied
 union all
-select * from said_otherwise
+select * from wrong_contract_applied
 union all
 select * from misbilled
 union all

@@ -1,4 +1,4 @@
--- Rows of seeds/fal_contract_commitments.csv that cannot be what a contract says: which, why, and what to do.
+-- Invalid rows of seeds/fal_contract_commitments.csv: which row, the reason, and how to correct it.
 with
 
 commitments as (
@@ -30,7 +30,7 @@ judged as (
             when accounts.account is null
                 then 'its account is not in seeds/fal_accounts.csv: add it there or correct the alias'
             when commitments.times_named > 1
-                then 'its contract_commitment_id stands more than once: give each commitment an id of its own'
+                then 'its contract_commitment_id is used more than once: give each commitment an id of its own'
             when coalesce(commitments.payment, '') not in ('prepaid', 'in_arrears')
                 then 'its payment is neither prepaid nor in_arrears: choose one'
             when coalesce(commitments.contract_commitment_category, '') not in ('Spend', 'Usage')

@@ -1,5 +1,4 @@
--- On rows from events each cost is its price times the quantity, rounded once, and the price after discount is not
--- above the one before.
+-- Rows from events: each cost is price times quantity, rounded once.
 select
     x_ChargeId,
     ListUnitPrice,

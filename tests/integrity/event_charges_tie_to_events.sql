@@ -1,7 +1,7 @@
--- To the nano-dollar: of what is staged for an account and day, as many events are charged as are different, each at
--- the cost of one of its repeats, the greatest. An event without units or price is not charged beside one of the same
--- request, endpoint, time and cost that has both. Texts are compared by a hash, which takes half the time: two that
--- shared one would be found here, not hidden.
+-- The charges of an account and day tie to its staged events to the nano-dollar. Each distinct event is charged once,
+-- at the greatest cost of its repeats. An event without units or price is not charged if another event of the same
+-- request, endpoint, time and cost has both. Texts are compared by a hash, which takes half the time. Two texts with
+-- the same hash would fail this test.
 {% set days = untested_parts('tested_event_days', ref('int_billing_event_days__versions')) %}
 
 with
@@ -46,7 +46,7 @@ without_meter as (
 
 stated_with_meter as (
 
-    -- a join, not an exists: DuckDB keeps the few events without a meter in memory, not all the others
+    -- a join, not an exists, so that DuckDB keeps the few events without a meter in memory and not the others
     select distinct without_meter.*
     from {{ ref('stg_fal__billing_events') }} as events
     inner join without_meter

@@ -1,5 +1,5 @@
--- Every MUST and MUST NOT of FOCUS 1.3 that is checked holds for the rows that we make. The rule's id and a row are
--- printed at the end of the run.
+-- Rows of our own keep every checked MUST and MUST NOT of FOCUS 1.3. The end of the run prints the id of a broken rule
+-- and a row.
 select
     rule_id,
     rule_text,

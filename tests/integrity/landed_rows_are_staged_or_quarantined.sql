@@ -1,6 +1,5 @@
--- Every event and CSV record that the loader counted is in staging or in quarantine, once: those of a page have the
--- numbers from 1 to as many as it holds. A page that can't be read is one row of quarantine, whatever it held: it is
--- reported there.
+-- Every event and CSV record that the loader counted is in staging or in quarantine exactly once: the rows of a page
+-- have the numbers from 1 to its count. A page that cannot be read is one row of quarantine, and is reported there.
 {% set loads = untested_parts('tested_loads', ref('stg_fal__billing_event_loads')) %}
 with
 
@@ -28,7 +27,7 @@ staged as (
         load_id,
         landed_file,
         count(*) as staged_rows,
-        -- of numbers that are each there once, the sums of the numbers and of their squares are known
+        -- the numbers from 1 to n, each once, have known sums of the numbers and of their squares
         max(event_number) = count(*)
         and 2 * sum(event_number) = count(*) * (count(*) + 1)
         and 6 * sum(event_number * event_number) = count(*) * (count(*) + 1) * (2 * count(*) + 1) as is_staged_once,

@@ -1,5 +1,6 @@
--- To the last digit: on a day whose usage comes from the estimate, the mart has all rows of the estimate, on another
--- day of an open month those that are not ordinary usage, and in a closed month none.
+-- The mart ties to the estimates to the last digit. On a day whose usage comes from the estimate, it has all rows of
+-- the estimate. On other days of an open month, it has the rows that are not ordinary usage. In a closed month it has
+-- none of them.
 with
 
 csv as (

@@ -1,5 +1,5 @@
--- To the nano-dollar: on a day that events speak for, the mart has what they cost, and on any other day nothing of
--- them.
+-- The mart ties to the events to the nano-dollar. It has their cost on the days whose usage comes from events, and no
+-- cost of events on other days.
 with
 
 events as (

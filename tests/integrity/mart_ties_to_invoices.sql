@@ -1,4 +1,4 @@
--- To the last digit: each invoice has in the mart the rows and the amounts that its CSV has.
+-- Each invoice has the same number of rows and the same amounts in the mart as in its CSV, to the last digit.
 with
 
 csv as (

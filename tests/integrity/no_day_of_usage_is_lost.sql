@@ -1,6 +1,6 @@
--- A day with usage in events or in an estimate has usage in the mart, from one feed or another, unless its month is
--- closed and the invoice does not bill the day. Ordinary usage on both sides: a day with a credit alone has none.
--- A row of an estimate that is not within its own day counts on no day: warn_estimates_lie_in_their_own_day reports it.
+-- A day with usage in events or in an estimate has usage in the mart from any feed, unless its month is closed and the
+-- invoice does not bill the day. Both sides are ordinary usage: a day with a credit only has no usage. An estimate row
+-- that is not within its own day counts on no day, and warn_estimates_are_within_their_day reports it.
 with
 
 charged as (
@@ -48,7 +48,7 @@ left join mart
         charged.account = mart.account
         and (
             charged.charge_date = mart.charge_date
-            -- a longer row of an invoice covers it
+            -- a longer row of an invoice covers the day
             or (
                 mart.charge_source = 'invoice'
                 and charged.charge_date > mart.charge_date

@@ -1,4 +1,4 @@
--- To the last digit: the months of the reconciliation add up, per account, to what each feed holds.
+-- Per account, the months of the reconciliation add up to the total of each feed, to the last digit.
 with
 
 reconciled as (
@@ -47,7 +47,7 @@ feeds as (
 
 ),
 
-fed as (
+feed_totals as (
 
     select
         account,
@@ -60,18 +60,18 @@ fed as (
 )
 
 select
-    coalesce(fed.account, reconciled.account) as account,
-    fed.event_usd,
+    coalesce(feed_totals.account, reconciled.account) as account,
+    feed_totals.event_usd,
     reconciled.event_usage_usd,
-    fed.invoiced_usd,
+    feed_totals.invoiced_usd,
     reconciled.invoiced_total_usd,
-    fed.estimated_usd,
+    feed_totals.estimated_usd,
     reconciled.estimated_usage_usd
-from fed
-full outer join reconciled on fed.account = reconciled.account
+from feed_totals
+full outer join reconciled on feed_totals.account = reconciled.account
 where
-    fed.account is null
+    feed_totals.account is null
     or reconciled.account is null
-    or fed.event_usd <> reconciled.event_usage_usd
-    or fed.invoiced_usd <> reconciled.invoiced_total_usd
-    or fed.estimated_usd <> reconciled.estimated_usage_usd
+    or feed_totals.event_usd <> reconciled.event_usage_usd
+    or feed_totals.invoiced_usd <> reconciled.invoiced_total_usd
+    or feed_totals.estimated_usd <> reconciled.estimated_usage_usd

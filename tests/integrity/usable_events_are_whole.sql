@@ -1,4 +1,4 @@
--- An event that counts says what it is of, when it was, and what it cost.
+-- An event that is charged has its ids, its time and its cost.
 select
     account,
     landed_date,

@@ -1,5 +1,6 @@
--- One charge counts once: no usage from events or estimates in a month whose invoice has landed, nor on a day that
--- starts a shorter or lies within a longer row of usage on an invoice, and never from both on one day.
+-- A charge counts once. The mart has no usage from events or estimates in a closed month, nor on a day that an invoice
+-- covers: a day on which an invoice row of at most a day starts, or a day within a longer row. No day has usage
+-- from both events and the estimate.
 with
 
 usage as (
@@ -44,7 +45,7 @@ invoiced_too as (
     select
         unbilled.account,
         unbilled.charge_date,
-        'is on an invoice too' as finding
+        'an invoice has it too' as finding
     from unbilled
     inner join invoiced
         on

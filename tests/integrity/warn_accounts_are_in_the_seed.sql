@@ -1,5 +1,5 @@
--- An account that was landed and that seeds/fal_accounts.csv does not name: the BillingAccountId of its latest FOCUS
--- CSV, or its alias, stands in.
+-- Landed accounts that are not in seeds/fal_accounts.csv. They use the BillingAccountId of their latest FOCUS CSV, or
+-- their alias.
 {{ config(severity='warn') }}
 
 select * from {{ ref('int_accounts__named') }}

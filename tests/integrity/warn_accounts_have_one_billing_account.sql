@@ -1,4 +1,4 @@
--- An account whose rows name several billing accounts: seeds/fal_accounts.csv says another id than fal's CSVs.
+-- Accounts with several BillingAccountIds: seeds/fal_accounts.csv and the CSVs from fal disagree.
 {{ config(severity='warn') }}
 
 select

@@ -1,5 +1,5 @@
--- Days with events in a closed month that no usage on an invoice covers. Nothing of them counts, since the invoice is
--- the bill, and the invoice may be partial: land it again, or ask fal for what is missing.
+-- Days with events in a closed month that no usage on an invoice covers. These events do not count, because the
+-- invoice is the bill. The invoice may be partial: land it again, or ask fal for the missing rows.
 {{ config(severity='warn') }}
 
 select

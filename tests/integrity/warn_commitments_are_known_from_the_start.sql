@@ -1,5 +1,5 @@
--- Prepaid commitments of which some days inside the period have not landed: what is left of them is not certain, and
--- when they end no rest is written off. Land those days, or give the commitment an opening balance.
+-- Prepaid commitments with days in their period that have not landed. Their rest is uncertain, and does not expire when
+-- they end. Land those days, or give the commitment an opening balance.
 {{ config(severity='warn') }}
 
 select
@@ -8,5 +8,5 @@ select
     count(*) as days_missing
 from {{ ref('int_commitments__by_day') }} as days
 inner join {{ ref('int_commitments__terms') }} as terms on days.contract_commitment_id = terms.contract_commitment_id
-where terms.payment = 'prepaid' and not days.is_landed
+where terms.payment = 'prepaid' and not days.is_known
 group by days.contract_commitment_id

@@ -1,4 +1,4 @@
--- Rows in another currency. finops models add up amounts of an account and expect USD.
+-- Rows in another currency. The models of finops add up the amounts of an account and expect USD.
 {{ config(severity='warn') }}
 
 select

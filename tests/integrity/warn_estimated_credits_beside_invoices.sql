@@ -1,5 +1,5 @@
--- Rows of an estimate other than ordinary usage, on days of an open month that an invoice covers. They count, and so
--- do all rows of the invoice: if the invoice states the same credit or tax, it counts twice until the month is closed.
+-- Estimate rows other than ordinary usage, on days of an open month that an invoice covers. These rows count, and so
+-- do all rows of the invoice. If the invoice has the same credit or tax, it counts twice until the month is closed.
 {{ config(severity='warn') }}
 
 select

@@ -1,7 +1,9 @@
--- Rules of FOCUS 1.3 that rows of the provider's own files break, after what can be repaired is.
+-- Rules of FOCUS 1.3 that rows from the files of the provider break after repair.
 {{ config(
     severity='warn',
-    meta={'summary': "Rules of FOCUS 1.3 that rows of the provider's files break: {rows} (make conformance lists them)."}
+    meta={
+        'summary': "Rules of FOCUS 1.3 that rows of the provider's files break: {rows} (make conformance lists them)."
+    }
 ) }}
 
 select

@@ -1,4 +1,4 @@
--- What FOCUS 1.3 recommends and rows that we make do not do.
+-- Recommendations of FOCUS 1.3 that rows of our own do not follow.
 {{ config(severity='warn') }}
 
 select

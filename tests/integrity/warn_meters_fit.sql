@@ -1,4 +1,4 @@
--- Events whose units or price have more digits than FOCUS quantities and prices hold here. They are charged by their
+-- Events whose units or price have more digits than FOCUS quantities and prices allow here. They are charged at their
 -- cost.
 {{ config(severity='warn') }}
 

@@ -1,5 +1,5 @@
--- Landed pages that hold events by the loader's count and that can't be read: those events are on no bill. Land the day
--- again: python -m loaders billing-events --start DAY --end DAY
+-- Landed pages that contain events by the count of the loader, but cannot be read. Their events are on no bill. Land
+-- the day again: python -m loaders billing-events --start DAY --end DAY
 {{ config(severity='warn') }}
 
 select

@@ -1,7 +1,7 @@
--- Where an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv disagree: usage that the invoice
--- leaves unbilled and no commitment could pay, usage that it bills although a commitment had money left, usage covered
--- by one that it bills at less than nothing or above its cost, purchases and commitments without a counterpart or of
--- another amount, and purchases of an estimate, which count beside those that commitments make.
+-- Differences between an invoice and the prepaid commitments in seeds/fal_contract_commitments.csv: unbilled usage
+-- that no commitment could pay, billed usage although a commitment had money left, covered usage that is billed below
+-- 0 or above its cost, purchases and commitments without a counterpart or with another amount, and purchases in an
+-- estimate, which count in addition to those that commitments make.
 {{ config(severity='warn') }}
 
 with
@@ -15,7 +15,7 @@ charges as (
 
 usage_rows as (
 
-    select * from {{ ref('int_usage__by_endpoint_day') }}
+    select * from {{ ref('int_usage__ordered') }}
 
 ),
 
@@ -30,24 +30,6 @@ drawn as (
 
 ),
 
-money_left as (
-
-    -- what was left at the end of the day in the commitments that could pay for the endpoint
-    select
-        blocks.account,
-        blocks.charge_date,
-        blocks.endpoint_id,
-        {{ money('sum(days.remaining)') }} as remaining
-    from {{ ref('int_endpoint_days__commitments') }} as blocks
-    inner join {{ ref('int_commitments__by_day') }} as days
-        on
-            blocks.contract_commitment_id = days.contract_commitment_id
-            and blocks.charge_date = days.commitment_date
-    where blocks.payment = 'prepaid'
-    group by blocks.account, blocks.charge_date, blocks.endpoint_id
-
-),
-
 purchases as (
 
     select * from {{ ref('int_commitments__purchases') }}
@@ -58,6 +40,37 @@ commitments as (
 
     select * from {{ ref('int_commitments__terms') }}
     where payment = 'prepaid'
+
+),
+
+endpoint_days as (
+
+    select distinct
+        usage_rows.account,
+        usage_rows.charge_date,
+        usage_rows.endpoint_id,
+        scopes.contract_commitment_id
+    from usage_rows
+    inner join {{ ref('int_commitments__scopes') }} as scopes
+        on usage_rows.account = scopes.account and usage_rows.endpoint_id = scopes.endpoint_id
+
+),
+
+money_left as (
+
+    -- what is left at the end of the day of the credits that can pay for the endpoint
+    select
+        endpoint_days.account,
+        endpoint_days.charge_date,
+        endpoint_days.endpoint_id,
+        {{ money('sum(days.remaining)') }} as remaining
+    from endpoint_days
+    inner join commitments on endpoint_days.contract_commitment_id = commitments.contract_commitment_id
+    inner join {{ ref('int_commitments__by_day') }} as days
+        on
+            endpoint_days.contract_commitment_id = days.contract_commitment_id
+            and endpoint_days.charge_date = days.commitment_date
+    group by endpoint_days.account, endpoint_days.charge_date, endpoint_days.endpoint_id
 
 ),
 
@@ -81,11 +94,11 @@ usage_findings as (
             when
                 charges.BilledCost * sign(charges.EffectiveCost) < 0
                 or abs(charges.BilledCost) > abs(charges.EffectiveCost)
-                then 'usage is billed at less than nothing or above its EffectiveCost: no more than that is drawn'
+                then 'usage is billed below 0 or above its EffectiveCost: at most the EffectiveCost is drawn'
             when usage_rows.prepayable_cost <> coalesce(drawn.applied_cost, 0)
-                then 'usage is left unbilled that no prepaid commitment had the money for'
+                then 'usage is unbilled, but no prepaid commitment had the money to pay for it'
             when charges.BilledCost > 0 and money_left.remaining > 0
-                then 'usage is billed that a prepaid commitment had the money for'
+                then 'usage is billed, although a prepaid commitment had the money to pay for it'
         end as finding
     from charges
     inner join usage_rows on charges.x_ChargeId = usage_rows.charge_id
@@ -106,17 +119,17 @@ purchase_findings as (
         charges.BilledCost as billed_cost,
         case
             when charges.BilledCost <= 0
-                then 'the purchase is of 0 or less and of no commitment: a Correction takes back what was bought'
+                then 'the purchase is of 0 or less and matches no commitment: a refund must be a Correction'
             when purchases.charge_id is null
-                then 'the purchase is of no commitment: add it to the seed, or this invoice_id to its commitment'
+                then 'the purchase matches no commitment: add the commitment to the seed, or this invoice_id to its row'
             when purchases.effective_cost <> 0
                 then
                     purchases.contract_commitment_id
-                    || ': its purchase has an EffectiveCost, which the usage that draws on it has as well'
+                    || ': its purchase has an EffectiveCost, and so has the usage that it pays for'
             when purchases.billed_cost <> purchases.committed_amount
                 then
                     purchases.contract_commitment_id
-                    || ': its purchase has another amount, not the committed '
+                    || ': the amount of its purchase is not the committed '
                     || {{ plain_decimal('purchases.committed_amount') }}
         end as finding
     from charges
@@ -127,7 +140,7 @@ purchase_findings as (
 
 commitment_findings as (
 
-    -- its own row stands beside the invoice, which has no row for it
+    -- the commitment makes its own purchase row, because the invoice has none for it
     select
         commitments.invoice_id,
         cast(null as {{ dbt.type_string() }}) as charge_id,
@@ -154,7 +167,7 @@ estimated_purchases as (
         charges.InvoiceId as invoice_id,
         charges.x_ChargeId as charge_id,
         charges.BilledCost as billed_cost,
-        'an estimate holds a purchase, and credits that are not invoiced make their own: one of them is too many'
+        'an estimate has a purchase, and credits without an invoice make their own: one of them counts twice'
             as finding
     from {{ ref('int_charges__counted') }} as charges
     inner join accounts_with_credits on charges.x_Account = accounts_with_credits.account

@@ -1,4 +1,4 @@
-"""A small world behind a local fal, and the command line pointed at it."""
+"""Fixtures: a small world on a local fal server, and the command line with its settings."""
 
 import gc
 import gzip
@@ -21,19 +21,19 @@ from tests.fal_server import FalServer, World
 
 KEY = "key-acme:not-to-be-seen-anywhere"
 
-# the same examples every time: what a longer hunt finds becomes one, not a test that fails now and then
+# the same examples in each run, so that the tests are deterministic
 settings.register_profile("fal", max_examples=100, derandomize=True, database=None, deadline=None)
 settings.load_profile("fal")
 
 
 def pytest_unconfigure() -> None:
-    """Let go of the hook of hypothesis into the garbage collector: with it, duckdb tells of leaks at exit."""
+    """Remove the garbage collector hook of hypothesis, with which duckdb reports leaks at exit."""
     gc.callbacks.clear()
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left: its exit code and what it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -68,7 +68,7 @@ class Landed:
 
 
 class Wire(httpx.SyncByteStream):
-    """What came over the wire, in the chunks it came in."""
+    """A response body in chunks."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -83,13 +83,13 @@ Loads = Callable[[str], list[Landed]]
 
 @pytest.fixture(autouse=True)
 def no_key_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the shell has set."""
+    """Ignore the setting of the shell."""
     monkeypatch.delenv("FAL_KEY_FILE", raising=False)
 
 
 @pytest.fixture
 def world() -> World:
-    """Twelve days of 60 events with every oddity, seen at noon of the last one."""
+    """Twelve days of 60 events with every oddity. The time is noon of the last day."""
     return World(
         accounts={"acme": KEY},
         first_day=date(2026, 1, 25),
@@ -101,20 +101,20 @@ def world() -> World:
 
 @pytest.fixture
 def server(world: World) -> Iterator[FalServer]:
-    """That world over HTTP."""
+    """The world over HTTP."""
     with FalServer(world) as server:
         yield server
 
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
-    """The landing folder of the test; not there yet."""
+    """The landing folder, which does not exist yet."""
     return tmp_path / "landing"
 
 
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch, world: World) -> Callable[[datetime], None]:
-    """Say what time it is, for the loaders and the server."""
+    """Set the time of the loaders and the server."""
 
     def set_to(moment: datetime) -> None:
         world.now = moment
@@ -132,7 +132,7 @@ def run(
     set_clock: Callable[[datetime], None],
     world: World,
 ) -> Run:
-    """Run a command of the loaders, with all settings in place and pauses between tries next to none."""
+    """Run a command of the loaders with all settings and very short pauses between attempts."""
     monkeypatch.setenv("FAL_KEY", KEY)
     monkeypatch.setenv("FAL_API_URL", server.url)
     monkeypatch.setenv("FAL_ACCOUNT", "acme")
@@ -152,12 +152,12 @@ def run(
 
 @pytest.fixture
 def loads(landing: Path) -> Loads:
-    """The loads of a partition, given as a folder or glob below the landing folder, oldest first."""
+    """The loads of a partition, oldest first. The partition is a folder or glob below the landing folder."""
     return lambda partition: [Landed(folder) for folder in sorted(landing.glob(f"{partition}/load=*"))]
 
 
 def environment(server: FalServer, landing: Path) -> dict[str, str]:
-    """What a process needs to know."""
+    """Return the environment of a loader process."""
     return os.environ | {
         "FAL_API_URL": server.url,
         "FAL_KEY": KEY,
@@ -168,18 +168,18 @@ def environment(server: FalServer, landing: Path) -> dict[str, str]:
 
 
 def day_of(day: str, account: str = "acme") -> str:
-    """The partition of a day of billing events."""
+    """Return the partition of a day of billing events."""
     return f"billing_events/account={account}/date={day}"
 
 
 def tree(folder: Path) -> set[str]:
-    """Every file and folder below a folder, the work folder of runs aside."""
+    """List all files and folders below a folder, except the work folder."""
     found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     return {path for path in found if not path.startswith(".work")}
 
 
 def unfinished(landing: Path) -> set[str]:
-    """What lies in the work folder of runs, the locks and the folders of the accounts aside."""
+    """List the content of the work folder, except locks and folders of accounts."""
     work = landing / ".work"
     found = {str(path.relative_to(work)) for path in work.rglob("*") if path.name != "lock"}
     return {path for path in found if not re.fullmatch("account=[^/]*|pruned", path)}

@@ -1,6 +1,6 @@
-"""What a machine may do to a loader: end it, or refuse what it does to files, at any step.
+"""Simulates a machine that kills a loader, or refuses its file operations, at any step.
 
-Processes are forked from one that has all libraries loaded and no threads.
+Processes are forked from one with all libraries and without threads.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 
 STEPS = ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync", "open")
-Happening = Callable[..., Any]  # of the name of a step and what it was called with
+Happening = Callable[..., Any]  # called with the name and the arguments of a step
 
 
-def command(arguments: list[str], settings: dict[str, str], said: Path, before: Callable[[], None]) -> None:
-    """The command line in this process, which is a fork: its output goes to a file, then it ends."""
-    sys.stdout = sys.stderr = said.open("w")
+def command(arguments: list[str], settings: dict[str, str], output: Path, before: Callable[[], None]) -> None:
+    """Run the command line in this process, a fork, with its output in a file, and exit."""
+    sys.stdout = sys.stderr = output.open("w")
     os.environ.update(settings)
     before()
     code = main(arguments)
@@ -42,21 +42,21 @@ def command(arguments: list[str], settings: dict[str, str], said: Path, before: 
 
 
 def nothing() -> None:
-    """What happens to a process that is left alone."""
+    """Do nothing."""
 
 
 def write_at_most(size: int, *, die: bool) -> None:
-    """From now on no file can grow past a size: the process dies of it (SIGXFSZ) or is told (EFBIG)."""
+    """Limit the size of files from now on; a larger write kills the process (SIGXFSZ) or fails (EFBIG)."""
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL if die else signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 @contextlib.contextmanager
 def happening(at: int, happen: Happening) -> Iterator[list[str]]:
-    """From step `at` on, counted from 0, `happen` is called before each step to files. Gives those so far.
+    """Call `happen` before each file operation from step `at`, counted from 0. Returns the list of steps.
 
-    A step is a call that makes, renames or deletes, opens a file for writing, or waits for the disk. What
-    `happen` returns, if anything, takes the place of the step.
+    A step is a call that creates, renames or deletes, opens a file for writing, or waits for the disk. A
+    result of `happen` replaces the step.
     """
     done: list[str] = []
     true = {(os, name): getattr(os, name) for name in STEPS[:-1]} | {(io, "open"): io.open}
@@ -81,12 +81,12 @@ def happening(at: int, happen: Happening) -> Iterator[list[str]]:
 
 
 def die(*_: object) -> None:
-    """As kill -9 does it."""
+    """Die as with kill -9."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def disk_full(step: str, *args: object) -> io.BufferedIOBase | None:
-    """There is room for nothing. A file can be opened, and what is written to it fails."""
+    """Simulate a full disk: files can be opened, and writes fail."""
     if step == "open" and args[1] in ("wb", "xb", "ab"):
         return open("/dev/full", "wb")  # noqa: PTH123
     if step in ("mkdir", "rename", "replace", "fsync"):
@@ -95,13 +95,13 @@ def disk_full(step: str, *args: object) -> io.BufferedIOBase | None:
 
 
 def land(api: FalApi, landing: Path, day: date) -> None:
-    """A day of billing events."""
+    """Land a day of billing events."""
     with LandingZone(landing).open_account("acme") as zone:
         land_day(api, zone, "acme", day, DEFAULT_PAGE_SIZE)
 
 
 def die_at_every_step(url: str, folder: Path, day: date) -> None:
-    """Land a day in folder/0, folder/1, ... by processes that die at step 0, 1, ... until one lives."""
+    """Land a day in folder/0, folder/1, ... with processes that die at step 0, 1, ... until one succeeds."""
     with FalApi(ApiSettings(url, KEY), 1) as api:
         for at in range(1000):
             child = os.fork()
@@ -122,7 +122,7 @@ def prune_and_die(landing: Path, at: int) -> None:
 
 
 def may_only_read(landing: Path) -> None:
-    """Take away the right to write to a folder, and root's power to do so all the same."""
+    """Remove the write permission of a folder, and the capabilities of root to ignore it."""
     for path in (landing, *landing.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     if os.geteuid() == 0:
@@ -135,7 +135,7 @@ def may_only_read(landing: Path) -> None:
 
 
 def write_only_below(folder: Path) -> None:
-    """From now on a file outside a folder cannot be opened for writing, made, renamed or deleted."""
+    """Refuse to write, create, rename or delete files outside a folder from now on."""
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
@@ -151,7 +151,7 @@ def write_only_below(folder: Path) -> None:
 
 
 def latest_loads(landing: Path) -> dict[str, tuple[list[bytes], dict[str, Any]]]:
-    """What counts in a landing zone: of each partition the bodies, and the manifest without its times."""
+    """Return the bodies and the manifest, without its times, of the latest load of each partition."""
     latest = {load.parent: load for load in sorted(landing.glob("*/*/**/load=*"))}
     found = {}
     for partition, load in latest.items():

@@ -1,4 +1,4 @@
-"""Ad hoc pulls: on standard output, never in the landing zone."""
+"""Ad hoc pulls go to standard output, never to the landing zone."""
 
 import json
 from datetime import UTC, date, datetime

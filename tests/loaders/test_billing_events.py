@@ -1,4 +1,4 @@
-"""Landing billing events, end to end against the local fal."""
+"""Landing billing events from the local fal server."""
 
 import gzip
 import hashlib
@@ -286,7 +286,7 @@ def test_a_long_window_is_cut_into_pieces_that_touch() -> None:
 
 
 class _Overlap:
-    """Counts how many requests a server answers at the same time, at most."""
+    """Counts the most requests that a server answers at the same time."""
 
     def __init__(self, server: FalServer) -> None:
         self.most = self._now = 0

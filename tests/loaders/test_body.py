@@ -1,4 +1,4 @@
-"""Bodies: what came is kept, what is cut is noticed, what is too large is refused."""
+"""Bodies are kept as they arrive; truncated and oversized ones are refused."""
 
 import gzip
 import random
@@ -19,7 +19,7 @@ CSV = b"BilledCost\n" + b"".join(b"%d.5\n" % number for number in range(20_000))
 
 
 def answer(content: bytes, *, chunk: int = 1000, **headers: str) -> httpx.Response:
-    """An answer whose body comes in chunks of a size."""
+    """Return a response whose body arrives in chunks of a size."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     chunks = (content[at : at + chunk] for at in range(0, len(content), chunk))
     return httpx.Response(200, headers=named, stream=Wire(chunks))

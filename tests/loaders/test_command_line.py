@@ -1,4 +1,4 @@
-"""The command line: help that is a manual, one line for each mistake, a key that is nowhere to be seen."""
+"""The command line: its help, one line for each mistake, and no key in any output."""
 
 import os
 import pty
@@ -251,7 +251,7 @@ def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
     process = subprocess.Popen(
         [sys.executable, "-m", "loaders", "billing-events", "--start", "2026-01-26", "--end", "2026-01-30"],
         env=environment(server, landing), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a background job it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(loads(day_of("*"))) < 3 and time.monotonic() < deadline:
@@ -309,7 +309,7 @@ def test_ctrl_c_while_the_libraries_load_is_one_line(
 def test_a_reader_that_has_enough_is_no_error(
     server: FalServer, landing: Path, world: World, command: str
 ) -> None:
-    world.csv_style = replace(world.csv_style, extra={"x_Long": "x" * 10_000})  # no pipe holds all of it
+    world.csv_style = replace(world.csv_style, extra={"x_Long": "x" * 10_000})  # exceeds the buffer of a pipe
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m loaders {command} | head -1; exit ${{PIPESTATUS[0]}}"],
         env=environment(server, landing), cwd=ROOT, capture_output=True, text=True, timeout=30,
@@ -411,7 +411,7 @@ def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None
         env=os.environ | {"FAL_LANDING_DIR": str(landing), "FAL_RETRY_MAX_WAIT": "0.01"}, cwd=ROOT,
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
-    # twenty events on three pages of nine, whose ends shift by three rows each
+    # twenty events on three pages of nine rows; each page repeats three rows
     assert (done.returncode, done.stdout) == (0, f"landed 1 day with 26 events in {landing}\n")
 
 

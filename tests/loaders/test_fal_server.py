@@ -1,4 +1,4 @@
-"""The local fal answers as fal's API reference says."""
+"""The local fal server follows fal's API reference."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ Get = Callable[..., httpx.Response]
 
 @pytest.fixture
 def get(server: FalServer) -> Get:
-    """GET a path with the right key."""
+    """GET a path with a valid key."""
 
     def get(path: str, key: str = f"Key {KEY}", **params: object) -> httpx.Response:
         return httpx.get(server.url + path, params=params, headers={"Authorization": key})  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def get(server: FalServer) -> Get:
 
 
 def events(get: Get, **params: object) -> list[dict[str, Any]]:
-    """All rows of a pull, repeats and all, numbers as texts."""
+    """Return all rows of a pull with repeats, numbers as texts."""
     rows: list[dict[str, Any]] = []
     while True:
         page = json.loads(get("/models/billing-events", **params).text, parse_float=str, parse_int=str)
@@ -44,7 +44,7 @@ def events(get: Get, **params: object) -> list[dict[str, Any]]:
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
-    """Status and type of an error in fal's form."""
+    """Return the status and the type of an error in fal's format."""
     error = answer.json()["error"]
     assert set(error) == {"type", "message", "docs_url", "request_id"}
     return answer.status_code, error["type"]

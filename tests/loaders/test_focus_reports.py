@@ -1,4 +1,4 @@
-"""Landing FOCUS reports, end to end against the local fal."""
+"""Landing FOCUS reports from the local fal server."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Whatever bytes come from outside: a clean error, or a right result."""
+"""Any bytes from outside give a clean error or a correct result."""
 
 import csv
 import gzip
@@ -23,16 +23,16 @@ from loaders.focus_reports import NEEDED_COLUMNS, Report, accept_report
 from tests.loaders.conftest import Wire
 
 
-def parsed(body: bytes) -> EventPage | None:
-    """The page, or None when it is refused."""
+def parse(body: bytes) -> EventPage | None:
+    """Return the page, or None if it is refused."""
     try:
         return parse_page(body)
     except MalformedBodyError:
         return None
 
 
-def report_of(body: bytes) -> Report | None:
-    """The report, or None when it is refused."""
+def parse_csv(body: bytes) -> Report | None:
+    """Return the report, or None if it is refused."""
     try:
         return accept_report(Body(body))
     except MalformedBodyError:
@@ -45,8 +45,8 @@ CONTENTS = st.binary(max_size=50)
 MEMBERS = st.lists(CONTENTS.map(gzip.compress), min_size=1, max_size=3).map(b"".join)
 
 
-def gunzipped(wire: bytes) -> Body | None:
-    """The body, or None when it is refused."""
+def decompress(wire: bytes) -> Body | None:
+    """Return the body, or None if it is refused."""
     try:
         return read_body(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=Wire([wire])), inf)
     except MalformedBodyError:
@@ -58,7 +58,7 @@ def test_any_gzip_is_undone_as_the_standard_library_does_or_refused(
     wire: bytes, at: int, changed: bytes, to_end: bool
 ) -> None:
     wire = wire[:at] + changed + (b"" if to_end else wire[at + len(changed) :])
-    body = gunzipped(wire)
+    body = decompress(wire)
     if body:
         assert body.content == gzip.decompress(wire)
         assert body.gzipped in (wire, None)
@@ -78,27 +78,27 @@ SCALARS = NUMBERS | STRINGS | st.sampled_from(["null", "true", "false"])
 SPACES = st.sampled_from(["", "", " ", "\n", "\r\n\t"])
 
 
-def joined(left: str, members: list[str], right: str, space: str) -> str:
-    """Members of a list or an object, with space wherever it may be."""
+def join(left: str, members: list[str], right: str, space: str) -> str:
+    """Join the members of a list or an object, with spaces."""
     return f"{left}{space}{f'{space},{space}'.join(members)}{space}{right}"
 
 
 def nested(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Lists and objects of values, as somebody may have written them."""
+    """Return a strategy for lists and objects of values."""
     lists = st.lists(values, max_size=3)
     pairs = st.lists(st.tuples(STRINGS, values).map(":".join), max_size=3)
-    return st.builds(joined, st.just("["), lists, st.just("]"), SPACES) | st.builds(
-        joined, st.just("{"), pairs, st.just("}"), SPACES
+    return st.builds(join, st.just("["), lists, st.just("]"), SPACES) | st.builds(
+        join, st.just("{"), pairs, st.just("}"), SPACES
     )
 
 
 VALUES = st.recursive(SCALARS, nested, max_leaves=4)
-EVENT_LISTS = st.builds(joined, st.just("["), st.lists(VALUES, max_size=3), st.just("]"), SPACES)
+EVENT_LISTS = st.builds(join, st.just("["), st.lists(VALUES, max_size=3), st.just("]"), SPACES)
 FIELDS = st.sampled_from(['"billing_events"', '"has_more"', '"next_cursor"', '"request_cost"'])
 ENVELOPES = st.builds(
-    joined,
+    join,
     st.just("{"),
-    # which of two fields of one name counts, JSON does not say
+    # JSON does not define which of two fields of the same name counts
     st.lists(st.tuples(FIELDS, VALUES | EVENT_LISTS), max_size=4, unique_by=itemgetter(0)).map(
         lambda fields: [":".join(field) for field in fields]
     ),
@@ -106,7 +106,7 @@ ENVELOPES = st.builds(
     SPACES,
 )
 PAGES = st.builds(
-    lambda cursor, more, events, space: joined(
+    lambda cursor, more, events, space: join(
         "{",
         [
             f'"next_cursor":{json.dumps(cursor)}',
@@ -124,10 +124,10 @@ PAGES = st.builds(
 )
 
 
-def as_json_says(body: bytes) -> tuple[list[object], str | None] | None:
-    """Events and next cursor as the standard library reads them, numbers as text; None for no page."""
+def read_with_json(body: bytes) -> tuple[list[object], str | None] | None:
+    """Return events and next cursor from the standard library, numbers as text; None for an invalid page."""
     try:
-        page = json.loads(body.decode(), parse_int=str, parse_float=str, parse_constant=_refused)
+        page = json.loads(body.decode(), parse_int=str, parse_float=str, parse_constant=_refuse)
         events, has_more, cursor = page["billing_events"], page["has_more"], page.get("next_cursor")
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
@@ -138,12 +138,12 @@ def as_json_says(body: bytes) -> tuple[list[object], str | None] | None:
     return events, cursor if has_more else None
 
 
-def _refused(name: str) -> None:
+def _refuse(name: str) -> None:
     raise ValueError(name)
 
 
 def read_back(page: EventPage) -> list[object]:
-    """The events of a page, from the lines that are made of them."""
+    """Parse the lines of a page."""
     return [json.loads(line, parse_int=str, parse_float=str) for line in page.lines]
 
 
@@ -153,7 +153,7 @@ def read_back(page: EventPage) -> list[object]:
 @example(body=b"[" * 100_000)
 @example(body=b'{"billing_events":' + b"[" * 100_000)
 def test_any_bytes_are_a_page_or_refused_as_one(body: bytes) -> None:
-    page, expected = parsed(body), as_json_says(body)
+    page, expected = parse(body), read_with_json(body)
     assert (page is None) == (expected is None)
     if page and expected:
         assert (page.body, page.rows, page.next_cursor) == (body, len(expected[0]), expected[1])
@@ -163,8 +163,8 @@ def test_any_bytes_are_a_page_or_refused_as_one(body: bytes) -> None:
 @given(page=PAGES)
 def test_a_page_is_read_as_it_was_written(page: str) -> None:
     body = page.encode()
-    expected = as_json_says(body)
-    got = parsed(body)
+    expected = read_with_json(body)
+    got = parse(body)
     assert expected is not None and got is not None
     assert (got.rows, got.next_cursor) == (len(expected[0]), expected[1])
     assert read_back(got) == expected[0]
@@ -175,12 +175,12 @@ def test_a_page_is_read_as_it_was_written(page: str) -> None:
 def test_no_cut_of_a_page_is_a_page(page: str, data: st.DataObject) -> None:
     body = page.encode()
     end = data.draw(st.integers(0, len(body) - 1))
-    assert parsed(body[:end]) is None
+    assert parse(body[:end]) is None
 
 
 # ---------------------------------------------------------------- the CSV
 
-# a carriage return alone is not quoted by the csv module, which writes the tables
+# the csv module, which writes the tables, does not quote a carriage return alone
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\r")
 CELLS = st.text(LETTERS, max_size=9) | st.sampled_from(["", '"', ",", "\n", "\r\n", "end"])
 TABLES = st.integers(0, 3).flatmap(
@@ -197,8 +197,8 @@ STYLES = st.fixed_dictionaries(
 )
 
 
-def csv_of(table: tuple[list[str], list[list[str]]], style: dict[str, object]) -> str:
-    """A table as the standard library writes it."""
+def write_csv(table: tuple[list[str], list[list[str]]], style: dict[str, object]) -> str:
+    """Write a table with the standard library."""
     text = io.StringIO()
     writer = csv.writer(text, **style)
     writer.writerows([[*NEEDED_COLUMNS, *table[0]], *table[1]])
@@ -217,7 +217,7 @@ HEADER = ",".join(NEEDED_COLUMNS).encode() + b"\n"
 @example(body=b"end", has_header=False)
 def test_any_bytes_are_a_report_or_refused_as_one(body: bytes, has_header: bool) -> None:
     body = HEADER + body if has_header else body
-    report = report_of(body)
+    report = parse_csv(body)
     if report:
         records = [
             record for record in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline="")) if record
@@ -231,8 +231,8 @@ def test_any_bytes_are_a_report_or_refused_as_one(body: bytes, has_header: bool)
 def test_a_table_is_a_report_with_as_many_rows(
     table: tuple[list[str], list[list[str]]], style: dict[str, object], bom: bool
 ) -> None:
-    body = csv_of(table, style).encode("utf-8-sig" if bom else "utf-8")
-    report = report_of(body)
+    body = write_csv(table, style).encode("utf-8-sig" if bom else "utf-8")
+    report = parse_csv(body)
     assert report is not None and (report.body, report.rows) == (body, len(table[1]))
 
 
@@ -240,10 +240,10 @@ def test_a_table_is_a_report_with_as_many_rows(
 def test_a_cut_of_a_table_is_refused_or_ends_where_nothing_shows_it(
     table: tuple[list[str], list[list[str]]], style: dict[str, object], data: st.DataObject
 ) -> None:
-    """At the end of a row, in its last field, in the header: only the length that was promised tells."""
-    whole = csv_of(table, style)
+    """Only the length reveals a truncation at the end of a row, in its last field or in the header."""
+    whole = write_csv(table, style)
     cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    report = report_of(cut.encode())
+    report = parse_csv(cut.encode())
     if report:
         rows = [[*NEEDED_COLUMNS, *table[0]], *table[1]]
         *before, last = csv.reader(io.StringIO(cut, newline=""))
@@ -272,8 +272,8 @@ def _is_utf8(body: bytes) -> bool:
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 
 
-def asked(header: bytes) -> float | None:
-    """Seconds that a Retry-After asks for."""
+def read_seconds(header: bytes) -> float | None:
+    """Return the seconds of a Retry-After."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "utc_now", lambda: NOW)
         return read_retry_after(httpx.Response(429, headers=[(b"Retry-After", header)]))
@@ -295,16 +295,18 @@ DATELIKE = st.lists(
 @example(header=b"9" * 400)
 @example(header=b"05 Feb 1:2 2147483648")
 def test_any_retry_after_is_a_time_to_wait_or_none(header: bytes) -> None:
-    seconds = asked(header)
+    seconds = read_seconds(header)
     assert seconds is None or seconds >= 0
 
 
 @given(moment=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
 def test_a_date_asks_to_wait_until_then(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
-    assert asked(format_datetime(moment, usegmt=True).encode()) == max(0, (moment - NOW).total_seconds())
+    assert read_seconds(format_datetime(moment, usegmt=True).encode()) == max(
+        0, (moment - NOW).total_seconds()
+    )
 
 
 @given(seconds=st.integers(0, 10**30))
 def test_seconds_ask_to_wait_as_many(seconds: int) -> None:
-    assert asked(str(seconds).encode()) == float(seconds)
+    assert read_seconds(str(seconds).encode()) == float(seconds)

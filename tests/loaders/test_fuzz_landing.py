@@ -1,4 +1,4 @@
-"""Whatever bytes lie in the landing folder: a clean error, or a right result."""
+"""Any bytes in the landing folder give a clean error or a correct result."""
 
 import json
 import shutil
@@ -38,14 +38,14 @@ VALUES = st.recursive(
 
 
 def page(number: int) -> bytes:
-    """One of five pages of three events each."""
+    """Return one of five pages of three events each."""
     events = [{"request_id": f"{number}-{event}"} for event in range(3)]
     more = {"has_more": number < 4, "next_cursor": str(number + 1) if number < 4 else None}
     return json.dumps({"billing_events": events, **more}).encode()
 
 
 class Pages:
-    """An API that has these pages, and breaks off at one the first time."""
+    """An API with these pages, which fails at one of them."""
 
     max_pages = 100
 
@@ -60,7 +60,7 @@ class Pages:
 
 
 def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
-    """A day of these pages."""
+    """Land a day of these pages."""
     with LandingZone(folder).open_account("acme") as zone:
         partition = locate_day("acme", day)
         with zone.start_load(partition, REQUEST) as load:
@@ -70,7 +70,7 @@ def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
 
 @pytest.fixture(scope="module", autouse=True)
 def noon() -> Iterator[None]:
-    """It is noon."""
+    """Set the clock to noon."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "utc_now", lambda: NOW)
         yield
@@ -92,8 +92,8 @@ def stopped(noon: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @st.composite
-def damaged(draw: st.DrawFn, original: bytes) -> bytes:
-    """Bytes in which a few are cut out, changed or put in."""
+def damage(draw: st.DrawFn, original: bytes) -> bytes:
+    """Return bytes with a few removed, changed or inserted."""
     text = bytearray(original)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(text)))
@@ -102,8 +102,8 @@ def damaged(draw: st.DrawFn, original: bytes) -> bytes:
 
 
 @st.composite
-def altered(draw: st.DrawFn, original: dict[str, Any]) -> dict[str, Any]:
-    """A document in which a value, maybe one further below, is another or is missing."""
+def alter(draw: st.DrawFn, original: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with a changed or missing value, maybe a nested one."""
     document = json.loads(json.dumps(original))
     place = document
     if isinstance(document.get("pages"), list) and draw(st.booleans()):
@@ -118,25 +118,26 @@ def altered(draw: st.DrawFn, original: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def said_by(*arguments: object) -> tuple[int, str]:
-    """The exit code of a command and what it says on standard error."""
+def run_command(*arguments: object) -> tuple[int, str]:
+    """Run a command; return its exit code and its standard error."""
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as err:
         code = main([str(argument) for argument in arguments])
     return code, err.getvalue()
 
 
 def is_true(landed: Landed, manifest: bytes) -> bool:
-    """Whether a manifest says what is so."""
-    said, true = json.loads(manifest), landed.manifest
-    for page in (*said["pages"], *true["pages"]):
-        # to say less, or nothing, costs a reader time and is no lie
+    """Return whether a manifest is correct."""
+    recorded, expected = json.loads(manifest), landed.manifest
+    for page in (*recorded["pages"], *expected["pages"]):
+        # false is always correct, and only costs a reader time
         page["one_line"] = page["short_numbers"] = True
-    fetched_at = datetime.fromisoformat(said["fetched_at"])
-    facts = true.keys() - {"request", "fetched_at", "walks", "agreed"}
+    fetched_at = datetime.fromisoformat(recorded["fetched_at"])
+    excluded = {"request", "fetched_at", "walks", "agreed"}
+    facts = {name: value for name, value in expected.items() if name not in excluded}
     return (
-        all((said[name], type(said[name])) == (true[name], type(true[name])) for name in facts)
+        all((recorded[name], type(recorded[name])) == (true, type(true)) for name, true in facts.items())
         and datetime(2026, 1, 27, tzinfo=UTC) <= fetched_at <= NOW
-        and said.get("agreed") is not False
+        and recorded.get("agreed") is not False
     )
 
 
@@ -145,8 +146,8 @@ def test_any_bytes_in_place_of_a_manifest_are_told_or_true(landed: Landed, data:
     original = landed.manifest
     manifest = data.draw(
         st.binary()
-        | damaged((json.dumps(original) + "\n").encode())
-        | altered(original).map(lambda document: json.dumps(document).encode())
+        | damage((json.dumps(original) + "\n").encode())
+        | alter(original).map(lambda document: json.dumps(document).encode())
         | st.integers(1, 5000).map(lambda depth: b"[" * depth + b"]" * depth)
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +159,7 @@ def test_any_bytes_in_place_of_a_manifest_are_told_or_true(landed: Landed, data:
 
 
 def check(landing: Path, landed: Landed, manifest: bytes) -> None:
-    """A sync plans by what it reads or says one line, prune keeps the load, verify finds what is not so."""
+    """Check that sync makes a plan or fails with one line, prune keeps the load, and verify finds errors."""
     try:
         plan = make_plan(LandingZone(landing), "acme", DAY, NOW)
     except LandingError as error:
@@ -167,16 +168,16 @@ def check(landing: Path, landed: Landed, manifest: bytes) -> None:
         )
         assert manifest != (landed.folder / "manifest.json").read_bytes()
     else:
-        said = json.loads(manifest)
-        was_open = said["complete"] is False or datetime.fromisoformat(said["fetched_at"]) > NOW
+        recorded = json.loads(manifest)
+        was_open = recorded["complete"] is False or datetime.fromisoformat(recorded["fetched_at"]) > NOW
         assert (plan.days.get(DAY) == "open") == was_open
-    assert said_by("prune", "--landing-dir", landing) == (0, "")
-    code, err = said_by("verify", "--landing-dir", landing)
+    assert run_command("prune", "--landing-dir", landing) == (0, "")
+    code, err = run_command("verify", "--landing-dir", landing)
     assert all(line.startswith(f"error: {landing}/billing_events/account=acme/") for line in err.splitlines())
     assert code == bool(err)
     assert err or is_true(landed, manifest)
     assert not err or manifest != (landed.folder / "manifest.json").read_bytes()
-    # and what is broken does not keep the day from landing again
+    # the day can land again
     assert land(landing, Pages()).bodies == landed.bodies
 
 
@@ -188,14 +189,14 @@ def test_any_bytes_in_place_of_a_record_land_the_same_day(
     walk_, *pages = [json.loads(line) for line in record.read_text().splitlines()]
     content = data.draw(
         st.binary()
-        | damaged(record.read_bytes())
-        | altered({"walk": walk_, "pages": pages}).map(
+        | damage(record.read_bytes())
+        | alter({"walk": walk_, "pages": pages}).map(
             lambda document: b"".join(
                 json.dumps(line).encode() + b"\n"
                 for line in (document.get("walk"), *as_list(document.get("pages")))
             )
         )
-        | altered(walk_).map(
+        | alter(walk_).map(
             lambda document: b"".join(json.dumps(line).encode() + b"\n" for line in (document, *pages))
         )
         | st.permutations([*pages, *pages]).map(
@@ -212,11 +213,11 @@ def test_any_bytes_in_place_of_a_record_land_the_same_day(
         assert load.manifest["rows"] == 15
         assert load.manifest["complete"] is True
         assert unfinished(landing) == set()
-        assert said_by("verify", "--landing-dir", landing)[0] == 0
+        assert run_command("verify", "--landing-dir", landing)[0] == 0
 
 
 def as_list(value: object) -> list[object]:
-    """A list, of the value if it is none."""
+    """Return a list, of one value unless it is a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -240,7 +241,7 @@ NAMES = st.sampled_from(
 )
 
 
-LAST = "load=99991231T235959999999Z-abcdef"  # no time comes after it
+LAST = "load=99991231T235959999999Z-abcdef"  # the last possible time
 
 
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES), max_size=5), st.booleans())
@@ -256,10 +257,10 @@ def test_folders_of_any_names_stop_nothing(
             (landing / Path(*path)).mkdir(parents=True, exist_ok=True)
             if has_manifests:
                 (landing / Path(*path) / "manifest.json").write_bytes(b"{}")
-        assert said_by("prune", "--landing-dir", landing) == (0, "")
-        code, err = said_by("verify", "--landing-dir", landing)
+        assert run_command("prune", "--landing-dir", landing) == (0, "")
+        code, err = run_command("verify", "--landing-dir", landing)
         assert code == bool(err)
-        with suppress(LandingError):  # of a load that is none
+        with suppress(LandingError):  # of a folder that is not a load
             make_plan(LandingZone(landing), "acme", DAY, NOW)
         last = landing / locate_day("acme", DAY).folder / LAST
         if last.exists():

@@ -1,4 +1,4 @@
-"""The landing zone: nothing half published, the latest load wins, nothing left behind."""
+"""The landing zone: loads appear complete, the latest one wins, and work folders are cleaned up."""
 
 import gzip
 import os
@@ -35,14 +35,14 @@ DAY = Partition("billing_events", "acme", "2026-01-26")
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is noon."""
+    """Set the clock to noon."""
     monkeypatch.setattr(clock, "utc_now", lambda: NOW)
 
 
 def land(
     folder: Path, body: bytes = b"{}", partition: Partition = DAY, gzipped: bytes | None = None
 ) -> Landed:
-    """One load of one page."""
+    """Land a load of one page."""
     with LandingZone(folder).open_account(partition.account) as zone, zone.start_load(partition, {}) as load:
         load.add_page("page-00001.json.gz", body, 0, gzipped)
         manifest = load.publish()
@@ -138,7 +138,7 @@ def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_late
     zone = LandingZone(landing)
     with pytest.raises(LandingError, match="cannot use the landing folder"), zone.open_account("acme"):
         hidden = (landing / ".work").rename(landing / "elsewhere")
-        (landing / ".work").touch()  # in the way of everything, and root cannot write to it either
+        (landing / ".work").touch()  # a file in place of the folder stops root as well
         zone.start_load(DAY, {})
     (landing / ".work").unlink()
     hidden.rename(landing / ".work")
@@ -148,7 +148,7 @@ def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_late
 
 def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> None:
     child = os.fork()
-    if child == 0:  # dies in the middle, as with kill -9: nothing is cleaned up
+    if child == 0:  # dies without cleaning up, as with kill -9
         run = LandingZone(landing).open_account("acme")
         run.__enter__().start_load(DAY, {}).add_page("page-00001.json.gz", b"{}", 0)
         os._exit(9)
@@ -244,13 +244,13 @@ def test_a_run_waits_once_for_a_folder_whoever_made_it(
             with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
                 load.publish()
     account = landing / "billing_events/account=acme"
-    assert synced == [landing, account.parent, account, account]  # the last is for the 27th
+    assert synced == [landing, account.parent, account, account]  # the last one is for the 27th
 
 
 def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
     files = [(land(landing).folder / "page-00001.json.gz").read_bytes() for _ in range(2)]
     assert files[0] == files[1]
-    assert files[0][4:8] == bytes(4)  # no time of compression in the gzip header
+    assert files[0][4:8] == bytes(4)  # the gzip header has no time
 
 
 def test_gzip_that_came_is_kept_as_it_came(landing: Path) -> None:
@@ -272,7 +272,7 @@ def test_gzip_that_came_with_a_header_that_duckdb_refuses_is_compressed_anew(
 
 
 def read_lines(file: Path) -> list[tuple[str]]:
-    """The lines of a file, as the models read them."""
+    """Read the lines of a file as the models do."""
     return duckdb.sql(
         f"select line from read_csv('{file}', columns={{'line': 'varchar'}}, header=false)"
     ).fetchall()
@@ -367,15 +367,15 @@ def test_of_a_page_that_holds_more_than_recorded_little_is_decoded(tmp_path: Pat
 
 
 def land_long_ago(folder: Path, count: int, partition: Partition = DAY) -> list[Path]:
-    """Some loads of a partition, one every day before now."""
+    """Land several loads of a partition, one on each day before now."""
     loads = [land(folder, b"{}", partition).folder for _ in range(count)]
     for age, load in enumerate(reversed(loads), start=1):
-        written(load, timedelta(days=age))
+        set_age(load, timedelta(days=age))
     return loads
 
 
-def written(load: Path, ago: timedelta) -> None:
-    """Say when a load was published."""
+def set_age(load: Path, ago: timedelta) -> None:
+    """Set the publication time of a load."""
     then = (NOW - ago).timestamp()
     os.utime(load / "manifest.json", (then, then))
 
@@ -410,7 +410,7 @@ def test_prune_leaves_what_a_build_may_be_reading(
     run: Run, landing: Path, ago: timedelta, removed: bool
 ) -> None:
     old, new = land_long_ago(landing, 2)
-    written(new, ago)
+    set_age(new, ago)
     assert f"left {int(not removed)} that were superseded within the last 6 hours" in run("prune").out
     assert list_loads(landing / DAY.folder) == ([new] if removed else [old, new])
 
@@ -420,9 +420,9 @@ def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
 ) -> None:
     day = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     run(*day)
-    (listed,) = list_loads(landing / DAY.folder)  # as a build does when it begins
+    (listed,) = list_loads(landing / DAY.folder)  # as a build does when it starts
     for load in (listed, *(list_loads(landing / DAY.folder)[-1] for _ in range(3) if run(*day).code == 0)):
-        written(load, timedelta(0))
+        set_age(load, timedelta(0))
         assert run("prune").code == 0
         assert Landed(listed).events
     set_clock(NOW + timedelta(hours=6))
@@ -487,7 +487,7 @@ def test_prune_keeps_the_last_whole_load(run: Run, landing: Path, damage: Callab
     landed = land_long_ago(landing, 5)
     for load in landed[3:]:
         damage(load)
-        written(load, timedelta(days=1))
+        set_age(load, timedelta(days=1))
     result = run("prune")
     assert result.code == 0
     assert result.out.endswith(
@@ -497,7 +497,7 @@ def test_prune_keeps_the_last_whole_load(run: Run, landing: Path, damage: Callab
     assert list_loads(landing / DAY.folder) == landed[2:]
     assert "removed 0" in run("prune", "--keep", 2).out
     last = land(landing).folder
-    written(last, timedelta(days=1))
+    set_age(last, timedelta(days=1))
     assert "removed 3 superseded loads of 1 partition" in run("prune").out
     assert list_loads(landing / DAY.folder) == [last]
 

@@ -1,4 +1,4 @@
-"""A symbolic link in the landing zone: what it points to is never deleted, moved or written to."""
+"""Loaders never delete, move or write the target of a symbolic link in the landing zone."""
 
 import shutil
 from datetime import timedelta
@@ -9,7 +9,7 @@ import pytest
 from loaders.files import is_below
 from loaders.landing import list_loads
 from tests.loaders.conftest import Loads, Run, day_of, unfinished
-from tests.loaders.test_landing import DAY, land_long_ago, written
+from tests.loaders.test_landing import DAY, land_long_ago, set_age
 
 EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 LOAD = "billing_events,account=acme,date=2026-01-26"
@@ -17,7 +17,7 @@ LOAD = "billing_events,account=acme,date=2026-01-26"
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder that is none of the loaders' business."""
+    """A folder outside the landing zone."""
     folder = tmp_path / "outside"
     (folder / "ledgers").mkdir(parents=True)
     (folder / "ledgers" / "2025.txt").write_text("not to be lost")
@@ -26,7 +26,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, str | None]:
-    """What a folder holds: files with their text, folders."""
+    """Return the files of a folder with their text, and its folders."""
     return {
         str(path.relative_to(folder)): path.read_text() if path.is_file() else None
         for path in folder.rglob("*")
@@ -112,7 +112,7 @@ def test_a_landing_folder_that_is_a_link_itself_is_one_like_any_other(
     landing.symlink_to(tmp_path / "disk")
     assert run(*EVENTS).code == 0
     assert run(*EVENTS).code == 0
-    written(loads(day_of("2026-01-26"))[-1].folder, timedelta(days=300))
+    set_age(loads(day_of("2026-01-26"))[-1].folder, timedelta(days=300))
     assert "removed 1 superseded load" in run("prune").out
 
 

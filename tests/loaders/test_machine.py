@@ -1,7 +1,7 @@
-"""Whatever a machine does to a loader, one more run gives what an undisturbed one would have.
+"""After any failure of the machine, one more run gives the result of an undisturbed one.
 
-The latest loads are then the same, byte for byte, their ids still sort in the order of landing, and nothing
-that is half written was ever published.
+The latest loads are then the same byte for byte, their ids sort in the order of landing, and no incomplete
+load was ever published.
 """
 
 import os
@@ -44,20 +44,20 @@ Start = Callable[..., ForkServerProcess]
 
 @pytest.fixture
 def world() -> World:
-    """Twenty days that are long over, fifteen events each, whose rows move from page to page."""
+    """Twenty past days of fifteen events each, whose rows move from page to page."""
     return World(accounts={"acme": KEY}, first_day=FIRST, days=DAYS, events_per_day=15)
 
 
 @pytest.fixture
 def server(world: World) -> Iterator[FalServer]:
-    """That world, at most ten events a page."""
+    """The world with at most ten events a page."""
     with FalServer(world, page_cap=10) as server:
         yield server
 
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Iterator[Path]:
-    """The landing folder, in memory where there is such a file system: nothing waits for a disk."""
+    """The landing folder, in memory if possible, for speed."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path / "landing"
         return
@@ -67,14 +67,14 @@ def landing(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def api(server: FalServer) -> Iterator[FalApi]:
-    """That world as a loader sees it."""
+    """A client of the server."""
     with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01), 1) as api:
         yield api
 
 
 @pytest.fixture
 def process(server: FalServer, landing: Path, tmp_path: Path) -> Start:
-    """Start the command line in a process of its own; what it says is in the file `said`."""
+    """Start the command line in a separate process; the file `output` has its output."""
     settings = {
         "FAL_KEY": KEY,
         "FAL_API_URL": server.url,
@@ -87,7 +87,7 @@ def process(server: FalServer, landing: Path, tmp_path: Path) -> Start:
         *arguments: str, before: Callable[[], None] = machine.nothing, **more: str
     ) -> ForkServerProcess:
         child = FORKS.Process(
-            target=machine.command, args=(list(arguments), settings | more, tmp_path / "said", before)
+            target=machine.command, args=(list(arguments), settings | more, tmp_path / "output", before)
         )
         child.start()
         return child
@@ -97,13 +97,13 @@ def process(server: FalServer, landing: Path, tmp_path: Path) -> Start:
 
 @pytest.fixture
 def undisturbed(api: FalApi, world: World, tmp_path: Path) -> dict[str, object]:
-    """The first day as it lands when nothing happens."""
+    """The first day, landed without failures."""
     machine.land(api, tmp_path / "undisturbed", FIRST)
     return latest_loads(tmp_path / "undisturbed")
 
 
 def new_loads(landing: Path, known: dict[Path, list[str]]) -> int:
-    """How many loads there are that were not known, which must sort after those that were."""
+    """Return the number of new loads, and add them to known. They must sort after the known ones."""
     count = 0
     for partition in landing.glob("billing_events/*/*"):
         before = known.setdefault(partition, [])
@@ -115,7 +115,7 @@ def new_loads(landing: Path, known: dict[Path, list[str]]) -> int:
 
 
 def verified(landing: Path) -> bool:
-    """Whether every load there ever was is whole."""
+    """Return whether verify finds no problem."""
     return main(["verify", "--landing-dir", str(landing)]) == 0
 
 
@@ -126,7 +126,7 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     process: Start, landing: Path, tmp_path: Path
 ) -> None:
     elsewhere = landing.with_name("undisturbed")
-    for _ in range(2):  # the first waits for the libraries
+    for _ in range(2):  # the first run loads the libraries
         began = time.monotonic()
         child = process(*ALL_DAYS, FAL_LANDING_DIR=str(elsewhere))
         child.join()
@@ -142,7 +142,7 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
         child.kill()
         child.join()
         if child.exitcode != -signal.SIGKILL:
-            continue  # it was done before
+            continue  # it ended before the kill
         kills += 1
         published = new_loads(landing, known)
         stages["inside a walk"] += any(name.endswith(".gz") for name in unfinished(landing))
@@ -251,8 +251,8 @@ def test_a_file_that_cannot_grow_is_one_clear_line_and_loses_nothing(
     child = process(*one_day, before=partial(machine.write_at_most, size, die=False))
     child.join()
     assert child.exitcode == 1
-    if size > 100:  # what it says is a file, too
-        (line,) = (tmp_path / "said").read_text().splitlines()
+    if size > 100:  # the limit applies to the output, too
+        (line,) = (tmp_path / "output").read_text().splitlines()
         assert line.startswith(f"error: cannot use the landing folder {landing}: File too large")
     assert latest_loads(landing) == undisturbed
     machine.land(api, landing, FIRST)
@@ -324,7 +324,7 @@ def test_a_folder_that_may_only_be_read_is_one_clear_line(
     child = process(*arguments, before=partial(machine.may_only_read, landing))
     child.join()
     assert child.exitcode == 1
-    line = (tmp_path / "said").read_text().splitlines()[-1]
+    line = (tmp_path / "output").read_text().splitlines()[-1]
     assert line.startswith(f"error: cannot use the landing folder {landing}: Permission denied: ")
     assert "check FAL_LANDING_DIR, its permissions" in line
     assert {path: path.stat().st_mtime_ns for path in landing.rglob("*")} == before
@@ -336,7 +336,7 @@ def test_a_folder_that_may_only_be_read_can_be_verified(
     machine.land(api, landing, FIRST)
     child = process("verify", before=partial(machine.may_only_read, landing))
     child.join()
-    assert (child.exitcode, (tmp_path / "said").read_text().splitlines()[1]) == (
+    assert (child.exitcode, (tmp_path / "output").read_text().splitlines()[1]) == (
         0,
         "checked 1 load: all is well",
     )
@@ -355,7 +355,7 @@ def test_of_two_loaders_of_one_account_the_second_ends_at_once_and_death_frees_t
     second = process(*ALL_DAYS)
     second.join()
     assert second.exitcode == 1
-    line = (tmp_path / "said").read_text()
+    line = (tmp_path / "output").read_text()
     assert line.startswith(f"error: account acme is being landed by process {first.pid} since 20")
     assert line.endswith(": wait until that has ended, or stop it, then run this again\n")
     assert len(server.requests) == 1
@@ -416,7 +416,7 @@ def test_nothing_is_written_outside_the_landing_folder(process: Start, landing: 
         HOME=str(temporary),
     )
     child.join()
-    assert child.exitcode == 0, (tmp_path / "said").read_text()
+    assert child.exitcode == 0, (tmp_path / "output").read_text()
     assert list(temporary.iterdir()) == []
     if landing.parent.parent == Path("/dev/shm"):
         assert landing.stat().st_dev != temporary.stat().st_dev

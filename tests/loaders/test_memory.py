@@ -1,4 +1,4 @@
-"""What a load takes of memory does not grow with the window."""
+"""The memory of a load does not grow with the window."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.loaders.conftest import KEY
 PEAK = 120 * 2**20  # bytes
 PAGES_PER_DAY = 4
 EVENTS = 10_000
-# A process counts the memory of the one that made it, too, and pytest is large: so a small one between them.
+# a process counts the memory of its parent, so a small process runs between pytest and the loader
 MEASURED = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
@@ -57,7 +57,7 @@ def test_a_load_of_full_pages_stays_under_120_mb(server: FalServer, landing: Pat
 
 
 def events(page: int) -> str:
-    """A page of events of some 350 bytes, as the members of a JSON list. The labels are no ASCII."""
+    """Return events of about 350 bytes as members of a JSON list. The labels are not ASCII."""
     return ",".join(
         f'{{"request_id":"{page:08}-0000-4000-8000-{number:012}","endpoint_id":"fal-ai/flux/dev",'
         f'"timestamp":"2026-01-01T00:00:00.{number % 1000:03}Z","output_units":2,"unit_price":0.025,'

@@ -1,4 +1,4 @@
-"""docs/reliability.md names every fault, and only tests that there are."""
+"""docs/reliability.md lists every fault, and every test that it names exists."""
 
 import re
 import subprocess
@@ -32,10 +32,10 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def like(name: str) -> re.Pattern[str]:
-    """Matches a test id, in which * stands for anything."""
+    """Return a pattern for test ids, in which * matches any text."""
     return re.compile(translate(name.replace("[", "[[]")))
 
 
-def test_every_fault_that_has_a_name_is_told_of() -> None:
-    told = re.findall(r"^\| [^|]+ \| `(\w+)` \|", DOCUMENT, flags=re.MULTILINE)
-    assert sorted(told) == sorted(FAULTS)
+def test_every_fault_with_a_name_is_listed() -> None:
+    listed = re.findall(r"^\| [^|]+ \| `(\w+)` \|", DOCUMENT, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(FAULTS)

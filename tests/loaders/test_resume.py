@@ -1,4 +1,4 @@
-"""A large day goes on at the page where it stopped, for an hour after the last page."""
+"""An interrupted day resumes at the page where it stopped, for an hour after the last page."""
 
 import os
 import re
@@ -25,37 +25,37 @@ SetClock = Callable[[datetime], None]
 
 @pytest.fixture(autouse=True)
 def rows_that_stay(world: World) -> None:
-    """No row moves from page to page, so a day is walked once."""
+    """Rows do not move from page to page, so a day is walked once."""
     world.oddities = Oddities()
 
 
 def later_than(page: int) -> Callable[[Request], bool]:
-    """Whether a request is for a page after that one."""
+    """Return whether a request is for a later page."""
     return lambda request: page_of(request) > page
 
 
 def page_of(request: Request) -> int:
-    """The page that a request asks for, from 1."""
+    """Return the page number of a request, from 1."""
     cursor = request.one("cursor")
     return 1 if cursor is None else read_cursor(cursor)[0] + 1
 
 
 def pages_asked_for(server: FalServer) -> list[int]:
-    """The pages that were asked for, in order; the requests are then forgotten."""
+    """Return the pages of all requests in order, and clear the requests."""
     asked = [page_of(request) for request in server.requests]
     server.requests.clear()
     return asked
 
 
 def stop_after(run: Run, server: FalServer, page: int, *args: object) -> None:
-    """A run that gives up after a page of the day."""
+    """Run a load that gives up after a page of the day."""
     server.faults.append(Fault.server_error(times=6, when=later_than(page)))
     assert run(*(args or DAY)).code == 1
     assert pages_asked_for(server) == [*range(1, page + 1), *[page + 1] * 6]
 
 
 def kept(landing: Path) -> Path:
-    """The one unfinished load."""
+    """Return the only unfinished load."""
     (folder,) = (landing / ".work").glob("account=acme/kept/*")
     return folder
 
@@ -81,7 +81,7 @@ def test_a_day_goes_on_after_kill_9_and_after_ctrl_c(
     process = subprocess.Popen(
         [sys.executable, "-m", "loaders", *DAY],
         env=os.environ | {"FAL_KEY": KEY}, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in a background job it is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(server.requests) < 5 and time.monotonic() < deadline:
@@ -96,7 +96,7 @@ def test_a_day_goes_on_after_kill_9_and_after_ctrl_c(
 
 
 def set_to_now(landing: Path) -> None:
-    """Let the walk of a process, which has the true time, have gone on at the time of the test."""
+    """Set the times of a walk by another process, which used the real clock, to the time of the test."""
     (record,) = (landing / ".work").glob("account=acme/*/*/walk.jsonl")
     record.write_text(re.sub('_at":"[^"]*"', '_at":"2026-02-05T12:00:00Z"', record.read_text()))
 
@@ -119,7 +119,7 @@ def test_a_load_was_fetched_when_its_first_page_was(
         (timedelta(hours=1), [5, 6]),
         (timedelta(hours=1, seconds=1), [1, 2, 3, 4, 5, 6]),
         (timedelta(days=400), [1, 2, 3, 4, 5, 6]),
-        (-timedelta(seconds=1), [1, 2, 3, 4, 5, 6]),  # a clock that went back
+        (-timedelta(seconds=1), [1, 2, 3, 4, 5, 6]),  # the clock was set back
         (-timedelta(days=7), [1, 2, 3, 4, 5, 6]),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_walk_of_two_hours_is_kept_for_an_hour_after_its_last_page(
     [
         (timedelta(minutes=40), timedelta(minutes=80), [5, 6]),
         (timedelta(minutes=40), timedelta(minutes=101), [1, 2, 3, 4, 5, 6]),
-        (timedelta(minutes=40), timedelta(minutes=39), [1, 2, 3, 4, 5, 6]),  # a clock that went back
+        (timedelta(minutes=40), timedelta(minutes=39), [1, 2, 3, 4, 5, 6]),  # the clock was set back
     ],
 )
 def test_a_walk_that_is_stopped_again_and_again_is_as_old_as_its_last_page(
@@ -265,7 +265,7 @@ def test_a_cursor_that_is_refused_at_once_is_one_clear_line(run: Run, server: Fa
     result = run(*DAY)
     assert (result.code, pages_asked_for(server)) == (1, [1, 2, 3, 4, 5])
     assert len(result.errors) == 1
-    result = run(*DAY)  # neither helps to begin anew
+    result = run(*DAY)  # a restart fails as well
     assert (result.code, pages_asked_for(server)) == (1, [5, 1, 2, 3, 4, 5])
     assert len(result.errors) == 1
 
@@ -335,7 +335,7 @@ def test_pages_that_run_in_a_circle_are_noticed_across_two_runs(
 
 
 def request_for_page_1(server: FalServer, run: Run) -> Request:
-    """What the loader asks first, taken from a run that fails at once."""
+    """Return the first request of a run, which fails."""
     server.faults.append(Fault.error(400, "validation_error", "no"))
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10, "--account", "x")
     return server.requests.pop()

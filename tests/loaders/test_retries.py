@@ -1,4 +1,4 @@
-"""What passes is tried again, what does not pass is not; either way with one line at the end."""
+"""Transient failures are retried, others are not; both end with one line."""
 
 import re
 import threading
@@ -28,9 +28,7 @@ EVENTS = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 def test_a_fault_on_a_later_page_repeats_that_page_only(run: Run, server: FalServer, loads: Loads) -> None:
     server.faults.append(Fault.server_error(when=lambda request: request.one("cursor") is not None))
     assert run(*EVENTS, "--page-size", 40).code == 0
-    assert (
-        len(server.requests) == 5
-    )  # two pages, one of them twice, and a second walk since a row was repeated
+    assert len(server.requests) == 5  # two pages with one retry, and a second walk because of a repeated row
     assert [page["rows"] for page in loads(day_of("*"))[0].manifest["pages"]] == [40, 23]
 
 
@@ -133,12 +131,12 @@ def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer
 
 @pytest.fixture
 def api() -> FalApi:
-    """An API that would wait up to a minute."""
+    """A client with pauses of up to a minute."""
     return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY), 1)
 
 
 def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
-    """How long it would wait after an error."""
+    """Return the pause after an error."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, True)
@@ -149,7 +147,7 @@ def test_retry_after_is_obeyed_whatever_our_own_longest_pause(api: FalApi) -> No
     for asked in (0, 17, 600):
         pauses = {pause(api, TransientError("429", asked)) for _ in range(20)}
         assert all(asked <= seen <= asked + 1 for seen in pauses)
-        assert len(pauses) > 1  # threads do not all come back at once
+        assert len(pauses) > 1  # threads do not retry all at once
 
 
 @pytest.mark.parametrize("status", [429, 502])

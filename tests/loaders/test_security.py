@@ -1,4 +1,4 @@
-"""The key is nowhere to be seen and goes to fal alone; nothing is written where it does not belong."""
+"""The key appears in no output and goes only to fal; files are written only to the landing folder."""
 
 import logging
 import os
@@ -137,13 +137,13 @@ def test_plain_http_goes_to_this_machine_past_any_proxy(
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority that nobody has heard of."""
+    """An unknown certificate authority."""
     return trustme.CA()
 
 
 @pytest.fixture
 def secure(world: World, authority: trustme.CA, request: pytest.FixtureRequest) -> Iterator[FalServer]:
-    """That world over https, with a certificate of that authority for the name and the days asked for."""
+    """The world over https, with a certificate of the authority for a name and a period."""
     name, years = getattr(request, "param", ("127.0.0.1", (2020, 2099)))
     since, until = (datetime(year, 1, 1, tzinfo=UTC) for year in years)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -215,7 +215,7 @@ def test_no_variable_of_the_environment_switches_verification_off(secure: FalSer
 def process(
     server: FalServer, landing: Path, *args: str, start: tuple[str, ...] = ("-m", "loaders"), **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """A run as a process of its own."""
+    """Run a command in a separate process."""
     return subprocess.run(
         [sys.executable, *start, *args],
         env=environment(server, landing) | more, cwd=ROOT, capture_output=True, text=True, timeout=30,

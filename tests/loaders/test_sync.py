@@ -1,4 +1,4 @@
-"""The daily job: what it fetches, and what it leaves alone."""
+"""What a sync fetches, and what it does not."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +20,7 @@ def at(day: int, hour: int = 12, month: int = 2) -> datetime:
 
 
 def days_asked_for(server: FalServer) -> list[str]:
-    """The days billing events were asked for, sorted, and forget the requests."""
+    """Return the days of all requests for billing events, sorted, and clear the requests."""
     days = sorted(request.params["start"][0][:10] for request in server.requests if "start" in request.params)
     server.requests.clear()
     return days

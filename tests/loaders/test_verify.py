@@ -1,4 +1,4 @@
-"""What verify finds, and what it says to do about it."""
+"""What verify finds, and the commands that it prints."""
 
 import gzip
 import hashlib
@@ -55,31 +55,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def zone(made: Path, landing: Path, world: World) -> Path:
-    """A landing zone of one's own."""
+    """A copy of the landing zone for one test."""
     world.oddities = Oddities()
     shutil.copytree(made, landing)
     return landing
 
 
 def load_in(zone: Path, partition: str) -> Path:
-    """The latest load of a partition."""
+    """Return the latest load of a partition."""
     return sorted((zone / partition).glob("load=*"))[-1]
 
 
 def change(load: Path, **values: object) -> None:
-    """Write other values into a manifest."""
+    """Change values of a manifest."""
     file = load / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def change_page(load: Path, **values: object) -> None:
-    """Write other values into the manifest's first page."""
+    """Change values of the first page in a manifest."""
     pages = json.loads((load / "manifest.json").read_text())["pages"]
     change(load, pages=[pages[0] | values, *pages[1:]])
 
 
 def rewrite(load: Path, file: str, body: bytes, rows: int | None = None) -> None:
-    """Write another body, with a manifest that knows of it."""
+    """Change a body and its entry in the manifest."""
     (load / file).write_bytes(gzip.compress(body))
     pages = json.loads((load / "manifest.json").read_text())["pages"]
     for page in pages:
@@ -90,7 +90,7 @@ def rewrite(load: Path, file: str, body: bytes, rows: int | None = None) -> None
 
 
 def commands_of(result: Result) -> list[str]:
-    """The commands it says to run."""
+    """Return the printed commands."""
     return [line.strip() for line in result.out.splitlines() if line.startswith("  ")]
 
 
@@ -281,7 +281,7 @@ def test_a_broken_load_is_found_and_the_command_that_mends_it_told(
     assert run(*shlex.split(command)[3:]).code == 0
     assert load_in(zone, DAY) != load
     result = run("verify")
-    if how == "walks that differ":  # which is history then
+    if how == "walks that differ":  # superseded by now
         assert result.code == 0
         return
     assert (result.code, commands_of(result)) == (1, [])

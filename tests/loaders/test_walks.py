@@ -1,4 +1,4 @@
-"""Rows that move from page to page while one walks through them: walked again until two walks agree."""
+"""A day whose rows move between pages is walked again until two walks agree."""
 
 import json
 import tracemalloc
@@ -20,7 +20,7 @@ DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 
 
 def body(events: str, next_cursor: str | None) -> bytes:
-    """A page of events that are named by a letter each."""
+    """Return a page of events, each named by a letter."""
     listed = [{"request_id": letter} for letter in events]
     page = {"billing_events": listed, "has_more": next_cursor is not None, "next_cursor": next_cursor}
     return json.dumps(page).encode()
@@ -28,7 +28,7 @@ def body(events: str, next_cursor: str | None) -> bytes:
 
 @pytest.fixture
 def serve(server: FalServer) -> Callable[..., None]:
-    """Let the pages be these in the first walk, those in the second, and so on: events as letters."""
+    """Serve other pages in each walk; each event is a letter."""
 
     def script(*walks: Sequence[str]) -> None:
         left: Iterator[Sequence[str]] = iter(walks)
@@ -73,7 +73,7 @@ def test_a_day_is_walked_until_two_walks_agree_or_three_are_done(
     (load,) = loads(day_of("2026-01-26"))
     assert (load.manifest["walks"], load.manifest["agreed"]) == said
     assert len(server.requests) == sum(map(len, walks))
-    # the last walk lands, whole
+    # the last walk lands completely
     assert [
         [event["request_id"] for event in json.loads(page)["billing_events"]] for page in load.bodies
     ] == [list(page) for page in walks[-1]]
@@ -156,7 +156,7 @@ def test_of_a_full_page_a_third_is_looked_at_and_of_a_small_one_everything() -> 
 
 @pytest.fixture
 def serve_for_ever(server: FalServer) -> Callable[[Callable[[int], str]], None]:
-    """Let each page name another one, with a new cursor. events: letters by the number of a page."""
+    """Serve pages without end, each with a new cursor. events: returns the letters of a page."""
 
     def endless(events: Callable[[int], str]) -> None:
         def answer(request: Request) -> Answer:
@@ -234,7 +234,7 @@ def test_the_events_that_came_last_are_remembered_and_few_others() -> None:
 
 
 class Pages:
-    """An API with many pages of 501 events, made when they are asked for; neighbours share an event."""
+    """An API with many pages of 501 events; adjacent pages share an event."""
 
     max_pages = 200
 
@@ -263,6 +263,6 @@ def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.M
             tracemalloc.stop()
             return most
 
-    # the least of several: a thread that another test left behind allocates as well
+    # the least of several, since threads of other tests may allocate as well
     few, many = (min(peak(count) for _ in range(3)) for count in (20, 120))
     assert many < few * 1.2

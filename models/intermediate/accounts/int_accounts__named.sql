@@ -64,8 +64,8 @@ numbered as (
 
 known as (
 
-    -- An account that is not in the seed has the id and the name of its latest report, so that its events come under
-    -- the same id; without a report, its alias stands in for both.
+    -- An account that is not in the seed takes the id and the name of its latest report, so that its events have the
+    -- same id. Without a report, it takes its alias for both.
     select
         landed.account,
         coalesce(named.billing_account_id, numbered.BillingAccountId, landed.account) as billing_account_id,

@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
 {%- set grain = var('fal_charge_grain') -%}
+{%- set service = model_apis() -%}
 
 with
 
@@ -35,12 +36,12 @@ described as (
         accounts.billing_account_id,
         accounts.billing_account_name,
         accounts.billing_account_type,
-        tags.tags,
+        coalesce(tags.tags, account_tags.tags) as tags,
         endpoints.display_name,
-        coalesce(endpoints.model_developer, 'fal') as publisher_name,
-        coalesce(endpoints.service_name, 'fal Model APIs') as service_name,
-        coalesce(endpoints.service_category, 'AI and Machine Learning') as service_category,
-        coalesce(endpoints.service_subcategory, 'Generative AI') as service_subcategory,
+        coalesce(endpoints.model_developer, {{ service['PublisherName'] }}) as publisher_name,
+        coalesce(endpoints.service_name, {{ service['ServiceName'] }}) as service_name,
+        coalesce(endpoints.service_category, {{ service['ServiceCategory'] }}) as service_category,
+        coalesce(endpoints.service_subcategory, {{ service['ServiceSubcategory'] }}) as service_subcategory,
         case when charges.is_metered then coalesce(endpoints.unit, 'Units') else 'USD' end as pricing_unit,
         case when charges.has_units then coalesce(endpoints.unit, 'Units') else 'Requests' end as consumed_unit,
         {{ plain_decimal('charges.list_unit_price') }} as list_unit_price_text,
@@ -48,13 +49,8 @@ described as (
     from charges
     inner join accounts on charges.account = accounts.account
     left join endpoints on charges.endpoint_id = endpoints.endpoint_id
-    left join tags
-        on
-            charges.account = tags.account
-            and (
-                charges.auth_method = tags.auth_method
-                or (charges.auth_method is null and tags.auth_method is null)
-            )
+    left join tags on charges.account = tags.account and charges.auth_method = tags.auth_method
+    left join tags as account_tags on charges.account = account_tags.account and account_tags.auth_method is null
 
 ),
 
@@ -92,7 +88,7 @@ focus as (
         service_subcategory as ServiceSubcategory,
         endpoint_id as ResourceId,
         display_name as ResourceName,
-        'Model endpoint' as ResourceType,
+        {{ service['ResourceType'] }} as ResourceType,
         endpoint_id as SkuId,
         pricing_unit as SkuMeter,
         endpoint_id || '|' || list_unit_price_text as SkuPriceId,
@@ -139,7 +135,7 @@ focus as (
         'Estimated' as x_ChargeStatus,
         cast(request_count as bigint) as x_RequestCount,
 
-        ---------- no such thing at fal, or not known from an event
+        ---------- fal has no such value, or events do not state it
         {{ empty_focus_columns([
             'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',
             'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargeDescription', 'ChargeFrequency',

@@ -1,7 +1,8 @@
 {#-
-    What a provider's row may lack, and what stands in for it. An amount that is there is never changed, and what is filled
-    in is named in x_Repairs. A column reads the row as landed, aside from those that need another one filled first.
+    Columns that a provider's row can lack, and the value that fills each. An amount of the file never changes. x_Repairs
+    lists the filled columns. A value is made from the landed row; those that need a filled column name it again.
 -#}
+{%- set service = model_apis() -%}
 {%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
 {%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
 {%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
@@ -15,12 +16,13 @@
     'ServiceProviderName': 'coalesce(ProviderName, ' ~ sql_text(var('fal_service_provider_name')) ~ ')',
     'HostProviderName': sql_text(var('fal_host_provider_name')),
     'ProviderName': 'coalesce(ServiceProviderName, ' ~ sql_text(var('fal_provider_name')) ~ ')',
-    'PublisherName': "coalesce(model_developer, 'fal')",
+    'PublisherName': 'coalesce(model_developer, ' ~ service['PublisherName'] ~ ')',
     'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
-    'ServiceCategory': "'AI and Machine Learning'",
+    'ServiceCategory': service['ServiceCategory'],
     'ServiceSubcategory':
-        "case when coalesce(ServiceCategory, '') in ('', 'AI and Machine Learning') then 'Generative AI' end",
-    'ServiceName': "'fal Model APIs'",
+        "case when coalesce(ServiceCategory, '') in ('', " ~ service['ServiceCategory'] ~ ') then '
+        ~ service['ServiceSubcategory'] ~ ' end',
+    'ServiceName': service['ServiceName'],
     'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
     'ChargeDescription':
         "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
@@ -39,9 +41,9 @@
 } -%}
 
 {#-
-    What replaces a text that the file has; x_Repairs names the column, and x_ProviderColumns keeps the file's text. The seed
-    names one billing account: the name of another one stays. Events have no SkuPriceId of the provider, and a price keeps
-    its id when its month closes, so that ours replaces the file's. FOCUS before 1.0 had other names of PricingCategory.
+    Columns whose text in the file is replaced. x_Repairs lists them, and x_ProviderColumns keeps the text of the file. The
+    seed names one billing account, so the name of another one stays. SkuPriceId is replaced because events have no id of
+    the provider, and a price must keep its id when its month closes. FOCUS before 1.0 had other names of PricingCategory.
 -#}
 {%- set is_of_seed = 'coalesce(BillingAccountId, billing_account_id) = billing_account_id' -%}
 {%- set replacements = {
@@ -87,7 +89,7 @@ endpoints as (
 
 invoice_rows as (
 
-    -- an invoice keeps its billing period; where it names none, it is the month before the one it was issued in
+    -- An invoice keeps its billing period. If it has none, the period is the month before the invoice was issued.
     select
         'invoice' as charge_source,
         'Final' as charge_status,
@@ -95,7 +97,6 @@ invoice_rows as (
         record_number,
         account,
         cast(null as date) as landed_date,
-        billing_month,
         {{ utc_add('month', -1, 'billing_month') }} as billing_period_start,
         {%- for column in focus_columns() %}
         {{ column }},
@@ -108,7 +109,7 @@ invoice_rows as (
 
 estimate_rows as (
 
-    -- the billing period of an estimate is the month of the charge, whatever the file says
+    -- The billing period of an estimate is the month of the charge; the period in the file is ignored.
     select
         'estimate' as charge_source,
         'Estimated' as charge_status,
@@ -116,7 +117,6 @@ estimate_rows as (
         record_number,
         account,
         landed_date,
-        cast(null as date) as billing_month,
         {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
         {%- for column, kind in focus_columns().items() %}
         {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
@@ -164,7 +164,6 @@ filled as (
         account,
         landed_for,
         landed_date,
-        billing_month,
         record_number,
         provider_columns,
         {%- for column, kind in focus_columns().items() %}
@@ -191,7 +190,7 @@ filled as (
             {%- for column, replacement in replacements.items() %}
             case when {{ column }} <> {{ replacement }} then '"{{ column }}"' end,
             {%- endfor %}
-            -- a date got its time, or a time its zone
+            -- a date without a time, or a time without a zone, became a UTC time
             {%- for column, kind in focus_columns().items() if kind == 'time' %}
             case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,
             {%- endfor %}
@@ -233,14 +232,7 @@ focus as (
         ]) }},
 
         ---------- where it was landed
-        billing_month,
-        landed_date,
-        -- an estimate is asked for one day; what it says of another is that day's own estimate to say
-        coalesce(
-            {{ utc_date('ChargePeriodStart') }} = landed_date
-            and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
-            false
-        ) as is_of_its_day
+        {{ is_of_its_day() }} as is_of_its_day
 
     from filled
 

@@ -1,14 +1,5 @@
 with
 
-charged as (
-
-    select distinct
-        account,
-        auth_method
-    from {{ ref('int_billing_event_usage__priced') }}
-
-),
-
 allocation as (
 
     select * from {{ ref('fal_allocation') }}
@@ -18,26 +9,42 @@ allocation as (
 keys as (
 
     select * from {{ ref('int_tags__keys') }}
+    where tags is null
+
+),
+
+auth_methods as (
+
+    select
+        account,
+        auth_method
+    from allocation
+    union
+    -- for requests of any other auth method
+    select
+        account,
+        null as auth_method
+    from allocation
 
 ),
 
 matched as (
 
-    -- a line without an auth method holds for the whole account, unless a line for the auth method sets the same key
+    -- A line without an auth method is for the whole account, unless a line for the auth method sets the same key.
     select
-        charged.account,
-        charged.auth_method,
+        auth_methods.account,
+        auth_methods.auth_method,
         keys.spelled_key,
         allocation.tag_value,
         row_number() over (
-            partition by charged.account, charged.auth_method, keys.spelled_key
+            partition by auth_methods.account, auth_methods.auth_method, keys.spelled_key
             order by allocation.auth_method asc nulls last, allocation.tag_value asc
         ) as precedence
-    from charged
+    from auth_methods
     inner join allocation
         on
-            charged.account = allocation.account
-            and (allocation.auth_method is null or charged.auth_method = allocation.auth_method)
+            auth_methods.account = allocation.account
+            and (allocation.auth_method is null or auth_methods.auth_method = allocation.auth_method)
     inner join keys on allocation.tag_key = keys.tag_key
 
 ),

@@ -2,27 +2,15 @@ with
 
 allocation as (
 
-    select * from {{ ref('fal_allocation') }}
-
-),
-
-invoices as (
-
-    select * from {{ ref('stg_fal__focus_invoices') }}
-
-),
-
-estimates as (
-
-    select * from {{ ref('stg_fal__focus_estimates') }}
+    select distinct tag_key from {{ ref('fal_allocation') }}
 
 ),
 
 reported as (
 
-    select {{ adapter.quote('Tags') }} as tags from invoices
+    select {{ adapter.quote('Tags') }} as tags from {{ ref('stg_fal__focus_invoices') }}
     union
-    select {{ adapter.quote('Tags') }} as tags from estimates
+    select {{ adapter.quote('Tags') }} as tags from {{ ref('stg_fal__focus_estimates') }}
 
 ),
 
@@ -41,16 +29,20 @@ exploded as (
 
 ),
 
-written as (
+keys as (
 
     select
+        cast(null as {{ dbt.type_string() }}) as tags,
         tag_key,
+        cast(null as {{ dbt.type_string() }}) as tag_json,
         {{ pascal_case('tag_key') }} as pascal_key,
         true as is_in_seed
     from allocation
-    union
+    union all
     select
+        tags,
         member.key as tag_key,
+        member.json as tag_json,
         {{ pascal_case('member.key') }} as pascal_key,
         false as is_in_seed
     from exploded
@@ -59,23 +51,17 @@ written as (
 
 spelled as (
 
-    -- keys that differ in case or separators alone are one tag: readers of JSON fold case, and fail on two in a column
+    -- Keys that differ only in case or separators are one tag. JSON readers that ignore case fail on two of them.
     select
-        lower(pascal_key) as folded_key,
-        coalesce(min(case when is_in_seed then pascal_key end), min(pascal_key)) as spelled_key
-    from written
-    group by lower(pascal_key)
-
-),
-
-keys as (
-
-    select distinct
-        written.tag_key,
-        spelled.spelled_key
-    from written
-    inner join spelled on lower(written.pascal_key) = spelled.folded_key
+        tags,
+        tag_key,
+        tag_json,
+        coalesce(
+            min(case when is_in_seed then pascal_key end) over (partition by lower(pascal_key)),
+            min(pascal_key) over (partition by lower(pascal_key))
+        ) as spelled_key
+    from keys
 
 )
 
-select * from keys
+select * from spelled

@@ -2,79 +2,31 @@ with
 
 keys as (
 
+    -- Engines keep different values of an object that repeats a key, so such an object stays as it is.
     select * from {{ ref('int_tags__keys') }}
+    where tags is not null and {{ json_keys_differ('tags') }}
 
 ),
 
-invoices as (
+ranked as (
 
-    select * from {{ ref('stg_fal__focus_invoices') }}
-
-),
-
-estimates as (
-
-    select * from {{ ref('stg_fal__focus_estimates') }}
-
-),
-
-reported as (
-
-    select {{ adapter.quote('Tags') }} as tags from invoices
-    union
-    select {{ adapter.quote('Tags') }} as tags from estimates
-
-),
-
-members as (
-
-    -- of an object that repeats a key, engines keep different values: it stays as it is
+    -- Of several keys with one spelling, the key that is already spelled so counts, else the first in byte order.
     select
         tags,
-        {{ json_members('tags') }} as members
-    from reported
-    where {{ json_keys_differ('tags') }}
-
-),
-
-exploded as (
-
-    {{ explode('members', 'members', 'member', 'member_number') }}
-
-),
-
-written as (
-
-    select
-        exploded.tags,
-        exploded.member.key as tag_key,
-        exploded.member.json as tag_json
-    from exploded
-
-),
-
-spelled as (
-
-    -- of several keys with one spelling the one that is written so counts, or the first in byte order
-    select
-        written.tags,
-        written.tag_json,
-        written.tag_key <> keys.spelled_key as is_changed,
-        keys.spelled_key,
+        tag_json,
+        spelled_key,
+        tag_key <> spelled_key as is_changed,
         row_number() over (
-            partition by written.tags, keys.spelled_key
-            order by
-                case when written.tag_key = keys.spelled_key then 0 else 1 end,
-                written.tag_key asc
+            partition by tags, spelled_key
+            order by case when tag_key = spelled_key then 0 else 1 end, tag_key asc
         ) as precedence
-    from written
-    inner join keys on written.tag_key = keys.tag_key
+    from keys
 
 ),
 
 changed as (
 
-    select distinct tags from spelled
+    select distinct tags from ranked
     where is_changed
 
 ),
@@ -82,12 +34,12 @@ changed as (
 respelled as (
 
     select
-        spelled.tags,
-        {{ json_object_agg('spelled.spelled_key', 'spelled.tag_json') }} as spelled_tags
-    from spelled
-    inner join changed on spelled.tags = changed.tags
-    where spelled.precedence = 1
-    group by spelled.tags
+        ranked.tags,
+        {{ json_object_agg('ranked.spelled_key', 'ranked.tag_json') }} as spelled_tags
+    from ranked
+    inner join changed on ranked.tags = changed.tags
+    where ranked.precedence = 1
+    group by ranked.tags
 
 )
 

@@ -1,3 +1,5 @@
+{%- set service = model_apis() -%}
+
 with
 
 terms as (
@@ -33,7 +35,7 @@ invoiced_purchases as (
 
 bought as (
 
-    -- unless the invoice has the row
+    -- An invoice that has the row is not repeated.
     select
         terms.account,
         terms.contract_commitment_id,
@@ -52,7 +54,8 @@ bought as (
 
 expired as (
 
-    -- what is left when the end has come, once all days are known; charged on the last day inside the period
+    -- A credit has ended after its last day. It has expired once each of its days is known as well, because late
+    -- usage could still draw on it. The rest is charged on the last day.
     select
         days.account,
         days.contract_commitment_id,
@@ -66,7 +69,7 @@ expired as (
     inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
-        and days.is_landed_so_far
+        and days.is_known_so_far
         and days.remaining > 0
 
 ),
@@ -112,7 +115,7 @@ focus as (
         {{ sql_text(var('fal_host_provider_name')) }} as HostProviderName,
         {{ sql_text(var('fal_provider_name')) }} as ProviderName,
         {{ sql_text(var('fal_invoice_issuer_name')) }} as InvoiceIssuerName,
-        'fal' as PublisherName,
+        {{ service['PublisherName'] }} as PublisherName,
 
         ---------- when (UTC)
         charge_period_start as ChargePeriodStart,
@@ -127,9 +130,9 @@ focus as (
             when charge_category = 'Purchase' then 'Purchase of ' || lower(contract_commitment_type)
             else contract_commitment_type || ' expired unused'
         end as ChargeDescription,
-        'AI and Machine Learning' as ServiceCategory,
-        'fal Model APIs' as ServiceName,
-        'Generative AI' as ServiceSubcategory,
+        {{ service['ServiceCategory'] }} as ServiceCategory,
+        {{ service['ServiceName'] }} as ServiceName,
+        {{ service['ServiceSubcategory'] }} as ServiceSubcategory,
         contract_commitment_id as ResourceId,
         nullif(contract_commitment_description, contract_commitment_id) as ResourceName,
         contract_commitment_type as ResourceType,
@@ -166,7 +169,7 @@ focus as (
         'commitment' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,
 
-        ---------- no such thing at fal, or not known of a commitment
+        ---------- fal has no such value, or contracts do not state it
         {{ empty_focus_columns([
             'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',
             'BillingPeriodEnd', 'BillingPeriodStart', 'ChargeCategory', 'ChargeDescription', 'ChargeFrequency',

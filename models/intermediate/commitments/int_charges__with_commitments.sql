@@ -35,9 +35,8 @@ applied as (
 
 drawn as (
 
-    -- What is paid already is not billed again. An invoice states what it bills and is not altered. Off an invoice, no
-    -- more is billed than credits leave of the cost; an estimate may state less. What is added to a provider's row is
-    -- named in x_Repairs.
+    -- An invoice states what it bills and is not altered. Events and estimates bill what credits leave of the cost,
+    -- or less if the estimate states less. x_Repairs lists what is added to a provider's row.
     select
         {{ all_focus_columns('charges', {
             'BilledCost': "case when charges.x_ChargeSource = 'invoice' or coalesce(applied.prepaid_cost, 0) = 0"

@@ -18,21 +18,11 @@ applied as (
 
 ),
 
-files as (
+known_days as (
 
-    select * from {{ ref('stg_fal__landed_files') }}
-
-),
-
-closed_months as (
-
-    select * from {{ ref('int_charge_months__closed') }}
-
-),
-
-covered as (
-
-    select * from {{ ref('int_charge_days__covered_by_invoices') }}
+    select * from {{ ref('int_charge_days__known') }}
+    -- a day that is not complete can still bring usage
+    where is_complete
 
 ),
 
@@ -60,28 +50,6 @@ days as (
 
 ),
 
-landed_days as (
-
-    select
-        account,
-        cast(landed_partition as date) as landed_date
-    from files
-    -- an open day may still bring usage
-    where is_complete and coalesce(source, 'billing_events') in ('billing_events', 'estimate')
-    union
-    -- the usage of a day that an invoice covers is known from it
-    select
-        days.account,
-        days.commitment_date as landed_date
-    from days
-    inner join covered
-        on
-            days.account = covered.account
-            and days.commitment_date >= covered.covered_from
-            and days.commitment_date < covered.covered_until
-
-),
-
 applied_by_day as (
 
     select
@@ -101,19 +69,15 @@ by_day as (
         days.commitment_date,
         days.end_day,
         days.drawable_amount,
-        landed_days.landed_date is not null or closed_months.charge_month is not null as is_landed,
+        known_days.charge_date is not null as is_known,
         coalesce(applied_by_day.applied, {{ money(0) }}) as applied
     from days
     left join applied_by_day
         on
             days.contract_commitment_id = applied_by_day.contract_commitment_id
             and days.commitment_date = applied_by_day.charge_date
-    left join landed_days
-        on days.account = landed_days.account and days.commitment_date = landed_days.landed_date
-    left join closed_months
-        on
-            days.account = closed_months.account
-            and {{ month_of('days.commitment_date') }} = closed_months.charge_month
+    left join known_days
+        on days.account = known_days.account and days.commitment_date = known_days.charge_date
 
 ),
 
@@ -123,7 +87,7 @@ running_totals as (
         *,
         {{ money('sum(applied) over so_far') }} as applied_so_far,
         {{ money('drawable_amount - (sum(applied) over so_far)') }} as remaining,
-        (min(case when is_landed then 1 else 0 end) over so_far) = 1 as is_landed_so_far
+        (min(case when is_known then 1 else 0 end) over so_far) = 1 as is_known_so_far
     from by_day
     window so_far as (
         partition by contract_commitment_id

@@ -9,7 +9,7 @@ terms as (
 
 purchase_rows as (
 
-    -- A Correction, or a row of 0 or less, is the purchase of no commitment: it takes back a part of one, or pays none.
+    -- A Correction, or a row of 0 or less, is not a purchase: it takes back a part of one, or pays nothing.
     select
         x_Account as account,
         InvoiceId as invoice_id,
@@ -36,7 +36,7 @@ commitments as (
 
 equal_amounts as (
 
-    -- a purchase of 50 is of the commitment of 50, in whatever order the invoice lists them
+    -- Equal amounts match first, in any order of the invoice: a purchase of 50 belongs to the commitment of 50.
     select
         commitments.contract_commitment_id,
         purchase_rows.charge_id
@@ -86,7 +86,7 @@ pairs as (
 
     select * from equal_amounts
     union all
-    -- the others by the order of their amounts: the greatest row is the greatest commitment's
+    -- The others match in the order of their amounts, the greatest row to the greatest commitment.
     select
         other_commitments.contract_commitment_id,
         other_rows.charge_id

@@ -14,7 +14,6 @@ terms as (
 
 used as (
 
-    -- what was used: a commitment covers usage by its endpoint, a Usage commitment by its unit as well
     select distinct
         x_Account as account,
         coalesce(ResourceId, SkuId, '') as endpoint_id,

@@ -14,7 +14,7 @@ accounts as (
 
 typed as (
 
-    -- of the accounts that are in this landing zone; the seed may know of more
+    -- The seed may have accounts that are not in this landing zone.
     select
         commitments.account,
         commitments.contract_id,
@@ -48,7 +48,7 @@ typed as (
 
 in_days as (
 
-    -- a day is open when any of it is inside the period; what was drawn before the opening balance is in it
+    -- A commitment is active on each day that any of its period is on. An opening balance has everything before it.
     select
         *,
         coalesce(opening_balance, committed_amount) as drawable_amount,
@@ -60,22 +60,6 @@ in_days as (
         end as end_day
     from typed
 
-),
-
-ranked as (
-
-    -- Credits that end first are used first, by the instant, not by the day. The id only separates equal terms.
-    select
-        *,
-        case
-            when payment = 'prepaid'
-                then row_number() over (
-                    partition by account, payment
-                    order by period_end asc, period_start asc, committed_amount asc, contract_commitment_id asc
-                )
-        end as prepaid_rank
-    from in_days
-
 )
 
-select * from ranked
+select * from in_days

@@ -1,93 +1,133 @@
-{#-
-    What is drawn from a commitment within a block is a function of the block's running total alone. So a charge draws the
-    difference of that function between the running total with it and without it, and no charge waits for another.
--#}
-{%- set steps = prepaid_steps(ref('int_commitments__terms')) -%}
+with recursive
 
+usage as (
+
+    select * from {{ ref('int_usage__ordered') }}
+    where prepayable_cost <> 0
+
+),
+
+scopes as (
+
+    select * from {{ ref('int_commitments__scopes') }}
+
+),
+
+credits as (
+
+    -- The credit that ends first pays first, by the instant; then the one that starts first; then the smaller. The id
+    -- decides only between credits that are equal in all three.
+    select
+        account,
+        contract_commitment_id,
+        drawable_amount,
+        drawn_from,
+        end_day,
+        cast(row_number() over (
+            partition by account
+            order by period_end asc, period_start asc, committed_amount asc, contract_commitment_id asc
+        ) as bigint) as credit_number
+    from {{ ref('int_commitments__terms') }}
+    where payment = 'prepaid'
+
+),
+
+unpaid as (
+
+    select
+        account,
+        usage_number,
+        charge_date,
+        endpoint_id,
+        pricing_unit,
+        cast(0 as bigint) as credit_number,
+        cast(null as {{ dbt.type_string() }}) as contract_commitment_id,
+        {{ money(0) }} as paid_cost,
+        prepayable_cost as unpaid_cost
+    from usage
+
+),
+
+-- Each step takes the usage that is not yet paid in full to the next credit of its account.
+{% call(previous) recursive_cte(
+    'waterfall', start='unpaid', most_steps=most_credits_of_an_account(ref('int_commitments__terms'))
+) -%}
 with
 
-usage_rows as (
+    asked as (
 
-    select * from {{ ref('int_usage__by_endpoint_day') }}
+        select
+            previous.account,
+            previous.usage_number,
+            previous.charge_date,
+            previous.endpoint_id,
+            previous.pricing_unit,
+            previous.unpaid_cost,
+            credits.credit_number,
+            credits.contract_commitment_id,
+            credits.drawable_amount,
+            case
+                when scopes.contract_commitment_id is not null then previous.unpaid_cost
+                else {{ money(0) }}
+            end as asked_cost
+        from {{ previous }} as previous
+        inner join credits
+            on previous.account = credits.account and previous.credit_number + 1 = credits.credit_number
+        left join scopes
+            on
+                previous.account = scopes.account
+                and previous.endpoint_id = scopes.endpoint_id
+                and previous.pricing_unit = scopes.pricing_unit
+                and credits.contract_commitment_id = scopes.contract_commitment_id
+                and previous.charge_date >= credits.drawn_from
+                and previous.charge_date < credits.end_day
+        where previous.unpaid_cost <> 0
 
-),
+    ),
 
-blocks as (
+    summed as (
 
-    select * from {{ ref('int_blocks__prepaid') }}
+        select
+            *,
+            sum(asked_cost) over (
+                partition by account order by usage_number asc rows between unbounded preceding and current row
+            ) as asked_so_far
+        from asked
 
-),
+    ),
 
-after_step_0 as (
+    paid as (
 
-    select
-        usage_rows.charge_id,
-        usage_rows.charge_date,
-        usage_rows.prepayable_so_far as with_0,
-        {{ money('usage_rows.prepayable_so_far - usage_rows.prepayable_cost') }} as without_0,
-        {{ prepaid_step_columns(steps, 'blocks') }}
-    from usage_rows
-    inner join blocks
-        on
-            usage_rows.account = blocks.account
-            and usage_rows.charge_date = blocks.charge_date
-            and usage_rows.endpoint_id = blocks.endpoint_id
-    where usage_rows.prepayable_cost <> 0
+        select
+            *,
+            {{ applied_of('asked_so_far', 'asked_cost', 'drawable_amount', money) }} as paid_cost
+        from summed
 
-),
-{%- for step in range(1, steps + 1) %}
-
-drawn_in_step_{{ step }} as (
-
-    select
-        *,
-        {{ drawn_in_step(step, 'with_' ~ (step - 1)) }} as drawn_with_{{ step }},
-        {{ drawn_in_step(step, 'without_' ~ (step - 1)) }} as drawn_without_{{ step }}
-    from after_step_{{ step - 1 }}
-
-),
-
-after_step_{{ step }} as (
-
-    select
-        *,
-        {{ money('with_' ~ (step - 1) ~ ' - drawn_with_' ~ step) }} as with_{{ step }},
-        {{ money('without_' ~ (step - 1) ~ ' - drawn_without_' ~ step) }} as without_{{ step }}
-    from drawn_in_step_{{ step }}
-
-),
-{%- endfor %}
-
-{%- set elements = [] -%}
-{%- for step in range(1, steps + 1) -%}
-    {%- do elements.append({
-        'contract_commitment_id': 'commitment_' ~ step,
-        'applied_cost': money('drawn_with_' ~ step ~ ' - drawn_without_' ~ step),
-    }) -%}
-{%- endfor %}
-
-each_commitment as (
+    )
 
     select
-        charge_id,
+        account,
+        usage_number,
         charge_date,
-        {{ unnest_structs(elements) }} as element
-    from after_step_{{ steps }}
+        endpoint_id,
+        pricing_unit,
+        credit_number,
+        contract_commitment_id,
+        paid_cost,
+        {{ money('unpaid_cost - paid_cost') }} as unpaid_cost
+    from paid
+{%- endcall %},
 
-),
-
-drawn as (
+prepaid as (
 
     select
-        each_commitment.charge_id,
-        each_commitment.charge_date,
-        each_commitment.element.contract_commitment_id,
-        each_commitment.element.applied_cost
-    from each_commitment
-    where
-        each_commitment.element.contract_commitment_id is not null
-        and each_commitment.element.applied_cost <> 0
+        account,
+        usage_number,
+        contract_commitment_id,
+        paid_cost as applied
+    from waterfall
+    where paid_cost <> 0
 
 )
 
-select * from drawn
+select * from prepaid

@@ -14,7 +14,7 @@ landed_days as (
 
 days as (
 
-    -- repeats of an event lie on one day, so a day's charges follow from the loads that hold events of it
+    -- Repeats of an event have the same time, so the usage of a day depends only on the loads that hold its events.
     select
         account,
         charge_date,

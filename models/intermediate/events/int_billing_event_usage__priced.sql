@@ -33,12 +33,12 @@ metered as (
 
 priced as (
 
-    -- An event without units or price is charged by its cost: the quantity is USD, the price 1. Its discount shows only
-    -- if fal says what the cost was before it; a cost alone has been discounted already.
+    -- An event without units or price is charged by its cost: the quantity is USD and the price is 1. A discount
+    -- applies only if fal states the cost before it, because cost alone is after discount.
     select
         account,
         charge_date,
-        -- requests are counted by this where it is there; to tell apart ids that are all different would take long
+        -- Only these ids need a count of distinct values, which is slow. Every other event has a request of its own.
         case when not is_only_event then request_id end as repeated_request_id,
         endpoint_id,
         auth_method,

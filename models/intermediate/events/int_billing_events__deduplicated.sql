@@ -1,8 +1,8 @@
 {{ config(materialized='view') }}
 
 {#-
-    Nearly every request has one event on a day, and then nothing is to be decided. A subquery in two places, not a CTE: what
-    DuckDB keeps of a CTE that is read twice is all of it, and this way a filter by account and day reaches it.
+    Nearly every request has one event on a day, which needs no decision. The subquery is in two places because DuckDB
+    materializes a CTE that is read twice, and then a filter by account and day does not reach it.
 -#}
 {%- set repeated_requests -%}
     (
@@ -48,10 +48,10 @@ repeated as (
 
 decided as (
 
-    -- Paging is by page number, so rows shift while one pages and an event can be landed twice; late ones can lie in
-    -- two partitions. One request on two meters is two events. Where repeats differ in the rest, their values decide,
-    -- not where they were landed: landing everything again must not change the bill. The least of these structs has the
-    -- greatest cost, then what is known before what is not.
+    -- Account, request, endpoint, time, price and units identify an event, so one request on two meters is two events.
+    -- An event can land twice: rows shift between pages while the loader fetches them, and a late event can be in two
+    -- partitions. If repeats differ in other columns, their values decide and not their files, so that a new load
+    -- does not change the bill. The least of these structs has the greatest cost, and known values before null.
     select
         account,
         charge_date,
@@ -73,7 +73,7 @@ decided as (
         }) }}) as chosen
     from repeated
     group by
-        -- repeats lie on one day: of a query for some days no others are read
+        -- Repeats are on one day. The day lets a filter on days reach the scan.
         account,
         charge_date,
         request_id,
@@ -111,7 +111,7 @@ decided_with_cost as (
 
 metered_once as (
 
-    -- fal may state an event without its units or price, and again with both: the same cost is not charged twice
+    -- fal may state an event once without units or price and once with both. It is charged once.
     select decided_with_cost.*
     from decided_with_cost
     left join metered

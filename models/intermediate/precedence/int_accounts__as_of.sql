@@ -1,54 +1,22 @@
 with
 
-files as (
+known_days as (
 
-    select * from {{ ref('stg_fal__landed_files') }}
-
-),
-
-closed_months as (
-
-    select * from {{ ref('int_charge_months__closed') }}
-
-),
-
-covered as (
-
-    select * from {{ ref('int_charge_days__covered_by_invoices') }}
-
-),
-
-ends as (
-
-    select
-        account,
-        {{ utc_date(utc_add('day', 1, 'cast(landed_partition as date)')) }} as landed_until
-    from files
-    where coalesce(source, 'billing_events') in ('billing_events', 'estimate')
-    union all
-    select
-        account,
-        {{ utc_date(utc_add('month', 1, 'charge_month')) }} as landed_until
-    from closed_months
-    union all
-    select
-        account,
-        covered_until as landed_until
-    from covered
+    select * from {{ ref('int_charge_days__known') }}
 
 ),
 
 as_of as (
 
-    -- the end of the last landed day, never the clock: the same landing zone gives the same marts
+    -- The data decides, not the clock: the same landing zone always builds the same marts.
     select
         account,
         {% if var('fal_as_of', none) -%}
         cast({{ sql_text(var('fal_as_of')) }} as date)
         {%- else -%}
-        max(landed_until)
+        {{ utc_date(utc_add('day', 1, 'max(charge_date)')) }}
         {%- endif %} as as_of
-    from ends
+    from known_days
     group by account
 
 )

@@ -1,29 +1,22 @@
 with
 
-reports as (
-
-    select * from {{ ref('int_charges__from_focus_reports') }}
-
-),
-
 invoiced_usage as (
 
-    -- a correction speaks of a day that another invoice has charged already
+    -- A correction refers to a day that another row of an invoice has charged, so it covers no day.
     select
-        x_Account as account,
-        billing_month,
+        account,
+        billing_month as invoice_month,
         ChargePeriodStart as period_start,
         ChargePeriodEnd as period_end,
         {{ utc_date('ChargePeriodStart') }} as first_day,
         {{ utc_date('ChargePeriodEnd') }} as last_day
-    from reports
-    where x_ChargeSource = 'invoice' and {{ is_ordinary_usage() }}
+    from {{ ref('stg_fal__focus_invoices') }}
+    where {{ is_ordinary_usage() }}
 
 ),
 
 whole_days as (
 
-    -- a row longer than a day covers the whole UTC days inside it: [covered_from, covered_until)
     select
         *,
         period_end > {{ utc_add('day', 1, 'period_start') }} as is_longer_than_a_day,
@@ -37,12 +30,12 @@ whole_days as (
 
 covered as (
 
-    -- a shorter one covers the day it starts on, and so does a longer one without a whole day inside it
+    -- A row longer than a day covers the whole UTC days inside it: [covered_from, covered_until).
+    -- A shorter row, and a longer one without a whole day inside, covers the day it starts on.
     select distinct
         account,
         {{ month_of('period_start') }} as charge_month,
-        billing_month = {{ utc_date(utc_add('month', 1, utc_trunc('month', 'period_start'))) }}
-            as is_of_the_month_after,
+        invoice_month,
         case when is_longer_than_a_day and first_whole_day < last_day then first_whole_day else first_day end
             as covered_from,
         case

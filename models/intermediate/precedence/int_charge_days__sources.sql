@@ -1,20 +1,20 @@
 with
 
+event_days as (
+
+    select * from {{ ref('int_billing_event_days__versions') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
 covered as (
 
     select * from {{ ref('int_charge_days__covered_by_invoices') }}
-
-),
-
-events as (
-
-    select * from {{ ref('int_charges__from_billing_events') }}
-
-),
-
-reports as (
-
-    select * from {{ ref('int_charges__from_focus_reports') }}
 
 ),
 
@@ -26,18 +26,18 @@ closed_months as (
 
 charged_days as (
 
-    select distinct
-        x_Account as account,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
+    select
+        account,
+        charge_date,
         'billing_events' as feed
-    from events
+    from event_days
     union all
     select distinct
-        x_Account as account,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
+        account,
+        landed_date as charge_date,
         'estimate' as feed
-    from reports
-    where x_ChargeSource = 'estimate' and is_of_its_day
+    from estimates
+    where {{ is_of_its_day() }}
 
 ),
 
@@ -70,8 +70,8 @@ invoiced_days as (
 
 decided as (
 
-    -- one charge counts once: a closed month is its invoice alone; in an open one the days that an invoice covers come
-    -- from it, the others from events, and a day without events from the estimate
+    -- A closed month has the usage of its invoice alone. In an open month, an invoice comes before events on the days
+    -- that it covers, and events come before the estimate.
     select
         days.account,
         days.charge_date,

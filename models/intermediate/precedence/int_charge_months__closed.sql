@@ -8,12 +8,12 @@ covered as (
 
 closed as (
 
-    -- the invoice of the month after has landed and holds usage of this one
+    -- The invoice of the month after closes a month, if it holds ordinary usage of the month.
     select distinct
         account,
         charge_month
     from covered
-    where is_of_the_month_after
+    where invoice_month = {{ utc_date(utc_add('month', 1, 'charge_month')) }}
 
 )
 

@@ -22,7 +22,7 @@ day_sources as (
 
 invoiced as (
 
-    -- an invoice is never thinned out: its credits, taxes and corrections count in any month
+    -- All rows of an invoice count in any month: usage, credits, taxes and corrections.
     select
         {{ all_focus_columns() }}
     from from_reports
@@ -45,8 +45,8 @@ metered as (
 
 estimated as (
 
-    -- An estimate is requested for one day; its rows of another day are in that day's own estimate. Events hold only
-    -- usage, so credits, taxes and corrections of an estimate count in an open month, whatever feed usage comes from.
+    -- Events hold only usage. So credits, taxes and corrections of an estimate count in an open month, whichever feed
+    -- its usage comes from.
     select
         {{ all_focus_columns('from_reports') }}
     from from_reports

@@ -108,7 +108,7 @@ typed as (
         meter_misfit,
         case
             when meter_misfit is not null
-                then concat_ws(' x ', {{ one_spelling('output_units') }}, {{ one_spelling('unit_price') }})
+                then concat_ws(' x ', {{ canonical_number('output_units') }}, {{ canonical_number('unit_price') }})
         end as misfit_meter,
 
         ---------- times (UTC)

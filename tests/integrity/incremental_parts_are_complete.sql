@@ -1,4 +1,4 @@
--- Incremental models hold the parts that there should be, and no other: what is landed is in, what is gone is out.
+-- Incremental models have every part that is landed, and no other part.
 with
 
 held as (

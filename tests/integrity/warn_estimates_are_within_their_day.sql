@@ -1,5 +1,5 @@
--- Rows of an estimate that are not within the day it was requested for. They count on no day: rows of another day are
--- in that day's own estimate. Land the estimates of these days again, by day.
+-- Estimate rows that are not within the day of their estimate. They count on no day, because the estimate of their own
+-- day has them too. Land the estimates of these days again, by day.
 {{ config(severity='warn') }}
 
 select

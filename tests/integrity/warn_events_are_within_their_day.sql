@@ -1,4 +1,4 @@
--- Events landed in the partition of another day than their own. They are charged on their own day.
+-- Events in the partition of a day other than their own. They are charged on their own day.
 {{ config(severity='warn') }}
 
 select

@@ -1,0 +1,62 @@
+"""The models of the project: in which order folders and models feed each other."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from tests.end_to_end.conftest import ROOT
+
+LONGEST_WAY = 16
+# in the order in which a charge travels
+FOLDERS = ("staging", "accounts", "events", "charges", "precedence", "commitments", "marts")
+
+
+@pytest.fixture(scope="module")
+def parents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The models that each model reads, by path: models/intermediate/events/int_....sql."""
+    target = tmp_path_factory.mktemp("parsed")
+    folders = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--log-path", str(target))
+    assert dbtRunner().invoke(["--quiet", "parse", "--target-path", str(target), *folders]).success
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    models = {id: node for id, node in nodes.items() if node["resource_type"] == "model"}
+    return {
+        model["original_file_path"]: [
+            models[id]["original_file_path"] for id in model["depends_on"]["nodes"] if id in models
+        ]
+        for model in models.values()
+    }
+
+
+def folder_of(path: str) -> str:
+    """The step of the bill that a model belongs to. A mart reads the verdicts of models/conformance."""
+    _, layer, folder, *_ = Path(path).parts
+    if layer == "intermediate":
+        return folder
+    return layer if layer == "staging" else "marts"
+
+
+def test_no_folder_feeds_one_that_feeds_it(parents: dict[str, list[str]]) -> None:
+    assert {folder_of(model) for model in parents} == set(FOLDERS)
+    backwards = [
+        f"{parent} feeds {model}"
+        for model, read in parents.items()
+        for parent in read
+        if FOLDERS.index(folder_of(parent)) > FOLDERS.index(folder_of(model))
+    ]
+    assert not backwards
+
+
+def test_the_way_to_cost_and_usage_is_short_enough_to_read(parents: dict[str, list[str]]) -> None:
+    @cache
+    def longest_way(model: str) -> tuple[str, ...]:
+        """The models from a staging model to this one, both included; none if no staging model feeds it."""
+        ways = [way for parent in parents[model] if (way := longest_way(parent))]
+        if not ways and not Path(model).stem.startswith("stg_fal__"):
+            return ()
+        return (*max(ways, key=len, default=()), model)
+
+    way = longest_way("models/marts/focus/cost_and_usage.sql")
+    assert len(way) <= LONGEST_WAY, "\n".join(way)
