@@ -34,7 +34,7 @@ Settings from the environment, with defaults in parentheses:
   FOCUS_API_ROW_RATE_LIMIT
                          records that a token may read (1000000/minute)
   FOCUS_API_EXPORT_QUOTA bytes that the exports of a token may use (5GB)
-  FOCUS_API_EXPORT_FLOOR free space that exports leave on the disk (1GB)
+  FOCUS_API_EXPORT_FLOOR free space that exports and copies leave on the disk (1GB)
   FOCUS_API_URL          start of download addresses, such as https://costs.example.com
   FOCUS_API_FIELDS       standard: serve only the fields of FOCUS's API document (all)
 

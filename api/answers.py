@@ -1,10 +1,16 @@
 """Responses that are sent in pieces."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from api.errors import ApiError
+
+log = logging.getLogger("api")
 
 
 class JsonInPieces(Response):
@@ -34,6 +40,11 @@ class JsonInPieces(Response):
             try:
                 piece = await make_piece()
             except ClientDisconnect:
+                return None
+            except ApiError as error:  # too late for its status: the client sees that the response has no end
+                log.error("a response ended early: %s", error)
+                scope["state"]["abort"]()
+                await asyncio.sleep(0)  # uvicorn notices the disconnect, and expects no end of the response
                 return None
             work.count_unsent(len(piece))
             is_last = make_piece is self.later[-1]

@@ -1,12 +1,14 @@
 """The server: the operation at each address."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 import anyio
+import duckdb
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from cryptography.fernet import Fernet
@@ -21,12 +23,12 @@ from api import openapi, queries
 from api.access import Gate
 from api.answers import JsonInPieces
 from api.edge import Edge
-from api.errors import ApiError
+from api.errors import LARGEST_BODY, ApiError, body_too_large
 from api.export_files import MEDIA_TYPES, ExportRequest, parse_export_request
 from api.export_jobs import Job
 from api.export_limits import TooManyExportsError
 from api.exports import Exports
-from api.overrides import Compression, Download
+from api.overrides import Compression, Download, LoopErrors
 from api.paging import load_key
 from api.parameters import check_no_parameters, parse_list_parameters
 from api.publications import NotPublishedError, Publications
@@ -34,13 +36,13 @@ from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 from api.records import RecordRequest, read_page
 from api.settings import Settings
 from api.tokens import Caller, Tokens
+from api.turns import RETRY_AFTER
 
 BASE = "/focus/v1"
 HEALTH = "/health"
 OPEN_PATHS = frozenset({HEALTH, f"{BASE}/openapi.json", f"{BASE}/docs"})
 DOWNLOADED_WITHIN = 3600.0  # seconds of waiting for the client
 CLIENT_CLOSED_REQUEST = 499  # for the log: the client closed the connection before the response
-LARGEST_BODY = 65_536  # bytes
 BODY_WITHIN = 20.0  # seconds
 
 T = TypeVar("T")
@@ -161,19 +163,15 @@ class Service:
     # --------------------------------------------------------------------------- reads, each in a thread
 
     async def read(self, request: Request, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function when it is the request's turn. Raises ApiError without a publication."""
-        try:
+        """Call a function when it is the request's turn. Raises ApiError if nothing can be read now."""
+        with answer_read_errors():
             result: T = await request.scope["work"].run(function, *arguments)
-        except NotPublishedError as error:
-            raise ApiError(503, "not_published", str(error)) from None
         return result
 
     async def read_open(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call a function for a request that needs no token. Raises ApiError without a publication."""
-        try:
+        """Call a function for a request that needs no token. Raises ApiError if nothing can be read now."""
+        with answer_read_errors():
             return await to_thread.run_sync(function, *arguments, limiter=self.open_requests)
-        except NotPublishedError as error:
-            raise ApiError(503, "not_published", str(error)) from None
 
     def read_schema(self, standard_fields: bool) -> bytes:
         """Return the response of /schema as JSON."""
@@ -208,6 +206,18 @@ class Service:
                 raise ApiError(503, "no_room", message, error.strerror) from None
 
 
+@contextmanager
+def answer_read_errors() -> Iterator[None]:
+    """Turn errors of reading a publication into an ApiError."""
+    try:
+        yield
+    except NotPublishedError as error:
+        raise ApiError(503, "not_published", str(error)) from None
+    except duckdb.OutOfMemoryException:  # all requests share the memory
+        message = "the server has too little memory for this request now: try again, or with fewer columns"
+        raise ApiError(503, "busy", message, headers=RETRY_AFTER) from None
+
+
 async def return_nothing() -> bytes:
     """Return an empty piece: the end of a response without Content-Length."""
     return b""
@@ -226,8 +236,7 @@ async def read_body(request: Request) -> bytes:
             async for piece in request.stream():
                 body += piece
                 if len(body) > LARGEST_BODY:
-                    message = f"a body may have {LARGEST_BODY} bytes"
-                    raise ApiError(413, "body_too_large", message, headers=close)
+                    raise body_too_large()
     except ClientDisconnect:
         message = "the request ended before its body did"
         raise ApiError(400, "invalid_request", message, headers=close) from None
@@ -263,7 +272,7 @@ def create_application(settings: Settings) -> Edge:
     tokens = Tokens(settings.tokens_file, settings.tokens_json)
     gate = Gate(tokens, settings.rate_limit, settings.row_rate_limit)
     service = Service(
-        Publications(settings.publish_dir, settings.export_dir / "publications"),
+        Publications(settings.publish_dir, settings.export_dir / "publications", settings.export_floor),
         Exports(settings.export_dir, quota=settings.export_quota, floor=settings.export_floor),
         load_key(settings.export_dir / ".secret"),
         gate,
@@ -301,6 +310,7 @@ def build_routes(service: Service) -> list[Route]:
 @asynccontextmanager
 async def run_service(service: Service, _: Starlette) -> AsyncIterator[None]:
     """Run exports while the server runs."""
+    asyncio.get_running_loop().set_exception_handler(LoopErrors())
     await service.exports.start()
     try:
         yield

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Gate
-from api.errors import ApiError, ServingError
+from api.errors import LARGEST_BODY, ApiError, ServingError, body_too_large
 from api.tokens import Caller
 from api.turns import Turns, Work
 
@@ -70,6 +70,8 @@ class Edge:
 
     async def answer(self, scope: Scope, receive: Receive, answer: "Answer") -> None:
         """Answer a request if it is admitted. Raises ApiError."""
+        if int(dict(scope["headers"]).get(b"content-length", b"0")) > LARGEST_BODY:
+            raise body_too_large()
         if scope["path"] in self.open_paths:
             scope["caller"] = self.gate.find_caller(scope["headers"])
         else:

@@ -10,6 +10,9 @@ MESSAGES = {
 }
 
 
+LARGEST_BODY = 65_536  # bytes of a request
+
+
 class ServingError(Exception):
     """Root of all errors that the operator of the server can cause. One line; exit code 1."""
 
@@ -47,3 +50,9 @@ class ApiError(Exception):
 def invalid_parameter(message: str) -> ApiError:
     """A 400 for an invalid parameter. The message names the allowed values."""
     return ApiError(400, "invalid_parameter", message)
+
+
+def body_too_large() -> ApiError:
+    """A 413 for the body of a request. The rest of the body is not read: the connection is closed."""
+    message = f"a body may have {LARGEST_BODY} bytes"
+    return ApiError(413, "body_too_large", message, headers={"Connection": "close"})

@@ -27,8 +27,9 @@ MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 
-# a spreadsheet executes a text that begins with one of these as a formula; the last are tab, LF and CR
-FORMULA_STARTS = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
+# a spreadsheet may execute a text as a formula if it begins with tab, LF or CR, or with = + - @ behind spaces
+# and invisible characters. The code points are the full-width forms of = + - @
+FORMULA = r"^([\t\r\n]|[\p{C}\p{Z}]*[=+@\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}-])"
 
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
@@ -53,7 +54,7 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
 
     The export is empty if end is not after start, as in a list. Unknown fields are ignored: the document
     allows them. csv_formula_escape: put an apostrophe before texts of a CSV that a spreadsheet would
-    execute as formulas.
+    execute as formulas, and quotes around all texts.
     """
 
     billing_period_start: ZonedTime
@@ -86,7 +87,10 @@ def parse_export_request(body: bytes) -> ExportRequest:
 
 
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """Open a publication for an export. Large sorts use the folder work. Raises duckdb.Error."""
+    """Open a publication for an export, which can access the files in the folder work only.
+
+    Large sorts use that folder as well. Raises duckdb.Error.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "threads": THREADS,
@@ -95,6 +99,11 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     publication = duckdb.connect(str(database), read_only=True, config=config)
     # times of a publication of an older version have a zone
     publication.execute("set TimeZone = 'UTC'")
+    # a view or a macro of a published file could read another file. DuckDB accepts allowed_directories only
+    # after the start and before the access is switched off; no SQL of the published file runs before that
+    publication.execute("set allowed_directories = [$work]", {"work": str(work)})
+    publication.execute("set enable_external_access = false")
+    publication.execute("set lock_configuration = true")
     return publication
 
 
@@ -134,6 +143,10 @@ class ExportWriter:
         """Write the rows of a mart of schema focus that meet a condition, in order. Return their number."""
         described = self.publication.execute(f"describe focus.{mart}").fetchall()
         columns = ", ".join(build_column(name, kind, self.request) for name, kind, *_ in described)
+        options = OPTIONS[self.request.format]
+        escaped = [quote_name(name) for name, kind, *_ in described if is_escaped(kind, self.request)]
+        if escaped:  # without quotes, another separator such as ; begins a cell within a text
+            options += f", force_quote ({', '.join(escaped)})"
         rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
         values = {
             # as text: a time at the end of the calendar may not be a Python datetime in UTC
@@ -142,7 +155,7 @@ class ExportWriter:
             "billing_accounts": None if self.billing_accounts is None else sorted(self.billing_accounts),
             "file": str(file),
         }
-        copy = f"copy ({rows}) to $file ({OPTIONS[self.request.format]})"
+        copy = f"copy ({rows}) to $file ({options})"
         ((count,),) = self.publication.execute(copy, values).fetchall()
         return int(count)
 
@@ -162,7 +175,7 @@ class ExportWriter:
 def build_column(name: str, data_type: str, request: ExportRequest) -> str:
     """Return the SQL of a column in a file, as macros/operations/export.sql has it."""
     file_format = request.format
-    column = '"' + name.replace('"', '""') + '"'
+    column = quote_name(name)
     if "TIMESTAMP" in data_type and file_format != "parquet":
         return f"strftime(cast({column} as timestamp), '%Y-%m-%dT%H:%M:%SZ') as {column}"
     if data_type == "BIGINT" and file_format == "json":
@@ -172,8 +185,18 @@ def build_column(name: str, data_type: str, request: ExportRequest) -> str:
             rf"regexp_replace(regexp_replace(cast({column} as varchar), '([.][0-9]*?)0+$', '\1'), '[.]$', '')"
         )
         return f"case when {plain} like '%.%' then {plain} else {plain} || '.0' end as {column}"
-    if data_type in ("VARCHAR", "JSON") and file_format == "csv" and request.csv_formula_escape:
+    if is_escaped(data_type, request):
         text = f"cast({column} as varchar)"
-        escaped = f"case when left({text}, 1) in ({FORMULA_STARTS}) then chr(39) || {text} else {text} end"
+        escaped = f"case when regexp_matches({text}, '{FORMULA}') then chr(39) || {text} else {text} end"
         return f"{escaped} as {column}"
     return column
+
+
+def is_escaped(data_type: str, request: ExportRequest) -> bool:
+    """Return whether formulas in a column are escaped."""
+    return request.csv_formula_escape and request.format == "csv" and data_type in ("VARCHAR", "JSON")
+
+
+def quote_name(name: str) -> str:
+    """Return the name of a column in SQL."""
+    return '"' + name.replace('"', '""') + '"'

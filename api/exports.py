@@ -216,7 +216,12 @@ class Exports:
         except Exception as error:
             if isinstance(error, duckdb.InterruptException) and job.job_id not in self._refusals:
                 return
-            ended = fail_job(job, self._refusals.get(job.job_id, error))
+            error = self._refusals.pop(job.job_id, error)
+            if not (self._folder / job.job_id).is_dir():  # revoking a token removes the folders of its jobs
+                self._jobs.remove(job)
+                log.info("export %s has ended: its token is revoked", job.job_id)
+                return
+            ended = fail_job(job, error)
         self._refusals.pop(job.job_id, None)
         self._end(ended)
 
@@ -269,8 +274,10 @@ class Exports:
         try:
             (folder / job.request.file_name).unlink(missing_ok=True)
             write_record(folder, job)
-        except OSError:
-            log.exception("the failure of export %s cannot be recorded", job.job_id)
+        except FileNotFoundError:  # revoking a token removes the folders of its jobs
+            return False
+        except OSError as error:
+            log.error("the failure of export %s cannot be recorded: %s", job.job_id, error)
             return False
         return True
 
@@ -333,8 +340,8 @@ class Exports:
                     expired = replace(job, download=None)
                     write_record(folder, expired)
                     self._jobs.put(expired)
-                except OSError:
-                    log.exception("the expired file of export %s cannot be removed now", job.job_id)
+                except OSError as error:
+                    log.error("the expired file of export %s cannot be removed now: %s", job.job_id, error)
 
     def _remove_oldest(self, owner: str) -> None:
         """Remove the oldest jobs of an owner that have no file, if the owner has too many jobs."""
@@ -356,8 +363,10 @@ def measure_files(folder: Path) -> int:
 
 
 def fail_job(job: Job, error: Exception) -> Job:
-    """Return a job that ended with an error, and log the error."""
-    log.error("export %s failed", job.job_id, exc_info=None if isinstance(error, QuotaError) else error)
+    """Return a job that ended with an error, and log the error: one line, and the traceback of a bug."""
+    is_bug = not isinstance(error, (QuotaError, OSError, duckdb.Error))
+    cause = (str(error).splitlines() or [type(error).__name__])[0]
+    log.error("export %s failed: %s", job.job_id, cause, exc_info=error if is_bug else None)
     return replace(
         job,
         status="Failed",

@@ -4,9 +4,11 @@ They depend on methods and attributes that are not part of a public interface, s
 Starlette needs the tests test_connections.py, test_compression.py and test_app.py to pass.
 """
 
+import logging
 import re
 import resource
-from asyncio import TimerHandle, Transport
+import time
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any
 
 import h11
@@ -21,13 +23,19 @@ from api.edge import SECURITY_HEADERS
 from api.errors import ApiError
 from api.export_files import MEDIA_TYPES
 
+log = logging.getLogger("api")
+
 # -------------------------------------------------------------------------------------- uvicorn: connections
 
 # half of the file descriptors: a server without free ones cannot open files either
 CONNECTIONS_AT_MOST = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+# asyncio accepts so many connections before the server can count the first of them. They are closed a few
+# turns of the loop later, so that several times as many can be open
+BACKLOG = max(CONNECTIONS_AT_MOST // 8, 1)
 SILENT_AT_MOST = 20.0  # seconds that a client may take for the head of a request, or to read a chunk
+REPORT_EVERY = 60.0  # seconds between two log lines about connections that cannot be accepted
 
-HEAD_END = re.compile(rb"(?<=[^\r\n])\r?\n\r?\n")  # empty lines before a request do not end a head
+HEAD_END = re.compile(rb"\n\r?\n")  # as in h11, which refuses empty lines before a request
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 CONTENT_LENGTH = re.compile(rb"^content-length\s*:", re.IGNORECASE | re.MULTILINE)
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding\s*:", re.IGNORECASE | re.MULTILINE)
@@ -48,6 +56,7 @@ class ClientConnection(H11Protocol):
         super().__init__(*arguments, **options)
         self.access_log = False  # uvicorn's own log contains parameters, with any logging settings
         self.app_state = {**self.app_state, "abort": self.abort}  # becomes the state of each scope
+        self.head = HeadCheck()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in H11Protocol
         """Start the timer for the head of the first request, or refuse a connection that is one too many."""
@@ -62,7 +71,7 @@ class ClientConnection(H11Protocol):
 
         Reason: h11 accepts a head that a proxy may read as one of another length. Such a head is refused.
         """
-        if self.conn.their_state is h11.IDLE and is_ambiguous(self.conn.trailing_data[0]):
+        if self.conn.their_state is h11.IDLE and self.head.is_ambiguous(self.conn.trailing_data[0]):
             self.send_400_response("ambiguous")
         else:
             super().handle_events()
@@ -77,6 +86,8 @@ class ClientConnection(H11Protocol):
         cancel(self.flushing)
         self.flushing = self.loop.call_later(SILENT_AT_MOST, self.abort_unsent)
         super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY and (b"transfer-encoding", b"chunked") in self.headers:
+            self.transport.close()  # the rest of the request has no bound
         self.set_timer()
 
     def set_timer(self) -> None:
@@ -136,16 +147,44 @@ class ClientConnection(H11Protocol):
         self.transport.close()
 
 
-def is_ambiguous(content: bytes) -> bool:
-    """Return whether a head has lines that end with LF alone, or both kinds of length.
+class HeadCheck:
+    """Checks the heads of a connection's requests while they arrive. Each byte is read once."""
 
-    h11 accepts both; a proxy may read them in another way. RFC 9112, sections 2.2 and 6.3.
+    def __init__(self) -> None:
+        self.checked = 0  # bytes of the head that have arrived
+
+    def is_ambiguous(self, received: bytes) -> bool:
+        """Return whether a head has lines that end with LF alone, or both kinds of length.
+
+        h11 accepts both; a proxy may read them in another way. RFC 9112, sections 2.2 and 6.3.
+        received: the request so far, which has grown since the last call.
+        """
+        end = HEAD_END.search(received, max(self.checked - 2, 0))
+        size = end.end() if end else len(received)
+        has_bare_line_feed = BARE_LINE_FEED.search(received, self.checked, size)
+        self.checked = 0 if end else size
+        if has_bare_line_feed or not end:
+            return bool(has_bare_line_feed)
+        return bool(CONTENT_LENGTH.search(received, 0, size) and TRANSFER_ENCODING.search(received, 0, size))
+
+
+class LoopErrors:
+    """Logs errors of the event loop. A failure to accept connections is one line in a while.
+
+    Reason: asyncio logs a traceback for each connection that it cannot accept, up to the backlog in a turn.
     """
-    end = HEAD_END.search(content)
-    head = content[: end.end()] if end else content
-    if BARE_LINE_FEED.search(head):
-        return True
-    return bool(CONTENT_LENGTH.search(head) and TRANSFER_ENCODING.search(head))
+
+    def __init__(self) -> None:
+        self.reported_at = -REPORT_EVERY
+
+    def __call__(self, loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error. context: see asyncio's call_exception_handler."""
+        error = context.get("exception")
+        if "socket.accept()" not in context["message"] or not isinstance(error, OSError):
+            loop.default_exception_handler(context)
+        elif time.monotonic() - self.reported_at >= REPORT_EVERY:
+            self.reported_at = time.monotonic()
+            log.error("connections cannot be accepted: %s", error.strerror)
 
 
 def cancel(timer: TimerHandle | None) -> None:

@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from api.errors import ApiError
 from loaders.files import replace_file
 
+NUMBER_WIDTH = 20  # characters of the longest record number
+
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
     """The position of a walk: a publication, the last record number, and values of the first page.
@@ -36,8 +38,9 @@ def hash_query(*parts: object) -> str:
 
 
 def seal(position: Position, key: Fernet) -> str:
-    """Return a position as an opaque page token."""
-    return key.encrypt(msgspec.json.encode(position)).decode().rstrip("=")
+    """Return a position as an opaque page token. Its length does not depend on the record number."""
+    padding = b" " * (NUMBER_WIDTH - len(str(position.last)))
+    return key.encrypt(msgspec.json.encode(position) + padding).decode().rstrip("=")
 
 
 def unseal(token: str, query: str, key: Fernet) -> Position:

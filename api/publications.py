@@ -5,19 +5,21 @@ writes into a published file, so the link keeps the old publication, also across
 """
 
 import logging
+import math
 import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
 import duckdb
 
+from api.export_limits import FLOOR
 from api.queries import RECORD_NUMBER
 from publishing import DATABASE
 
@@ -26,6 +28,9 @@ KEPT_AT_MOST = 24
 AN_HOUR = 3600.0  # seconds
 OPEN_AT_MOST = 3
 LOOK_EVERY = 1.0  # seconds between two checks of the published file
+RETRY_EVERY = (
+    600.0  # seconds until a file that cannot be served is tried again; a changed file is tried at once
+)
 log = logging.getLogger("api")
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -41,8 +46,15 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+Version = tuple[int, int, int]  # inode, mtime and size of a file
+
+
 class NotPublishedError(Exception):
     """No publication can be served. The message contains what to do."""
+
+
+class NoRoomError(OSError):
+    """The disk has no room for a copy of a publication."""
 
 
 @dataclass
@@ -59,12 +71,17 @@ class Publication:
 class Publications:
     """The pinned publications of a folder that builds publish into. For use by many threads."""
 
-    def __init__(self, published: Path, folder: Path) -> None:
+    def __init__(self, published: Path, folder: Path, floor: int = FLOOR) -> None:
+        """floor: bytes of free space that a copy leaves."""
         self.published = published / DATABASE
-        self.folder = folder
+        self.folder, self.floor = folder, floor
         self.lock = Lock()
-        self.version: tuple[int, int] | None = None  # inode and mtime of the published file
+        self.looking = (
+            Lock()
+        )  # pinning may copy a file: other requests read the current publication meanwhile
         self.looked_at = -LOOK_EVERY
+        self.version: Version | None = None  # of the published file that was pinned or failed last
+        self.retry_at = math.inf  # when the version is tried again, if it failed
         self.newest_id = ""  # empty: see problem
         self.problem = ""
         self.logged: object = None  # the problem that was logged last
@@ -78,9 +95,9 @@ class Publications:
 
         Raises NotPublishedError if no publication can be served, or the one of this id was removed.
         """
+        if publication_id is None:
+            self._look()
         with self.lock:
-            if publication_id is None and time.monotonic() - self.looked_at >= LOOK_EVERY:
-                self._look()
             if publication_id is None and not self.newest_id:
                 raise NotPublishedError(self.problem)
             publication = self._open(publication_id or self.newest_id)
@@ -102,21 +119,50 @@ class Publications:
             self.opened.clear()
 
     def _look(self) -> None:
-        """Pin the published file if it has changed. An invalid file leaves the current one in service."""
-        self.looked_at = time.monotonic()
+        """Pin the published file if it has changed. An invalid file leaves the current one in service.
+
+        One thread pins. The other threads wait only if no publication is in service yet.
+        """
+        if not self.looking.acquire(blocking=not self.newest_id):
+            return
+        try:
+            if time.monotonic() - self.looked_at >= LOOK_EVERY:
+                self._pin_new_version()
+                self.looked_at = time.monotonic()
+        finally:
+            self.looking.release()
+
+    def _pin_new_version(self) -> None:
+        """Pin the published file if it has changed, or if it failed some time ago."""
         version = None
         try:
             status = self.published.stat()
-            version = (status.st_ino, status.st_mtime_ns)
-            if version != self.version:
-                publication_id = self._pin()
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if version == self.version and time.monotonic() < self.retry_at:
+                return
+            publication_id = self._pin(status.st_size)
+            with self.lock:
                 self._open(publication_id)
-                self.newest_id, self.version, self.logged = publication_id, version, None
+                self.newest_id = publication_id
                 self._remove_old()
+            self.version, self.retry_at, self.logged = version, math.inf, None
         except (OSError, duckdb.Error, NotPublishedError) as error:
             self._report(error, version)
+            if not isinstance(error, NoRoomError):  # room costs nothing to check, and can come at any time
+                self.version, self.retry_at = version, time.monotonic() + RETRY_EVERY
+            if version and not self.newest_id:
+                self._serve_pinned()
 
-    def _report(self, error: Exception, version: tuple[int, int] | None) -> None:
+    def _serve_pinned(self) -> None:
+        """Serve the newest pinned publication that can be read."""
+        for file in self._list_pinned():
+            with suppress(OSError, duckdb.Error, NotPublishedError), self.lock:
+                self._open(file.stem)
+                self.newest_id = file.stem
+                log.warning("publication %s is served instead", file.stem)
+                return
+
+    def _report(self, error: Exception, version: Version | None) -> None:
         """Keep the problem for clients, and log it once for a version of the file."""
         if isinstance(error, FileNotFoundError):
             self.problem = f"there is no {DATABASE} yet: dbt build publishes it"
@@ -128,27 +174,34 @@ class Publications:
             log.error("%s cannot be served: %s", self.published, error)
         self.logged = (version, type(error))
 
-    def _pin(self) -> str:
-        """Link the published file into the folder, under its publication id. Return the id."""
+    def _pin(self, size: int) -> str:
+        """Link the published file into the folder, under its publication id. Return the id.
+
+        Where links are impossible, the file is copied, unless a publication of its id is pinned already.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         link = self.folder / f".{secrets.token_hex(8)}"
         try:
             try:
                 os.link(self.published, link)
             except OSError:  # the folder is on another file system
+                publication_id = read_publication_id(self.published)
+                if self._build_path(publication_id).exists():
+                    return publication_id
+                self._check_room(size)
                 shutil.copy2(self.published, link)
-            with duckdb.connect(str(link), read_only=True, config=CONFIG) as connection:
-                ((publication_id,),) = connection.execute(
-                    "select publication_id from focus.publication"
-                ).fetchall()
-            if not IDENTIFIER.fullmatch(publication_id):
-                raise NotPublishedError("its publication_id cannot be a file name")
+            publication_id = read_publication_id(link)
             file = self._build_path(publication_id)
             if not file.exists():
                 link.rename(file)
         finally:
             link.unlink(missing_ok=True)
-        return str(publication_id)
+        return publication_id
+
+    def _check_room(self, size: int) -> None:
+        """Raise NoRoomError if a copy of this size would leave too little free space."""
+        if shutil.disk_usage(self.folder).free < size + self.floor:
+            raise NoRoomError(f"{self.folder} has no room for a copy of {size} bytes")
 
     def _open(self, publication_id: str) -> Publication:
         """Return a kept publication, and drop those that were used longest ago.
@@ -168,7 +221,7 @@ class Publications:
 
     def _remove_old(self) -> None:
         """Remove the publications whose time has ended."""
-        files = sorted(self.folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        files = self._list_pinned()
         files.sort(key=lambda file: file != self._build_path(self.newest_id))
         replaced_at = time.time()
         for age, file in enumerate(files):  # the newest is 0
@@ -181,8 +234,21 @@ class Publications:
             if time.time() - link.stat().st_ctime > AN_HOUR:
                 link.unlink()
 
+    def _list_pinned(self) -> list[Path]:
+        """Return the files of all pinned publications, the newest first."""
+        return sorted(self.folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+
     def _build_path(self, publication_id: str) -> Path:
         return self.folder / f"{publication_id}.duckdb"
+
+
+def read_publication_id(file: Path) -> str:
+    """Return the id of a published file. Raises duckdb.Error, or NotPublishedError for an unusable id."""
+    with duckdb.connect(str(file), read_only=True, config=CONFIG) as connection:
+        ((publication_id,),) = connection.execute("select publication_id from focus.publication").fetchall()
+    if not IDENTIFIER.fullmatch(publication_id):
+        raise NotPublishedError("its publication_id cannot be a file name")
+    return str(publication_id)
 
 
 def open_publication(publication_id: str, file: Path) -> Publication:

@@ -1,6 +1,6 @@
 """A page of records as JSON, in pieces that are read one by one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -71,10 +71,31 @@ class RecordReader:
 
     def read(self, after: int, last: int, start: str, end: str) -> bytes:
         """Return the rows after a record number, up to another, between two texts."""
-        request = self.request
-        with self.publications.reopen(self.publication) as cursor:
-            rows = queries.read_rows(cursor, request.dataset, request.selection, self.columns, after, last)
+        rows = ",".join(self.read_rows(after, last))
         return f"{start}{rows}{end}".encode()
+
+    def read_rows(self, after: int, last: int) -> Iterator[str]:
+        """Yield the rows after a record number, up to another, as JSON objects with commas between them.
+
+        Rows that need too much memory together are read in halves. Raises duckdb.OutOfMemoryException if
+        one row needs too much.
+        """
+        request = self.request
+        try:
+            with self.publications.reopen(self.publication) as cursor:
+                rows = queries.read_rows(
+                    cursor, request.dataset, request.selection, self.columns, after, last
+                )
+        except duckdb.OutOfMemoryException:
+            if last - after <= 1:
+                raise
+        else:
+            if rows:
+                yield rows
+            return
+        middle = (after + last) // 2
+        yield from self.read_rows(after, middle)
+        yield from self.read_rows(middle, last)
 
 
 def read_page(publications: Publications, request: RecordRequest, key: Fernet) -> RecordPage:

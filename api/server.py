@@ -7,7 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.errors import ServingError
-from api.overrides import ClientConnection
+from api.overrides import BACKLOG, ClientConnection
 
 GRACE = 30  # seconds that running requests have when the server stops
 
@@ -37,6 +37,7 @@ def create_server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
             app,
             host=host,
             port=port,
+            backlog=BACKLOG,
             http=ClientConnection,
             ws="none",
             lifespan="on",

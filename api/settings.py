@@ -28,7 +28,7 @@ class Settings:
     export_dir: the server's own folder, for exports and for pinned publications.
     rate_limit, row_rate_limit: requests and records of a token.
     export_quota: bytes that the exported files of a token may use.
-    export_floor: bytes of free space that exports leave on the disk.
+    export_floor: bytes of free space that exports and copies of publications leave on the disk.
     standard_fields: serve only the fields of FOCUS's document, to every token.
     url: the start of download addresses. If it is empty, the client's Host header is used.
     """

@@ -13,7 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from api.errors import ApiError
+from api.errors import LARGEST_BODY, ApiError
 
 AT_ONCE = 4  # turns
 AT_ONCE_OF_TOKEN = 2
@@ -143,9 +143,10 @@ class Work:
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Wait until the client closes the connection. The rest of a body is ignored."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Wait until the client closes the connection, or sends more of a body than any request may have."""
+    ignored = 0
+    while ignored <= LARGEST_BODY and (message := await receive())["type"] != "http.disconnect":
+        ignored += len(message.get("body", b""))
 
 
 def lower(counter: Counter[str], key: str, by: int = 1) -> None:

@@ -5,7 +5,7 @@ old file or the new one, never a part. A reader that is connected keeps the old 
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,21 +76,17 @@ def count_charges(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[s
         return dict(cursor.execute(query).fetchall())
 
 
-def count_published_charges(warehouse: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int] | None:
+def count_published_charges(folder: Path) -> dict[str, int] | None:
     """Return the number of charges by account in a publication. None if it cannot be read."""
     if not (folder / DATABASE).exists():
         return {}
-    with warehouse.cursor() as cursor:
-        try:
-            cursor.execute(f"attach {quote(folder / DATABASE)} as fal_published (read_only)")
-        except duckdb.Error:
-            return None
-        try:
-            return count_charges(cursor, "fal_published.focus.cost_and_usage")
-        except duckdb.Error:
-            return None
-        finally:
-            cursor.execute("detach fal_published")
+    # a view or a macro of the file cannot read another file
+    config: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
+    try:
+        with duckdb.connect(str(folder / DATABASE), read_only=True, config=config) as published:
+            return count_charges(published, "focus.cost_and_usage")
+    except duckdb.Error:
+        return None
 
 
 def write_files(
@@ -126,8 +122,11 @@ def write_files(
             cursor.execute(build_comments("view" if name in views else "table", name, description))
         cursor.execute("commit")
         cursor.execute("checkpoint fal_publication")
-    finally:
-        cursor.execute("detach fal_publication")
+    except BaseException:
+        with suppress(duckdb.Error):  # on a full disk this fails as well, and would hide the cause
+            cursor.execute("detach fal_publication")
+        raise
+    cursor.execute("detach fal_publication")
 
 
 def build_comments(kind: str, name: str, description: Description) -> str:

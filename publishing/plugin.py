@@ -53,7 +53,7 @@ class Plugin(BasePlugin):
         """Publish, and return a warning if accounts are missing. Raises OSError, duckdb.Error."""
         if (folder / DATABASE).resolve() == warehouse.resolve():
             raise OSError(f"{DATABASE} there is the warehouse itself; set FAL_PUBLISH_DIR to another folder")
-        before = count_published_charges(self.warehouse, folder)
+        before = count_published_charges(folder)
         after = count_charges(self.warehouse, config["marts"][CHARGES])
         if before != {} and not after and not config["may_be_empty"]:
             state = "cannot be read" if before is None else f"has charges ({sum(before.values()):,})"

@@ -1,7 +1,8 @@
 {#
     Writes both FOCUS datasets as files: <folder>/cost_and_usage.<format> and <folder>/contract_commitment.<format>.
     format: csv, parquet or json (one object a line). The folder must exist.
-    csv_formula_escape: puts an apostrophe before the texts of a CSV that a spreadsheet would take for formulas.
+    csv_formula_escape: puts an apostrophe before the texts of a CSV that a spreadsheet would take for formulas, and
+    quotes around all texts.
     `dbt run-operation export --args '{format: csv, folder: export}'`
 
     Queries of an operation that a user runs: they write the files and count their rows.
@@ -24,17 +25,23 @@
 
 {% macro duckdb__export_statement(relation, format, file, escape) %}
     {% set options = {'csv': 'format csv, header', 'parquet': 'format parquet', 'json': 'format json'} %}
+    {# Without quotes, another separator such as ; begins a cell within a text. #}
+    {% set quoted = quoted_text_columns(relation) if escape else [] %}
     copy (
         select {{ export_columns(relation, format, escape) }} from {{ relation }} order by all
-    ) to {{ sql_text(file) }} ({{ options[format] }})
+    ) to {{ sql_text(file) }} ({{ options[format] }}{{ ', force_quote (' ~ quoted | join(', ') ~ ')' if quoted }})
 {% endmacro %}
 
 {#
-    Spark writes a folder of this name, with one file of rows in it. JSON objects are written as text, because the
-    JSON writer of Spark uses exponents (0E-18).
+    Spark writes a folder of this name, with one file of rows in it. It quotes all values of a CSV or only those that
+    need it, not those of some columns. JSON objects are written as text, because the JSON writer of Spark uses
+    exponents (0E-18).
 #}
 {% macro spark__export_statement(relation, format, file, escape) %}
-    {% set writers = {'csv': "csv options (header 'true', escape '\"')", 'parquet': 'parquet', 'json': 'text'} %}
+    {% set quote_all = ", quoteAll 'true'" if escape else '' %}
+    {% set writers = {
+        'csv': "csv options (header 'true', escape '\"'" ~ quote_all ~ ')', 'parquet': 'parquet', 'json': 'text'
+    } %}
     insert overwrite directory {{ sql_text(file) }} using {{ writers[format] }}
     with
 
@@ -84,24 +91,43 @@
         {{ decimal_with_point(name) }} as {{ name }}
     {%- elif column.data_type | upper == 'BIGINT' and format == 'json' -%}
         cast({{ name }} as decimal(20, 1)) as {{ name }}
-    {%- elif escape and (column.is_string() or column.dtype | upper in ['STRING', 'JSON']) -%}
+    {%- elif escape and is_text(column) -%}
         {{ escape_formula(name) }} as {{ name }}
     {%- else -%}
         {{ name }}
     {%- endif -%}
 {%- endmacro %}
 
+{% macro is_text(column) -%}
+    {{ return(column.is_string() or column.dtype | upper in ['STRING', 'JSON']) }}
+{%- endmacro %}
+
+{# The names of the columns of a relation that have texts, for SQL. #}
+{% macro quoted_text_columns(relation) %}
+    {% set names = [] %}
+    {% for column in adapter.get_columns_in_relation(relation) if is_text(column) %}
+        {% do names.append(adapter.quote(column.name)) %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
 {#
-    Escapes a text that a spreadsheet would take for a formula by its first character. The last three are tab, LF and
-    CR.
+    Escapes a text that a spreadsheet could take for a formula. It begins with tab, LF or CR, or with = + - @ behind
+    spaces and invisible characters. The code points are the full-width forms of = + - @.
 #}
 {% macro escape_formula(text) -%}
     {%- set text = 'cast(' ~ text ~ ' as ' ~ dbt.type_string() ~ ')' -%}
+    {%- set formula = '^([\\t\\r\\n]|[\\p{C}\\p{Z}]*[=+@\\x{FF0B}\\x{FF0D}\\x{FF1D}\\x{FF20}-])' -%}
     case
-        when left({{ text }}, 1) in ('=', '+', '-', '@', chr(9), chr(10), chr(13)) then chr(39) || {{ text }}
+        when {{ adapter.dispatch('contains_match')(text, formula) }} then chr(39) || {{ text }}
         else {{ text }}
     end
 {%- endmacro %}
+
+{# Whether a part of a text matches a pattern. #}
+{% macro duckdb__contains_match(text, pattern) -%} regexp_matches({{ text }}, {{ sql_text(pattern) }}) {%- endmacro %}
+
+{% macro spark__contains_match(text, pattern) -%} {{ text }} rlike {{ sql_text(pattern) }} {%- endmacro %}
 
 {# A decimal as text with a point: 12.0 or 0.025. #}
 {% macro decimal_with_point(number) -%}

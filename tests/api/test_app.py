@@ -14,7 +14,8 @@ import pytest
 
 from api import publications
 from api.access import BUCKETS, Buckets
-from api.app import LARGEST_BODY, Service
+from api.app import Service
+from api.errors import LARGEST_BODY
 from api.settings import RateLimit
 from tests.api.serving import Served, publish_small, serving
 

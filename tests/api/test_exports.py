@@ -61,6 +61,12 @@ COMMITMENTS = """
         ('over', 3, 'acme', '2025-01-01 00:00:00', '2026-01-01 00:00:00'),
         ('to come', 4, 'acme', '2026-03-01 00:00:00', '2027-01-01 00:00:00')
 """
+# texts that a spreadsheet may execute, and others. \u200b and \ufeff have no width, \u2028 separates lines
+FORMULAS = [
+    *("=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "\tx", " =1", " \xa0=1", "\0=1", "\x1b-1"),
+    *("\u200b=1", "\ufeff@a", "\u2028=1", "\uff1d1", "\uff0b1", "\uff0d1", "\u3000\uff20a"),
+]
+PLAIN = ["'=1", "1=1", "x;=1+1", "a\t=1", "a\n=1", " ", "", "plain"]
 MANY = """
     insert into focus.cost_and_usage
     select i, 'acme', '2026-01-01 00:00:00', md5(i::varchar), i, i from range(50_000) as numbers (i)
@@ -210,7 +216,7 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
 
 
 def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_path: Path) -> None:
-    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", " =1", "", "plain"]
+    texts = [*FORMULAS, *PLAIN]
     database = make_publication(
         tmp_path / "formulas.duckdb", CHARGES, "delete from focus.cost_and_usage", COMMITMENTS
     )
@@ -227,7 +233,8 @@ def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_
         assert {row["BilledCost"] for row in rows} == {"-1.0"}
         assert {row["x_RequestCount"] for row in rows} == {"-1"}
     assert values[False] == set(texts)
-    assert values[True] == {f"'{text}" for text in texts[:7]} | set(texts[7:])
+    assert file.read_text().count('"x;=1+1"') == 1  # a program that separates cells by ; finds one cell
+    assert values[True] == {f"'{text}" for text in FORMULAS} | set(PLAIN)
     plain = export(tmp_path, database, build_request(format="json"))[1].read_bytes()
     assert (
         export(tmp_path, database, build_request(format="json", csv_formula_escape=True))[1].read_bytes()
@@ -326,6 +333,30 @@ def test_a_zip_holds_both_datasets_in_the_format_asked_for(
         assert archive.namelist() == [f"cost_and_usage.{file_format}", f"contract_commitment.{file_format}"]
         assert archive.read(f"cost_and_usage.{file_format}") == alone.read_bytes()
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+READ_BY_A_VIEW = """
+    create view focus.cost_and_usage as
+    select timestamp '2026-01-01' as BillingPeriodStart, 'acme' as BillingAccountId, content
+    from read_text('{}')
+"""
+READ_BY_A_MACRO = "create macro strftime(time, format) as (select content from read_text('{}'))"
+
+
+@pytest.mark.parametrize("statements", [[READ_BY_A_VIEW], [CHARGES, READ_BY_A_MACRO]])
+def test_a_publication_cannot_read_files_of_the_server(tmp_path: Path, statements: list[str]) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("top secret")
+    statements = [statement.replace("{}", str(secret)) for statement in statements]
+    database = make_publication(tmp_path / "hostile.duckdb", *statements)
+
+    async def run() -> None:
+        async with run_exports(tmp_path / "exports") as exports:
+            job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, database).job_id)
+            assert (job.status, job.error) == ("Failed", BROKEN)
+
+    asyncio.run(run())
+    assert b"top secret" not in b"".join(file.read_bytes() for file in tmp_path.glob("exports/jobs/*/*"))
 
 
 # ---------- the request
@@ -644,6 +675,25 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
             assert exports.find_job(job.job_id, OWNER) is None
 
     asyncio.run(run())
+
+
+def test_exports_that_run_when_their_token_is_revoked_are_one_line_each(
+    tmp_path: Path, published: Path, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> list[str]:
+        async with run_exports(tmp_path) as exports:
+            jobs = [exports.create(request, OWNER, None, published) for request in build_requests(5)]
+            await wait_until(lambda: get_job(exports, jobs[1].job_id).status == "Processing")
+            remove_exports(tmp_path, OWNER)
+            gate.opened.set()
+            await wait_until(lambda: not exports._jobs.list_of_owner(OWNER))
+            return [job.job_id for job in jobs]
+
+    with caplog.at_level(logging.INFO):
+        ids = asyncio.run(run())
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("api.")]
+    assert sorted(lines) == sorted(f"export {job_id} has ended: its token is revoked" for job_id in ids)
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_folder_is_one_servers(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
@@ -23,6 +24,15 @@ def test_a_token_cannot_be_read_and_fits_into_an_address() -> None:
     for token in tokens:
         assert b"publication" not in base64.urlsafe_b64decode(token + "==")
         assert token.replace("-", "").replace("_", "").isalnum() and len(token) < 400
+
+
+def test_the_length_of_a_token_does_not_show_a_record_number() -> None:
+    numbers = [int("9" * digits) for digits in range(1, 20)]
+    tokens = [
+        seal(msgspec.structs.replace(POSITION, last=number), KEY) for number in (-1, 0, *numbers, 2**63 - 1)
+    ]
+    assert len({len(token) for token in tokens}) == 1
+    assert unseal(tokens[-1], hash_query("query"), KEY).last == 2**63 - 1
 
 
 def test_no_other_spelling_of_a_token_is_accepted() -> None:

@@ -1,6 +1,9 @@
 """The publication in service, and the ones that are kept for walks."""
 
+import errno
 import os
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -66,6 +69,121 @@ def test_where_there_are_no_links_it_is_a_copy(
     assert count_rows(kept) == 3
     publish_small(published, "b", charges=4)
     assert (count_rows(kept), count_rows(kept, "a")) == (4, 3)
+
+
+class OtherFileSystem:
+    """Replaces links by copies, which can be counted and stopped, on a disk with some free space."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.copied: list[Path] = []
+        self.free = 10**12
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.copy = shutil.copy2
+        monkeypatch.setattr(os, "link", self.link)
+        monkeypatch.setattr(shutil, "copy2", self.copy2)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 0, self.free))
+
+    def link(self, *_: object) -> None:
+        """Refuse a link."""
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    def copy2(self, source: Path, target: Path) -> None:
+        """Copy a file when the test goes on."""
+        self.copied.append(source)
+        assert self.goes_on.wait(60)
+        self.copy(source, target)
+
+
+@pytest.fixture
+def other(monkeypatch: pytest.MonkeyPatch) -> OtherFileSystem:
+    """Let the published folder be on another file system."""
+    return OtherFileSystem(monkeypatch)
+
+
+def test_what_failed_is_not_copied_or_read_again_until_it_changes(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: OtherFileSystem
+) -> None:
+    opened = 0
+    open_publication = publications.open_publication
+
+    def fail(publication_id: str, file: Path) -> publications.Publication:
+        nonlocal opened
+        opened += 1
+        if publication_id == "broken":
+            raise duckdb.IOException("a block is damaged")
+        return open_publication(publication_id, file)
+
+    monkeypatch.setattr(publications, "open_publication", fail)
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    assert read_newest_id(kept) == "a"
+    publish_small(published, "broken")
+    assert [read_newest_id(kept) for _ in range(5)] == ["a"] * 5
+    assert (len(other.copied), opened) == (2, 2)
+    monkeypatch.setattr(publications, "RETRY_EVERY", 0.0)
+    kept.retry_at = 0.0
+    assert [read_newest_id(kept) for _ in range(5)] == ["a"] * 5
+    assert (len(other.copied), opened) == (2, 7)
+    publish_small(published, "b")
+    assert read_newest_id(kept) == "b"
+
+
+def test_the_current_publication_is_served_while_the_next_is_copied(
+    published: Path, tmp_path: Path, other: OtherFileSystem
+) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    assert read_newest_id(kept) == "a"
+    publish_small(published, "b")
+    other.goes_on.clear()
+    copies = threading.Thread(target=read_newest_id, args=[kept])
+    copies.start()
+    while len(other.copied) < 2:
+        time.sleep(0.01)
+    assert read_newest_id(kept) == "a"
+    assert count_rows(kept, "a") > 0
+    other.goes_on.set()
+    copies.join()
+    assert read_newest_id(kept) == "b"
+
+
+def test_a_publication_is_copied_only_where_there_is_room(
+    published: Path, tmp_path: Path, other: OtherFileSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Publications(published, tmp_path / "kept", floor=1000)
+    publish_small(published, "a")
+    assert read_newest_id(kept) == "a"
+    publish_small(published, "b")
+    other.free = (published / "fal_focus.duckdb").stat().st_size + 999
+    assert [read_newest_id(kept) for _ in range(3)] == ["a"] * 3
+    assert len(other.copied) == 1
+    assert caplog.text.count("has no room for a copy") == 1
+    other.free += 1
+    assert read_newest_id(kept) == "b"
+    # a restart needs no room to find that b is pinned
+    other.free = 0
+    assert read_newest_id(Publications(published, tmp_path / "kept")) == "b"
+
+
+def test_a_restart_serves_the_newest_pinned_publication_if_the_published_one_is_broken(
+    published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Publications(published, tmp_path / "kept")
+    for name in "bac":
+        publish_small(published, name)
+        read_newest_id(kept)
+    kept.close()
+    (tmp_path / "kept" / "c.duckdb").unlink()
+    (tmp_path / "kept" / "c.duckdb").write_bytes(b"no database")
+    os.utime(tmp_path / "kept" / "b.duckdb", (1, 1))
+    (published / "fal_focus.duckdb").unlink()
+    (published / "fal_focus.duckdb").write_bytes(b"no database")
+    restarted = Publications(published, tmp_path / "kept")
+    assert read_newest_id(restarted) == "a"
+    assert "publication a is served instead" in caplog.text
+    publish_small(published, "d")
+    assert read_newest_id(restarted) == "d"
 
 
 def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_path: Path) -> None:

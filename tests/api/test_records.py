@@ -6,12 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 
-from api import publications
+from api import publications, queries
 from api import records as module
-from tests.api.serving import MORE, Served, publish_small, serving
+from tests.api.serving import MARTS, MORE, Served, publish_small, serving
 
 ALL = MORE + 3
 
@@ -54,6 +55,44 @@ def test_a_large_page_is_sent_in_pieces_and_holds_what_small_pages_hold(
     monkeypatch.setattr(module, "PIECE", 7)
     assert walk(api, pageSize=20) == json.loads(whole.text, parse_float=Decimal)["data"]
     assert get(api, pageSize=1, region="none")["data"] == []
+
+
+def test_a_page_that_needs_too_much_memory_at_once_is_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(publications.CONFIG, "memory_limit", "40MB")
+    charges = MARTS["focus.cost_and_usage"]
+    names = ", ".join(f"repeat('{name}', 50000) || BilledCost as Name{name}" for name in "abcd")
+    long = MARTS | {"focus.cost_and_usage": f"select *, {names} from ({charges})"}
+    publish_small(tmp_path / "published", marts=long)
+    with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
+        whole = api.get("/cost-and-usage")
+        assert whole.status_code == 200, whole.text
+        records = json.loads(whole.text, parse_float=Decimal)["data"]
+        assert len(records) == ALL
+        assert records == walk(api, pageSize=10)
+
+
+def test_a_record_that_needs_too_much_memory_is_a_503(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_rows, full_after = queries.read_rows, 0
+
+    def fail(*arguments: Any) -> str:  # noqa: ANN401
+        if arguments[-1] > full_after:
+            raise duckdb.OutOfMemoryException
+        return read_rows(*arguments)
+
+    monkeypatch.setattr(queries, "read_rows", fail)
+    monkeypatch.setattr(module, "PIECE", 10)
+    answer = api.get("/cost-and-usage")
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert answer.headers["retry-after"] == "1"
+    full_after = 50
+    with pytest.raises(httpx.RemoteProtocolError):  # the first pieces were sent
+        api.get("/cost-and-usage")
+    assert "a response ended early: the server has too little memory" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_numbers_texts_and_times_are_exact(api: httpx.Client) -> None:

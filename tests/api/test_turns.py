@@ -86,6 +86,20 @@ def test_work_for_a_client_that_has_gone_is_not_done(one_at_once: None) -> None:
     assert done == ["work"]
 
 
+def test_the_ignored_body_of_a_request_has_a_bound(one_at_once: None) -> None:
+    async def sends_on() -> Message:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b" " * 1000, "more_body": True}
+
+    async def test() -> None:
+        turns = Turns()
+        turns.running["b"] = 1  # nobody else gets a turn
+        with pytest.raises(ClientDisconnect):
+            await turns.admit("a", sends_on).run(int)
+
+    run_in_loop(test)
+
+
 def test_requests_in_progress_have_a_bound_for_a_token_and_for_all() -> None:
     async def test() -> None:
         turns = Turns()

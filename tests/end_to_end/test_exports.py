@@ -18,6 +18,7 @@ import pytest
 from api.export_files import ExportRequest
 from api.exports import Exports
 from publishing import DATABASE, publish
+from tests.api.test_exports import FORMULAS, PLAIN
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 
 MARTS = ("cost_and_usage", "contract_commitment")
@@ -102,12 +103,19 @@ def test_an_export_of_some_holds_those_rows_of_what_dbt_exports(sample: Path) ->
 
 
 def test_dbt_escapes_formulas_when_asked(tmp_path: Path) -> None:
-    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "1=1", "", "plain"]
+    texts = [*FORMULAS, *PLAIN]
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
         warehouse.execute("create schema focus")
         for mart in MARTS:
             warehouse.execute(f"create table focus.{mart} (Name varchar, Cost decimal(38, 18))")
             warehouse.executemany(f"insert into focus.{mart} values (?, -1)", [[text] for text in texts])
+            for name in ("BillingAccountId", "x_BillingAccountId"):
+                warehouse.execute(f"alter table focus.{mart} add column {name} varchar")
+            for name in ("BillingPeriod", "ContractCommitmentPeriod"):
+                for end, year in (("Start", 2026), ("End", 2027)):
+                    column = f"{name}{end} timestamp default timestamp '{year}-01-01'"
+                    warehouse.execute(f"alter table focus.{mart} add column {column}")
+        publish(warehouse, tmp_path, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
     program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(tmp_path)]
     for escape in (False, True):
         said = json.dumps({"format": "csv", "folder": str(tmp_path), "csv_formula_escape": escape})
@@ -125,6 +133,10 @@ def test_dbt_escapes_formulas_when_asked(tmp_path: Path) -> None:
         for mart in MARTS:
             with (tmp_path / f"{mart}.csv").open(newline="") as lines:
                 rows = list(csv.DictReader(lines))
-            escaped = {f"'{text}" for text in texts[:7]} | set(texts[7:])
+            escaped = {f"'{text}" for text in FORMULAS} | set(PLAIN)
             assert {row["Name"] for row in rows} == (escaped if escape else set(texts))
             assert {row["Cost"] for row in rows} == {"-1.0"}
+    request = ExportRequest(*EVER, include_contract_commitments=True, csv_formula_escape=True)
+    exported = export(tmp_path, request)
+    for mart in MARTS:
+        assert (exported / f"{mart}.csv").read_bytes() == (tmp_path / f"{mart}.csv").read_bytes()

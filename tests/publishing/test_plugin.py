@@ -95,6 +95,18 @@ def test_a_publication_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
     assert published(tmp_path / "w.duckdb", folder) == {}
 
 
+def test_a_view_in_the_publication_before_cannot_read_files(tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "published"
+    secret.write_text("top secret")
+    folder.mkdir()
+    with duckdb.connect(str(folder / "fal_focus.duckdb")) as before:
+        before.execute("create schema focus")
+        before.execute(
+            f"create view focus.cost_and_usage as select content as x_Account from read_text('{secret}')"
+        )
+    assert published(tmp_path / "w.duckdb", folder) == {}
+
+
 def test_a_publication_that_cannot_be_read_is_not_replaced_by_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "published"
     folder.mkdir()

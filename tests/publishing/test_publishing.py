@@ -1,5 +1,6 @@
 """Publications of small warehouses. Which builds publish: tests/end_to_end/test_publication.py."""
 
+import errno
 import os
 import signal
 import stat
@@ -232,6 +233,7 @@ def test_a_full_disk_leaves_all_as_it_was(
     command = [sys.executable, "-c", PUBLISH_WITH_LIMIT, str(tmp_path / "warehouse.duckdb"), str(folder)]
     done = subprocess.run([*command, str(limit)], cwd=ROOT, text=True, capture_output=True)
     assert done.stdout.startswith("failed:"), done.stderr
+    assert os.strerror(errno.EFBIG) in done.stdout.splitlines()[0]  # the cause
     assert contents(folder) == before
 
 
