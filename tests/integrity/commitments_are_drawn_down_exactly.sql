@@ -1,5 +1,5 @@
 -- No more is applied to a commitment than its amount. Prepaid commitments never pay more than a charge costs. When a
--- credit has expired, its amount equals what was applied plus the rest. ContractApplied of a charge has what was applied.
+-- credit has expired, its amount equals what was applied plus the rest. ContractApplied has what was applied.
 with
 
 applied as (
@@ -11,6 +11,12 @@ applied as (
 days as (
 
     select * from {{ ref('int_commitments__by_day') }}
+
+),
+
+terms as (
+
+    select * from {{ ref('int_commitments__terms') }}
 
 ),
 
@@ -131,6 +137,7 @@ used_or_expired as (
         days.contract_commitment_id as id,
         'its amount is not what was used plus what expired' as finding
     from days
+    inner join terms on days.contract_commitment_id = terms.contract_commitment_id
     left join mart
         on
             days.contract_commitment_id = mart.ResourceId
@@ -139,10 +146,7 @@ used_or_expired as (
     where
         days.commitment_date = {{ utc_date(utc_add('day', -1, 'days.end_day')) }}
         and days.is_known_so_far
-        and days.contract_commitment_id in (
-            select applied.contract_commitment_id from applied
-            where applied.payment = 'prepaid'
-        )
+        and terms.payment = 'prepaid'
         and days.drawable_amount <> days.applied_so_far + coalesce(mart.EffectiveCost, 0)
 
 )
