@@ -24,7 +24,7 @@ from loaders.errors import (
     RejectedError,
     UnauthorizedError,
 )
-from loaders.landing import LandingZone, Load, Manifest, Partition
+from loaders.landing import LandingZone, Load, Manifest, Partition, describe_page
 from loaders.settings import MOST_PAGES
 
 NAME = b'"billing_events"'
@@ -165,10 +165,11 @@ def resume_pages(load: Load) -> Iterator[EventPage]:
         if page.file != name_file(count + 1):
             break
         try:
-            kept = parse_page(load.read_page(page))
+            body = load.read_page(page)
+            kept = parse_page(body)
         except (BrokenFileError, MalformedBodyError):
             break
-        if kept.rows != page.rows or kept.next_cursor is None:
+        if describe_page(page.file, body, kept.rows) != page or kept.next_cursor is None:
             break
         count += 1
         yield kept

@@ -294,9 +294,7 @@ class Load:
         """Write a body as gzip. gzipped: the body as it arrived, if it was gzip."""
         with convert_os_errors(self.landing_dir):
             write_durably(self.work / file, to_gzip(body, gzipped))
-        sha256 = hashlib.sha256(body).hexdigest()
-        page = PageFile(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body))
-        self.pages.append(page)
+        self.pages.append(describe_page(file, body, rows))
 
     def record_page(self) -> None:
         """Record the last page, so that another run can resume after it."""
@@ -376,6 +374,12 @@ def parse_partition(landing_dir: Path, folder: Path) -> Partition | None:
     except ValueError:
         return None
     return partition if landing_dir / partition.folder == folder else None
+
+
+def describe_page(file: str, body: bytes, rows: int) -> PageFile:
+    """Return the entry of a body in a manifest."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    return PageFile(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body))
 
 
 def is_one_line(body: bytes) -> bool:
