@@ -81,7 +81,7 @@
     ) %}
     {% if months.rows | length %}
         {% do print_table('USAGE BY MONTH AND MODEL', by_model) %}
-        {% do print_table('COMMITMENTS, AS OF THE LAST LANDED DAY', commitments) %}
+        {% do print_table('COMMITMENTS, AS OF THE LAST KNOWN DAY', commitments) %}
     {% endif %}
     {% set next_step = '.' if env_var('FAL_LANDING_DIR', '')
         else ': set FAL_KEY or FAL_KEY_FILE and run again to see your own bill.'

@@ -54,8 +54,11 @@ def make_run(folder: Path) -> str:
 
 
 def select_sections(output: str) -> list[str]:
-    """Return the paragraphs that the picture shows: all but the long table of models."""
-    return [section for section in output.strip().split("\n\n") if not section.startswith("USAGE BY MONTH")]
+    """Return the paragraphs of the output. Of the long table of models, only the title remains."""
+    return [
+        f"{section.splitlines()[0]}\n..." if section.startswith("USAGE BY MONTH") else section
+        for section in output.strip().split("\n\n")
+    ]
 
 
 def draw(output: str) -> str:
@@ -63,7 +66,8 @@ def draw(output: str) -> str:
     text = "$ make run\n" + "\n\n".join(select_sections(output))
     width = max(map(len, text.splitlines()))
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
-    for line in text.splitlines():
+    # rich's clip cuts the descenders of the last line, so the last line is blank
+    for line in [*text.splitlines(), ""]:
         console.print(Text(line, style="bold" if re.fullmatch(r"\$ .*|[A-Z, ]+", line) else ""))
     return console.export_svg(title="", code_format=SVG, unique_id="first-look")
 

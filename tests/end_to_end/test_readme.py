@@ -37,7 +37,7 @@ def test_the_picture_shows_what_make_run_prints(tmp_path: Path) -> None:
     for title in (
         "COST BY MONTH AND SOURCE",
         "USAGE BY MONTH AND MODEL",
-        "COMMITMENTS, AS OF THE LAST LANDED DAY",
+        "COMMITMENTS, AS OF THE LAST KNOWN DAY",
     ):
         assert f"\n{title}\n" in output
     assert not re.search(r"[A-Z]{3}-\w+-[A-Z]-\d{3}|rule_id|WARN|Traceback", output), output
