@@ -7,7 +7,7 @@
     {% set broken = print_table(ours, focus_broken_query('violations'), ours ~ ': none') %}
     {% set theirs = "BROKEN BY ROWS OF THE PROVIDER'S FILES" %}
     {% do print_table(theirs, focus_broken_query('findings'), theirs ~ ': none') %}
-    {% do print('\nfocus.conformance_report has every rule, CONFORMANCE.md tells how to read it.') %}
+    {% do print('\nfocus.conformance_report contains the result of each rule. CONFORMANCE.md explains the results.') %}
     {% set musts = broken.rows | map(attribute='keyword') | select('in', ['MUST', 'MUST NOT']) | list | length %}
     {% if musts %}
         {{ exceptions.raise_compiler_error('rules of FOCUS that say MUST and that rows we make break: ' ~ musts) }}
@@ -54,7 +54,7 @@
         keyword as "keyword",
         cast({{ measure }} as integer) as "rows",
         cast(rows_checked as integer) as "of",
-        rule_text as "it says",
+        rule_text as "requirement",
         {{ printable('example_row') }} as "such as"
     from {{ ref('conformance_report') }}
     where {{ measure }} > 0 and not is_composite
