@@ -131,7 +131,7 @@ class FalApi:
             if error.unreachable:
                 message = f"{what}; check the network, FAL_API_URL and HTTPS_PROXY"
                 raise UnreachableError(self._redact(message)) from None
-            message = f"{what}; nothing of it was landed, run it again later"
+            message = f"{what}; none of it was landed, run it again later"
             raise GaveUpError(self._redact(message)) from None
 
     def _try_once(self, request: Request, accept: Callable[[Body], T]) -> T:

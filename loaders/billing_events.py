@@ -189,7 +189,7 @@ def fetch_pages(api: FalApi, params: Params, followed: Sequence[str] = ()) -> It
     while True:
         if len(seen) >= api.max_pages:
             raise EndlessError(
-                f"{Request(PATH, params)}: it has more than {api.max_pages:,} pages, and nothing of it was "
+                f"{Request(PATH, params)}: it has more than {api.max_pages:,} pages, and none of it was "
                 f"landed; if that can be right, raise --page-size or FAL_MAX_PAGES (at most {MOST_PAGES:,})"
             )
         page_params = {**params, "cursor": cursor} if cursor else params
@@ -259,7 +259,7 @@ class RepeatDetector:
         if self._stale_pages > MOST_STALE_PAGES and page.next_cursor is not None:
             raise EndlessError(
                 f"{Request(PATH, self._request)}: {self._stale_pages} pages in a row had no new event, and "
-                "may never end; nothing of it was landed, run it again later"
+                "may never end; none of it was landed, run it again later"
             )
 
 

@@ -153,7 +153,7 @@ def test_it_loses_nothing(
     (line,) = result.err.splitlines()
     assert line.startswith(f"error: {REQUESTS[command]}") and message in line
     is_hopeless = fault in {case.fault for case in HOPELESS}
-    assert is_hopeless or line.endswith(f"({ATTEMPTS} tries); nothing of it was landed, run it again later")
+    assert is_hopeless or line.endswith(f"({ATTEMPTS} tries); none of it was landed, run it again later")
     assert sum(map(victims(fault), server.requests)) == (1 if is_hopeless else ATTEMPTS)
     assert files(landing) == before
 

@@ -49,7 +49,7 @@ def test_empty_pages_without_end_end_with_one_line(
     result = run(*EVENTS)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert "101 pages in a row had no new event, and may never end; nothing of it was landed" in line
+    assert "101 pages in a row had no new event, and may never end; none of it was landed" in line
     assert loads(day_of("*")) == []
 
 

@@ -203,7 +203,7 @@ def test_a_day_with_more_pages_than_the_setting_allows_fails_and_leaves_none(
     assert result.code == 1
     assert result.err == (
         "error: GET /models/billing-events (2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z): "
-        "it has more than 50 pages, and nothing of it was landed; if that can be right, "
+        "it has more than 50 pages, and none of it was landed; if that can be right, "
         "raise --page-size or FAL_MAX_PAGES (at most 99,999)\n"
     )
     assert len(server.requests) == 50
