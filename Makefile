@@ -1,25 +1,25 @@
 # make run    look at your fal bill as FOCUS 1.3 (sample data without a key)
-# make test   everything that proves the project
-# make help   the rest
+# make test   all tests
+# make help   all commands
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# what is installed: what a build needs, and in addition what serves, what tests, what runs on Spark
+# marker files of installed packages: those of a build, and in addition those of the API, of the tests and of Spark
 INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
-# versions and hashes are those of requirements/; what is built from sources is built with what is installed
+# requirements/ pins versions and hashes; source distributions are built with the installed packages
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
 
-# tests run on the sample, into a warehouse of their own, whatever the shell has set
+# tests build the sample into their own warehouse and ignore the settings of the shell
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
 
 FORMAT ?= csv
 UNITS := not end_to_end and not spark
 
-# java's first line is like: openjdk version "17.0.15" 2025-04-15; where there is no java, there is none
+# java's first line is like: openjdk version "17.0.15" 2025-04-15; without java there is no such line
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
@@ -47,7 +47,7 @@ $(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-# pyspark is 400 MB: it comes when it is asked for
+# pyspark has 400 MB, so only the commands that need it install it
 $(SPARK_INSTALLED): $(DEV_INSTALLED) requirements/spark.txt
 	@echo "Installing Spark ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/spark.txt
@@ -64,7 +64,7 @@ run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the 
 	fi; \
 	$(BIN)/python -m dbt_fal_focus && $(BIN)/dbt --quiet run-operation show_bill
 
-demo: $(INSTALLED) ## the whole way, HTTP included, against the local fal server
+demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show the bill
 	@rm -rf target/demo && mkdir -p target/demo
 	@echo "The local fal server makes up 60 days of SAMPLE DATA."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
@@ -89,28 +89,28 @@ export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the de
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
 	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export, csv_formula_escape: $(or $(CSV_FORMULA_ESCAPE),false)}'
 
-test: lint units end-to-end build-sample ## everything that proves the project
+test: lint units end-to-end build-sample ## all tests: linters, unit tests, end to end, the sample, Spark if Java is installed
 	@if $(JAVA_IS_NEW_ENOUGH); then \
 		$(MAKE) --no-print-directory test-spark; \
 	else \
 		echo "Not tested on Spark, which needs Java 17 or later: set JAVA_HOME, or put java on the PATH."; \
 	fi
 
-test-spark: $(SPARK_INSTALLED) ## the same marts on Spark as on DuckDB (needs Java 17 or later)
+test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckDB (needs Java 17 or later)
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow
-check: lint units build-sample ## what to run between edits: under two minutes
+check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: under two minutes
 
 bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on all SQL
+lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; tests/test_macros.py checks macros
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@mkdir -p target
-	@# with a warehouse of its own, where no rules of FOCUS are loaded: the SQL of hundreds is too long for sqlfluff
+	@# an own warehouse without the rules of FOCUS: the SQL of hundreds of rules is too long for sqlfluff
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 units: $(DEV_INSTALLED) ## pytest without the builds
@@ -123,13 +123,13 @@ build-sample: $(DEV_INSTALLED) ## dbt build of the sample, with all its tests an
 	@mkdir -p target
 	$(TEST_ENV) $(BIN)/dbt build --select '*'
 
-sbom: $(DEV_INSTALLED) ## what a build installs, as CycloneDX: target/sbom.cdx.json
+sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom.cdx.json
 	@mkdir -p target
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--output-file target/sbom.cdx.json requirements/run.txt
 
-# uv resolves for every Python and platform at once; a version that is pinned stays until `make lock UPGRADE=--upgrade`
-lock: $(DEV_INSTALLED) ## pin versions and hashes anew in requirements/, after a change of pyproject.toml
+# uv resolves for every Python and platform at once; a pinned version changes only with `make lock UPGRADE=--upgrade`
+lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
 	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev; do \
 		$(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
@@ -137,8 +137,8 @@ lock: $(DEV_INSTALLED) ## pin versions and hashes anew in requirements/, after a
 		constraint='--constraint requirements/spark.txt'; \
 	done
 
-sample: $(INSTALLED) ## make sample/ anew from the local fal server
+sample: $(INSTALLED) ## make sample/ again from the local fal server
 	$(BIN)/python -m tests.fal_server.sample
 
-clean: ## remove what was built, not what was landed
+clean: ## remove builds, publications, logs and .venv, but no landed files
 	rm -rf $(VENV) target logs published warehouse/*.duckdb warehouse/spark *.egg-info
