@@ -324,7 +324,7 @@ def draws(line: Line, as_of: date) -> bool:
 
 
 def covers(commitment: Commitment, line: Line) -> bool:
-    """Whether a commitment is open on the day of the usage and covers its endpoint."""
+    """Whether a commitment is active on the day of the usage and covers its endpoint."""
     is_open = commitment.drawn_from <= line.day < commitment.end_day
     is_in_unit = commitment.category == "Spend" or commitment.unit == line.unit
     pattern = ".*".join(re.escape(part) for part in (commitment.pattern or "*").split("*"))
@@ -408,7 +408,7 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
 
 
 def summary(commitment: Commitment, history: Sequence[BurnDown], as_of: date) -> Summary:
-    """Sum up a commitment as of the last landed day."""
+    """Sum up a commitment as of the last known day."""
     last = history[-1] if history else None
     remaining = last.remaining if last else commitment.drawable
     if commitment.first_day >= as_of:
