@@ -110,7 +110,7 @@ lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@mkdir -p target
-	@# an own warehouse without the rules of FOCUS: the SQL of hundreds of rules is too long for sqlfluff
+	@# a separate warehouse without the rules of FOCUS: the SQL of hundreds of rules is too long for sqlfluff
 	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 units: $(DEV_INSTALLED) ## pytest without the builds
