@@ -11,7 +11,18 @@ from tests.end_to_end.conftest import ROOT
 
 LONGEST_WAY = 16
 # in the order in which a charge travels
-FOLDERS = ("staging", "accounts", "events", "charges", "precedence", "commitments", "marts")
+FOLDERS = (
+    "staging/fal",
+    "intermediate/accounts",
+    "intermediate/events",
+    "intermediate/charges",
+    "intermediate/precedence",
+    "intermediate/commitments",
+    "marts/focus",
+    "marts/finops",
+    "marts/api",
+    "conformance",
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +42,8 @@ def parents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def folder_of(path: str) -> str:
-    """The step of the bill that a model belongs to. A mart reads the verdicts of models/conformance."""
-    _, layer, folder, *_ = Path(path).parts
-    if layer == "intermediate":
-        return folder
-    return layer if layer == "staging" else "marts"
+    """The folder of a model, below models/."""
+    return Path(path).parent.relative_to("models").as_posix()
 
 
 def test_no_folder_feeds_one_that_feeds_it(parents: dict[str, list[str]]) -> None:

@@ -47,7 +47,7 @@ def test_a_rule_has_a_check_or_a_reason_for_none() -> None:
 
 
 def test_composites_are_not_deeper_than_the_report_reads() -> None:
-    report = (ROOT / "models/marts/focus/conformance_report.sql").read_text()
+    report = (ROOT / "models/conformance/conformance_report.sql").read_text()
     depth = int(re.search(r"set depth = (\d+)", report)[1])  # type: ignore[index]
     part_of = {rule.rule_id: rule.part_of for rule in RULES}
 
