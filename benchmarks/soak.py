@@ -139,7 +139,7 @@ class Client:
         elif choice == 3:
             self.check("no such address", self.known.get(f"{EXPORT}/{self.random.random()}"), 404)
         else:
-            self.check("no such method", self.known.put(LIST, content=b"x" * 100_000), 405)
+            self.check("no such method", self.known.put(LIST, content=b"x" * 50_000), 405)
 
     def work(self, stopped: threading.Event) -> None:
         """Send requests until the event is set."""
