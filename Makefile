@@ -100,7 +100,7 @@ test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckD
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow
-check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: under two minutes
+check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores
 
 bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
