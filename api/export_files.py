@@ -13,6 +13,7 @@ import msgspec
 from api.errors import invalid_parameter
 from api.parameters import parse_date_time
 from loaders.files import sync_folder
+from publishing import DuckDBConfig
 
 # bounds of one export, since the machine answers requests at the same time; larger sorts use the disk
 MEMORY = "1GB"
@@ -91,7 +92,7 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
 
     Large sorts use that folder as well. Raises duckdb.Error.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
+    config: DuckDBConfig = {
         "memory_limit": MEMORY,
         "threads": THREADS,
         "temp_directory": str(work / "sorting"),
@@ -105,12 +106,6 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
     publication.execute("set enable_external_access = false")
     publication.execute("set lock_configuration = true")
     return publication
-
-
-def read_publication_id(publication: duckdb.DuckDBPyConnection) -> str:
-    """Return the id of a publication. Raises duckdb.Error."""
-    ((publication_id,),) = publication.execute("select publication_id from focus.publication").fetchall()
-    return str(publication_id)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from pathlib import Path
 import duckdb
 from msgspec.structs import replace
 
-from api.export_files import ExportRequest, ExportWriter, open_publication, read_publication_id
+from api.export_files import ExportRequest, ExportWriter, open_publication
 from api.export_jobs import JOBS, RECORD, DownloadLink, Job, JobIndex, read_record, write_record
 from api.export_limits import FLOOR, QUOTA, QuotaError, check_free_space, check_new_job, check_quota
+from api.queries import read_publication_id
 from loaders import clock
 from loaders.files import list_folders, lock, remove_folder, sync_folder
 

@@ -20,23 +20,22 @@ from threading import Lock
 import duckdb
 
 from api.export_limits import FLOOR
-from api.queries import RECORD_NUMBER
-from publishing import DATABASE
+from api.queries import RECORD_NUMBER, read_publication_id
+from publishing import DATABASE, DuckDBConfig
 
 KEPT = 4  # older publications, besides those that were replaced in the last hour
 KEPT_AT_MOST = 24
 AN_HOUR = 3600.0  # seconds
 OPEN_AT_MOST = 3
 LOOK_EVERY = 1.0  # seconds between two checks of the published file
-RETRY_EVERY = (
-    600.0  # seconds until a file that cannot be served is tried again; a changed file is tried at once
-)
+# seconds until a file that cannot be served is tried again; a changed file is tried at once
+RETRY_EVERY = 600.0
 log = logging.getLogger("api")
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 # a query cannot read a file of the server
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: DuckDBConfig = {
     "threads": 1,  # requests share the machine, each in its own thread
     "memory_limit": "1GB",
     "TimeZone": "UTC",
@@ -76,9 +75,8 @@ class Publications:
         self.published = published / DATABASE
         self.folder, self.floor = folder, floor
         self.lock = Lock()
-        self.looking = (
-            Lock()
-        )  # pinning may copy a file: other requests read the current publication meanwhile
+        # pinning may copy a file: other requests read the current publication during the copy
+        self.looking = Lock()
         self.looked_at = -LOOK_EVERY
         self.version: Version | None = None  # of the published file that was pinned or failed last
         self.retry_at = math.inf  # when the version is tried again, if it failed
@@ -185,12 +183,12 @@ class Publications:
             try:
                 os.link(self.published, link)
             except OSError:  # the folder is on another file system
-                publication_id = read_publication_id(self.published)
+                publication_id = read_checked_id(self.published)
                 if self._build_path(publication_id).exists():
                     return publication_id
                 self._check_room(size)
                 shutil.copy2(self.published, link)
-            publication_id = read_publication_id(link)
+            publication_id = read_checked_id(link)
             file = self._build_path(publication_id)
             if not file.exists():
                 link.rename(file)
@@ -242,13 +240,13 @@ class Publications:
         return self.folder / f"{publication_id}.duckdb"
 
 
-def read_publication_id(file: Path) -> str:
+def read_checked_id(file: Path) -> str:
     """Return the id of a published file. Raises duckdb.Error, or NotPublishedError for an unusable id."""
     with duckdb.connect(str(file), read_only=True, config=CONFIG) as connection:
-        ((publication_id,),) = connection.execute("select publication_id from focus.publication").fetchall()
+        publication_id = read_publication_id(connection)
     if not IDENTIFIER.fullmatch(publication_id):
         raise NotPublishedError("its publication_id cannot be a file name")
-    return str(publication_id)
+    return publication_id
 
 
 def open_publication(publication_id: str, file: Path) -> Publication:

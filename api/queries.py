@@ -96,6 +96,13 @@ class Recency:
     is_complete: bool
 
 
+def read_publication_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the id of a publication. Raises duckdb.Error."""
+    publication_id: str
+    ((publication_id,),) = connection.execute("select publication_id from focus.publication").fetchall()
+    return publication_id
+
+
 def build_selection(
     dataset: Dataset, filters: Mapping[str, object], billing_accounts: frozenset[str] | None
 ) -> Selection:

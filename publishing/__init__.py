@@ -19,6 +19,8 @@ WORK = ".publishing"
 # the oldest format that DuckDB writes: a BI tool has its own DuckDB, and every version since 1.0 reads it
 STORAGE_VERSION = "v1.0.0"
 
+DuckDBConfig = dict[str, str | bool | int | float | list[str]]
+
 
 @dataclass(frozen=True)
 class Description:
@@ -81,7 +83,7 @@ def count_published_charges(folder: Path) -> dict[str, int] | None:
     if not (folder / DATABASE).exists():
         return {}
     # a view or a macro of the file cannot read another file
-    config: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false"}
+    config: DuckDBConfig = {"enable_external_access": "false"}
     try:
         with duckdb.connect(str(folder / DATABASE), read_only=True, config=config) as published:
             return count_charges(published, "focus.cost_and_usage")
