@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.fal_server import FAULTS, LINES, FalServer, Invoice, Oddities, Switches, Team, World
-from tests.fal_server.__main__ import fault, keep_time
+from tests.fal_server.__main__ import build_parser, fault, keep_time, make_world, refusal, team
 from tests.fal_server.catalogue import DEPRECATED, LISTED, METER_OF, NEW_PRICES
 from tests.fal_server.reports import default_timeframe
 from tests.fal_server.usage import LATE
@@ -322,6 +322,32 @@ def test_faults_can_be_named_on_the_command_line() -> None:
     for wrong in ("Fault", "server_error:often", "altered"):
         with pytest.raises(ValueError):
             fault(wrong)
+
+
+def test_a_world_can_be_described_on_the_command_line() -> None:
+    lines = (
+        "--switch",
+        "serverless",
+        "--switch",
+        "compute",
+        "--team",
+        "acme-video=Video",
+        "--credits",
+        "7.5",
+    )
+    rights = ("--no-admin", "--refuse", "/keys=404", "--no-focus-reports")
+    world = make_world(build_parser().parse_args(["--first-day", "2026-01-01", *lines, *rights]))
+    assert world.switches == Switches(serverless=True, compute=True)
+    assert world.teams == {"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]}
+    assert world.credits == {"acme": Decimal("7.5")}
+    assert world.not_admin == world.non_enterprise == {"acme"}
+    assert world.refused == {"/keys": 404}
+    plain = make_world(build_parser().parse_args(["--first-day", "2026-01-01"]))
+    assert (plain.switches, plain.teams, plain.not_admin, plain.refused) == (Switches(), {}, set(), {})
+    assert team("acme-video") == Team("acme-video", "acme-video")
+    for wrong in ("keys=404", "/keys", "/keys=500"):
+        with pytest.raises(ValueError):
+            refusal(wrong)
 
 
 def test_the_clock_runs_and_new_days_begin(world: World) -> None:
