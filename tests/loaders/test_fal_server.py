@@ -18,6 +18,8 @@ from tests.fal_server import FAULTS, LINES, FalServer, Invoice, Oddities, Switch
 from tests.fal_server.__main__ import build_parser, fault, keep_time, make_world, refusal, team
 from tests.fal_server.catalogue import DEPRECATED, LISTED, METER_OF, NEW_PRICES
 from tests.fal_server.reports import default_timeframe
+from tests.fal_server.sample import CREDITS
+from tests.fal_server.sample import make_world as make_world_of_sample
 from tests.fal_server.usage import LATE
 from tests.loaders.conftest import KEY
 
@@ -830,3 +832,15 @@ def test_switches_leave_the_rest_of_a_world_unchanged(world: World) -> None:
     assert same.costs("acme") == World(seed=7, days=3, switches=ALL_LINES, events_per_day=5).costs("acme")
     assert {line for _, line in same.costs("acme")} == set(LINES)
     assert sum(same.costs("acme").values()) == same.cost("acme")
+
+
+@pytest.mark.parametrize("all_lines", [False, True])
+def test_the_samples_invoice_bills_what_its_credits_do_not_cover(all_lines: bool) -> None:
+    world = make_world_of_sample(all_lines=all_lines)
+    found = rows_of(world.invoice_csv("acme", "2026-10", organization=all_lines))
+    usage = [row for row in found if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]]
+    covered = total(usage, "EffectiveCost") - total(usage, "BilledCost")
+    assert 0 < covered <= CREDITS
+    assert total(usage, "EffectiveCost") == world.cost("acme", until=date(2026, 10, 1))
+    assert (total(usage, "BilledCost") > 0) == all_lines
+    assert world.switches_of("studio") == Switches()
