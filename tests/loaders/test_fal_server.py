@@ -440,7 +440,7 @@ def test_every_list_has_unusual_pages(
     get: Get, server: FalServer, acme: World, path: str, fault: str
 ) -> None:
     acme.oddities = Oddities()
-    params = {"endpoint_id": "fal-ai/veo3"} if path.startswith("/models/") else {}
+    params = {"endpoint_id": "fal-ai/flux/dev"} if path.startswith("/models/") else {}
     params |= DAY if LISTS[path] == "time_series" else {}
     whole = list_rows(get, path, **params)
     server.faults.append(FAULTS[fault]())
