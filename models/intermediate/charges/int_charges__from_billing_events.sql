@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {%- set grain = var('fal_charge_grain') -%}
-{%- set service = model_apis() -%}
+{%- set service = product_lines()['model_apis'] -%}
 
 with
 
@@ -133,6 +133,7 @@ focus as (
         )) as x_ChargeId,
         'billing_events' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,
+        'model_apis' as x_ProductLine,
         cast(request_count as bigint) as x_RequestCount,
 
         ---------- fal has no such value, or events do not state it
@@ -145,7 +146,7 @@ focus as (
             'PricingCurrencyEffectiveCost', 'PricingCurrencyListUnitPrice', 'PricingQuantity', 'PricingUnit',
             'ProviderName', 'PublisherName', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory',
             'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId', 'Tags',
-            'x_Account', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_RequestCount',
+            'x_Account', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProductLine', 'x_RequestCount',
         ]) }}
 
     from described
