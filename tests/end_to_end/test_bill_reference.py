@@ -53,7 +53,7 @@ def test_each_purchase_is_paid_once(rows: list[Record], paid: int) -> None:
 @pytest.mark.parametrize(
     ("effective", "billed", "drawn"), [("10", "-5", 10), ("10", "4", 6), ("10", "12", 0)]
 )
-def test_an_invoice_row_draws_what_it_did_not_bill(effective: str, billed: str, drawn: int) -> None:
+def test_an_invoice_row_draws_its_unbilled_cost(effective: str, billed: str, drawn: int) -> None:
     row = usage(JANUARY, effective, billed=Decimal(billed))
     burn_down = bill([credits("a", "100")], [], (row,)).burn_down
     assert burn_down[-1].applied_so_far == drawn

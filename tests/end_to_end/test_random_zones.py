@@ -157,7 +157,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, zones: list[Zone]) -> Path
     return copy
 
 
-def test_bills_of_random_zones_are_those_of_the_reference(
+def test_bills_of_random_zones_equal_the_reference(
     zones: list[Zone], project: Path, dbt: Callable[..., Warehouse]
 ) -> None:
     landing, path = project.parent / "landing", project.parent / "warehouse.duckdb"

@@ -40,7 +40,7 @@ def hold(path: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def test_a_lock_is_refused_while_another_process_holds_it_and_free_after_its_death(path: Path) -> None:
+def test_a_lock_is_refused_while_another_process_holds_it_and_is_free_after_its_end(path: Path) -> None:
     with hold(path) as holder:
         with pytest.raises(BlockingIOError):
             lock(path, wait=False)
@@ -84,7 +84,7 @@ def test_a_replaced_file_has_its_mode_reduced_by_the_umask(tmp_path: Path, mode:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_file_that_is_replaced_at_any_step_on_a_full_disk_keeps_its_content(tmp_path: Path) -> None:
+def test_a_full_disk_at_any_step_of_a_replacement_keeps_the_old_content(tmp_path: Path) -> None:
     file = tmp_path / "file"
     for at in range(10):
         file.write_bytes(b"old")

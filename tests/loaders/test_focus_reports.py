@@ -37,7 +37,7 @@ def test_an_invoice_lands_under_its_billing_month_byte_for_byte(run: Run, loads:
     assert manifest["rows"] == manifest["pages"][0]["rows"] == len(records(load))
 
 
-def test_a_charge_month_is_asked_for_as_the_billing_month_after_it(
+def test_a_charge_month_is_requested_as_the_next_billing_month(
     run: Run, loads: Loads, server: FalServer
 ) -> None:
     assert run("focus-report", "--source", "invoice", "--charge-month", "2026-01").code == 0
@@ -51,7 +51,7 @@ def test_december_is_billed_in_january(run: Run, loads: Loads, world: World) -> 
     assert len(loads("focus_reports/account=acme/source=invoice/billing_month=2026-01")) == 1
 
 
-def test_an_invoice_without_a_month_is_that_of_this_month(run: Run, loads: Loads) -> None:
+def test_the_default_invoice_is_of_the_current_month(run: Run, loads: Loads) -> None:
     assert run("focus-report", "--source", "invoice").code == 0
     assert len(loads(INVOICE)) == 1
 
@@ -108,7 +108,7 @@ def test_estimates_may_be_finer_than_a_day(run: Run, loads: Loads, world: World,
     ],
     ids=["shuffled", "missing", "additional", "bom_crlf", "quoted_breaks"],
 )
-def test_a_csv_lands_as_it_is_whatever_its_columns_and_line_ends(
+def test_a_csv_with_any_columns_and_line_ends_lands_unchanged(
     run: Run, loads: Loads, world: World, style: CsvStyle
 ) -> None:
     plain_rows = len(world.invoice_csv("acme", "2026-02").splitlines()) - 1
@@ -149,7 +149,7 @@ HEADER = b"BilledCost,ChargeCategory,ChargePeriodStart\n"
         (HEADER + b'1,Usage,"end""', "inside a quoted field"),
     ],
 )
-def test_what_is_no_whole_focus_csv_is_refused(body: bytes, reason: str) -> None:
+def test_an_incomplete_or_invalid_csv_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(MalformedBodyError, match=reason):
         parse_report(body)
 
@@ -177,7 +177,7 @@ def test_rows_are_records_without_the_header_and_blank_lines(body: bytes, rows: 
 
 
 @pytest.mark.parametrize("body", [b"upstream temporarily unavailable", HEADER + b'1,Usage,"2026-'])
-def test_a_text_that_is_no_report_never_replaces_one(
+def test_an_invalid_report_does_not_replace_a_landed_one(
     run: Run, loads: Loads, server: FalServer, body: bytes
 ) -> None:
     command = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")
