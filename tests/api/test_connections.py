@@ -234,7 +234,7 @@ def wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server has ended")
 
 
-def test_connections_that_cannot_be_accepted_are_one_line(
+def test_connections_that_cannot_be_accepted_are_logged_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = LoopErrors()

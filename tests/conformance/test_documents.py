@@ -34,7 +34,7 @@ def test_every_active_static_must_is_checked() -> None:
     assert unchecked == []
 
 
-def test_a_rule_has_a_check_or_a_reason_for_none() -> None:
+def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
     def is_told(rule: Rule) -> bool:
         return (
             rule.text.endswith(".")

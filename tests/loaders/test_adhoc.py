@@ -90,7 +90,7 @@ def test_a_window_of_more_than_90_days_is_requested_in_pieces(
     assert times == sorted(times, reverse=True)
 
 
-def test_more_than_fifty_ids_are_one_clear_error(run: Run, server: FalServer) -> None:
+def test_more_than_fifty_ids_are_a_one_line_error(run: Run, server: FalServer) -> None:
     ids = [part for number in range(51) for part in ("--request-id", f"r-{number}")]
     result = run("billing-events", *DAY, *ids)
     assert result.code == 2

@@ -90,7 +90,7 @@ def test_without_a_command_the_help_lists_the_commands(run: Run) -> None:
         (("snyc",), "snyc"),
     ],
 )
-def test_misuse_is_one_line_and_sends_no_request(
+def test_misuse_is_a_one_line_error_and_sends_no_request(
     run: Run, server: FalServer, landing: Path, args: tuple[str, ...], message: str
 ) -> None:
     result = run(*args)
@@ -147,7 +147,7 @@ def test_misuse_is_one_line_and_sends_no_request(
     ],
 )
 @pytest.mark.parametrize("command", [EVENTS, ("sync",)], ids=["billing-events", "sync"])
-def test_a_setting_that_cannot_be_used_is_one_clear_line(
+def test_a_setting_that_cannot_be_used_is_a_one_line_error(
     run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...], settings: dict[str, str], message: str,
 ) -> None:  # fmt: skip
@@ -161,7 +161,7 @@ def test_a_setting_that_cannot_be_used_is_one_clear_line(
     assert server.requests == [] and not landing.exists()
 
 
-def test_the_scheme_of_the_url_may_be_in_capitals(
+def test_the_scheme_of_the_url_can_be_in_capitals(
     run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_API_URL", server.url.replace("http", "HTTP"))
@@ -285,7 +285,7 @@ def test_a_refused_key_ends_the_run_although_another_day_waits(server: FalServer
     assert unfinished(landing) == set()
 
 
-def test_ctrl_c_while_the_libraries_load_is_one_line(
+def test_ctrl_c_while_the_libraries_load_is_a_one_line_error(
     server: FalServer, landing: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "httpx.py").write_text("raise KeyboardInterrupt")
@@ -346,7 +346,7 @@ def test_a_closed_standard_output_does_not_stop_the_landing(
         ("verify",),
     ],
 )
-def test_a_standard_output_on_a_full_disk_is_one_clear_line(
+def test_a_standard_output_on_a_full_disk_is_a_one_line_error(
     server: FalServer, landing: Path, command: tuple[str, ...]
 ) -> None:
     landing.mkdir()

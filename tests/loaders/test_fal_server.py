@@ -242,7 +242,7 @@ def test_every_amount_fits_the_decimals_of_a_cost_column(world: World) -> None:
         assert -Decimal(row["PricingQuantity"] or 0).as_tuple().exponent <= 9  # type: ignore[operator]
 
 
-def test_an_invoice_may_cover_some_days_only_and_be_split_in_two(world: World) -> None:
+def test_an_invoice_can_cover_some_days_and_be_split_in_two(world: World) -> None:
     world.invoice_months["2026-02"] = Invoice(days=(date(2026, 1, 25), date(2026, 1, 29)), parts=2)
     rows = rows_of(world.invoice_csv("acme", "2026-02"))
     usage = [row for row in rows if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]]

@@ -56,7 +56,7 @@ def test_the_default_invoice_is_of_the_current_month(run: Run, loads: Loads) -> 
     assert len(loads(INVOICE)) == 1
 
 
-def test_a_month_without_an_invoice_is_one_clear_line(run: Run, loads: Loads) -> None:
+def test_a_month_without_an_invoice_is_a_one_line_error(run: Run, loads: Loads) -> None:
     result = run("focus-report", "--source", "invoice", "--billing-month", "2025-06")
     assert result.code == 1
     (line,) = result.err.splitlines()
@@ -85,7 +85,7 @@ def test_estimates_land_one_utc_day_at_a_time(
 
 
 @pytest.mark.parametrize("timeframe", ["minute", "hour"])
-def test_estimates_may_be_finer_than_a_day(run: Run, loads: Loads, world: World, timeframe: str) -> None:
+def test_estimates_can_be_finer_than_a_day(run: Run, loads: Loads, world: World, timeframe: str) -> None:
     result = run(
         "focus-report", "--source", "estimate", "--start", "2026-01-31", "--end", "2026-02-01",
         "--timeframe", timeframe, "--no-bound-to-timeframe", "--timezone", "UTC",
@@ -119,7 +119,7 @@ def test_a_csv_with_any_columns_and_line_ends_lands_unchanged(
     assert load.manifest["rows"] == len(records(load)) == plain_rows
 
 
-def test_an_account_without_focus_reports_is_one_clear_line(run: Run, world: World) -> None:
+def test_an_account_without_focus_reports_is_a_one_line_error(run: Run, world: World) -> None:
     world.non_enterprise.add("acme")
     result = run("focus-report", "--source", "invoice", "--billing-month", "2026-02")
     assert result.code == 1

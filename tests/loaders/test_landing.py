@@ -134,7 +134,7 @@ def test_a_crash_just_before_the_rename_leaves_no_partial_load(
     assert unfinished(landing) == set()
 
 
-def test_a_folder_that_becomes_unwritable_is_one_line_and_works_again_later(landing: Path) -> None:
+def test_a_folder_that_becomes_unwritable_is_a_one_line_error_and_works_again_later(landing: Path) -> None:
     zone = LandingZone(landing)
     with pytest.raises(LandingError, match="cannot use the landing folder"), zone.open_account("acme"):
         hidden = (landing / ".work").rename(landing / "elsewhere")
@@ -317,7 +317,7 @@ def test_the_fast_checks_of_a_page_agree_with_regular_expressions() -> None:
         assert has_short_numbers(bytes(body)) == (not re.search(rb"[0-9.]{16}", body))
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_one_line_error(run: Run, landing: Path) -> None:
     landing.write_text("in the way")
     result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     assert result.code == 1
@@ -326,7 +326,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path)
     assert "check FAL_LANDING_DIR" in line
 
 
-def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
+def test_a_full_disk_is_a_one_line_error_and_publishes_nothing(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -340,7 +340,7 @@ def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
     assert tree(landing) == set()
 
 
-def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
+def test_a_broken_manifest_is_a_one_line_error(run: Run, loads: Loads) -> None:
     run("billing-events", "--start", "2026-02-01", "--end", "2026-02-02")
     (load,) = loads(day_of("2026-02-01"))
     (load.folder / "manifest.json").write_text("{")
@@ -538,14 +538,14 @@ def test_prune_needs_no_key(run: Run, landing: Path, monkeypatch: pytest.MonkeyP
     assert run("prune").code == 0
 
 
-def test_prune_of_a_folder_with_an_impossible_name_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_prune_of_a_folder_with_an_impossible_name_is_a_one_line_error(run: Run, landing: Path) -> None:
     result = run("prune", "--landing-dir", "x" * 300)
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert "landing folder xxx" in line and "check FAL_LANDING_DIR" in line
 
 
-def test_prune_without_a_landing_folder_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_prune_without_a_landing_folder_is_a_one_line_error(run: Run, landing: Path) -> None:
     result = run("prune")
     assert result.code == 1
     assert result.err == f"error: the landing folder {landing} does not exist; check FAL_LANDING_DIR\n"

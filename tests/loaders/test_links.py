@@ -60,7 +60,7 @@ def test_a_record_that_is_a_link_is_neither_read_nor_written(
 
 
 @pytest.mark.parametrize("name", [".work", ".work/account=acme", ".work/account=acme/lock"])
-def test_a_link_in_place_of_the_work_folder_is_one_clear_line(
+def test_a_link_in_place_of_the_work_folder_is_a_one_line_error(
     run: Run, landing: Path, outside: Path, name: str
 ) -> None:
     before = contents(outside)

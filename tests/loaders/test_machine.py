@@ -215,7 +215,7 @@ def test_a_killed_prune_keeps_the_latest_loads_and_the_next_one_cleans_up(landin
 # ---------------------------------------------------------------- full disk, read-only folder
 
 
-def test_a_disk_that_is_full_from_any_step_on_is_one_clear_line_and_loses_nothing(
+def test_a_disk_that_is_full_from_any_step_on_is_a_one_line_error_and_loses_nothing(
     api: FalApi, landing: Path, undisturbed: dict[str, object]
 ) -> None:
     refused = 0
@@ -240,7 +240,7 @@ def test_a_disk_that_is_full_from_any_step_on_is_one_clear_line_and_loses_nothin
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, 100, 300, 600])
-def test_a_file_that_cannot_grow_is_one_clear_line_and_loses_nothing(
+def test_a_file_that_cannot_grow_is_a_one_line_error_and_loses_nothing(
     process: Start, api: FalApi, landing: Path, tmp_path: Path,
     undisturbed: dict[str, object], size: int,
 ) -> None:  # fmt: skip
@@ -268,7 +268,7 @@ exit $code
 """
 
 
-def test_a_small_disk_that_fills_up_is_one_clear_line_and_landed_days_stay(
+def test_a_small_disk_that_fills_up_is_a_one_line_error_and_landed_days_stay(
     server: FalServer, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landing.mkdir()
@@ -307,7 +307,7 @@ def test_a_small_disk_that_fills_up_is_one_clear_line_and_landed_days_stay(
     "arguments", [ALL_DAYS, ["sync", "--since", str(FIRST)], ["prune"]], ids=lambda args: args[0]
 )
 @pytest.mark.parametrize("has_landed", [False, True])
-def test_a_read_only_folder_is_one_clear_line(
+def test_a_read_only_folder_is_a_one_line_error(
     process: Start,
     api: FalApi,
     landing: Path,

@@ -220,7 +220,7 @@ def test_another_request_does_not_continue_with_these_pages(
     assert loads(day_of("2026-01-26"))[0].manifest["rows"] == 60
 
 
-def test_the_open_day_continues_while_it_is_open(
+def test_an_unfinished_open_day_continues_while_it_is_open(
     run: Run, server: FalServer, loads: Loads, set_clock: SetClock
 ) -> None:
     today = ("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
@@ -258,7 +258,7 @@ def test_a_cursor_that_is_refused_later_restarts_the_day(run: Run, server: FalSe
     assert len(loads(day_of("2026-01-26"))[0].events) == 60
 
 
-def test_a_cursor_that_is_refused_at_once_is_one_clear_line(run: Run, server: FalServer) -> None:
+def test_a_cursor_that_is_refused_at_once_is_a_one_line_error(run: Run, server: FalServer) -> None:
     server.faults.append(
         Fault.error(400, "validation_error", "cursor: not one of ours", times=9, when=later_than(4))
     )

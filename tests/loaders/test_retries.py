@@ -109,7 +109,9 @@ def test_a_redirect_is_not_followed_and_the_key_is_not_sent(
 
 
 @pytest.mark.parametrize("location", ["javascript:1", "http://xn--a/"])
-def test_a_redirect_to_an_invalid_address_is_one_line(run: Run, server: FalServer, location: str) -> None:
+def test_a_redirect_to_an_invalid_address_is_a_one_line_error(
+    run: Run, server: FalServer, location: str
+) -> None:
     server.faults.append(Fault.answer(302, b"", {"Location": location}))
     result = run(*EVENTS)
     assert result.code == 1
@@ -118,7 +120,7 @@ def test_a_redirect_to_an_invalid_address_is_one_line(run: Run, server: FalServe
     assert len(server.requests) == 1
 
 
-def test_a_proxy_with_an_invalid_name_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_with_an_invalid_name_is_a_one_line_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://a..b:80")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)

@@ -329,7 +329,7 @@ def test_a_folder_that_exists_keeps_its_mode(run: Run, landing: Path) -> None:
     assert stat.S_IMODE((landing / "billing_events").stat().st_mode) == 0o700
 
 
-def test_an_unknown_file_mode_is_one_clear_line(
+def test_an_unknown_file_mode_is_a_one_line_error(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_FILE_MODE", "0640")

@@ -447,7 +447,7 @@ def test_loads_of_a_clock_that_was_ahead_are_to_be_removed(
     assert not any("2026-03" in command for command in commands_of(result))
 
 
-def test_one_account_can_be_verified_alone(run: Run, zone: Path) -> None:
+def test_verify_can_be_limited_to_one_account(run: Run, zone: Path) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--account", "bolt")
     (load_in(zone, DAY) / PAGE).unlink()
     (zone / "notes").mkdir()

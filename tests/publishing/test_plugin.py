@@ -57,7 +57,7 @@ def test_a_successful_publication_prints_nothing(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_unusable_publish_folder_is_one_line_with_its_name(
+def test_an_unusable_publish_folder_is_a_one_line_error_with_its_name(
     tmp_path: Path, warehouse: str, folder: str, text: str
 ) -> None:
     message = published(tmp_path / warehouse, tmp_path / folder)["failure"]
@@ -124,7 +124,7 @@ def open_error(path: Path) -> str:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_warehouse_that_another_program_has_open_is_one_line_with_its_name(
+def test_a_warehouse_that_another_program_has_open_is_a_one_line_error_with_its_name(
     tmp_path: Path, read_only: bool
 ) -> None:
     path, script = tmp_path / "w.duckdb", tmp_path / "dashboard"
@@ -150,7 +150,7 @@ def test_a_process_that_has_ended_has_no_name() -> None:
     assert find_program(2**22 + 1) is None
 
 
-def test_a_warehouse_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+def test_a_warehouse_that_cannot_be_opened_is_a_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "no" / "such" / "w.duckdb"
     assert open_error(path) == (
         f"FAL_WAREHOUSE is {path}, but the folder {path.parent} does not exist:"
