@@ -12,7 +12,6 @@ import msgspec
 
 from api.errors import invalid_parameter
 from api.parameters import parse_date_time
-from loaders.files import sync_folder
 from publishing import DuckDBConfig
 
 # bounds of one export, since the machine answers requests at the same time; larger sorts use the disk
@@ -123,7 +122,7 @@ class ExportWriter:
     check: Callable[[], None]
 
     def write(self) -> int:
-        """Write request.file_name, and wait until it is on disk. Return the rows of cost and usage."""
+        """Write request.file_name. Return the rows of cost and usage."""
         cost_and_usage = self.work / f"cost_and_usage.{self.request.format}"
         count = self.write_rows("cost_and_usage", COST_AND_USAGE, cost_and_usage)
         if self.request.include_contract_commitments:
@@ -131,7 +130,6 @@ class ExportWriter:
             commitments = self.work / f"contract_commitment.{self.request.format}"
             self.write_rows("contract_commitment", CONTRACT_COMMITMENT, commitments)
             self.zip_files([cost_and_usage, commitments])
-        sync_folder(self.work / self.request.file_name)
         return count
 
     def write_rows(self, mart: str, condition: str, file: Path) -> int:

@@ -28,7 +28,7 @@ from api.export_jobs import JOBS, RECORD, DownloadLink, Job, JobIndex, read_reco
 from api.export_limits import FLOOR, QUOTA, QuotaError, check_free_space, check_new_job, check_quota
 from api.queries import read_publication_id
 from loaders import clock
-from loaders.files import list_folders, lock, remove_folder, sync_folder
+from loaders.files import list_folders, lock, move_durably, remove_folder, sync_to_disk
 
 DATABASE = "publication.duckdb"
 WORK = ".work"
@@ -153,7 +153,7 @@ class Exports:
             folder.mkdir(mode=0o700)
             link(database, folder / DATABASE)
             write_record(folder, job)
-            sync_folder(self._folder)
+            sync_to_disk(self._folder)
         except OSError:
             self._jobs.remove(job)
             remove_folder(folder)
@@ -242,8 +242,7 @@ class Exports:
             count = ExportWriter(publication, job.request, job.billing_accounts, work, check).write()
         size = (work / file_name).stat().st_size
         check_quota(self._jobs.list_of_owner(job.owner), size, self._quota)
-        (work / file_name).replace(folder / file_name)
-        sync_folder(folder)
+        move_durably({work / file_name: folder / file_name})
         now = clock.utc_now()
         return replace(
             job,
@@ -403,7 +402,7 @@ def link(database: Path, name: Path) -> None:
         name.hardlink_to(database)
     except OSError:
         shutil.copyfile(database, name)
-        sync_folder(name)
+        sync_to_disk(name)
 
 
 def remove_work_files(folder: Path) -> None:

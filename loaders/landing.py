@@ -27,7 +27,7 @@ from loaders.files import (
     list_folders,
     make_folder_durably,
     remove_folder,
-    sync_folder,
+    sync_to_disk,
     write_durably,
 )
 from loaders.work import (
@@ -314,9 +314,9 @@ class Load:
             manifest = self._make_manifest(make_load_id(target, self.walk.began_at), agreed)
             write_durably(self.work / MANIFEST, (json.dumps(asdict(manifest)) + "\n").encode())
             (self.work / RECORD).unlink()
-            sync_folder(self.work)
+            sync_to_disk(self.work)
             self.work.rename(target / f"load={manifest.load_id}")
-            sync_folder(target)
+            sync_to_disk(target)
         return manifest
 
     def _make_manifest(self, load_id: str, agreed: bool | None) -> Manifest:

@@ -125,7 +125,7 @@ def test_a_crash_just_before_the_rename_leaves_no_partial_load(
         if step == "rename":
             patch.setattr(Path, "rename", crash)
         else:
-            patch.setattr("loaders.landing.sync_folder", crash)
+            patch.setattr("loaders.landing.sync_to_disk", crash)
         with pytest.raises(Crash):
             land(landing, b'{"new": 1}')
     assert list_loads(landing / DAY.folder) == [first.folder]
@@ -225,7 +225,7 @@ def test_prune_and_verify_need_no_lock(run: Run, landing: Path) -> None:
 def test_every_folder_above_a_load_is_on_disk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
     for module in ("files", "landing"):
-        monkeypatch.setattr(f"loaders.{module}.sync_folder", synced.append)
+        monkeypatch.setattr(f"loaders.{module}.sync_to_disk", synced.append)
     load = land(landing)
     days = load.folder.parents[0]
     assert {days, *days.parents} & set(synced) == {landing, *(landing / path for path in (
@@ -236,7 +236,7 @@ def test_every_folder_above_a_load_is_on_disk(landing: Path, monkeypatch: pytest
 def test_a_run_syncs_each_folder_once(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     land(landing)
     synced: list[Path] = []
-    monkeypatch.setattr("loaders.files.sync_folder", synced.append)
+    monkeypatch.setattr("loaders.files.sync_to_disk", synced.append)
     with LandingZone(landing).open_account("acme") as zone:
         for day in ("2026-01-26", "2026-01-27", "2026-01-26"):
             with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
