@@ -376,9 +376,9 @@ def parse_partition(landing_dir: Path, folder: Path) -> Partition | None:
     return partition if landing_dir / partition.folder == folder else None
 
 
-def describe_page(file: str, body: bytes, rows: int) -> PageFile:
-    """Return the entry of a body in a manifest."""
-    sha256 = hashlib.sha256(body).hexdigest()
+def describe_page(file: str, body: bytes, rows: int, sha256: str | None = None) -> PageFile:
+    """Return the entry of a body in a manifest. sha256: that of the body, if it is known."""
+    sha256 = sha256 or hashlib.sha256(body).hexdigest()
     return PageFile(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body))
 
 
