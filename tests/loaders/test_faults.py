@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders import api
+from loaders import api, retries
 from tests.fal_server import FAULTS, CsvStyle, Event, FalServer, Oddities, Request, World
 from tests.fal_server.messages import write_cursor
 from tests.loaders.conftest import KEY, Landed, Loads, Run, day_of
@@ -108,7 +108,7 @@ def world(world: World) -> World:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up after fewer attempts."""
-    monkeypatch.setattr(api, "ATTEMPTS", ATTEMPTS)
+    monkeypatch.setattr(retries, "ATTEMPTS", ATTEMPTS)
 
 
 def landed_before(run: Run, landing: Path, command: str) -> dict[Path, bytes]:

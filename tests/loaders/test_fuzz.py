@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.api import read_retry_after
 from loaders.billing_events import EventPage, parse_page
 from loaders.body import Body, MalformedBodyError, read_body
 from loaders.focus_reports import NEEDED_COLUMNS, Report, accept_report
+from loaders.retries import read_retry_after
 from tests.loaders.conftest import Wire
 
 

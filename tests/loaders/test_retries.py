@@ -17,11 +17,13 @@ from tenacity import Future, RetryCallState, Retrying
 
 import loaders.api
 from loaders import billing_events, clock
-from loaders.api import FalApi, TransientError, read_retry_after
+from loaders.api import FalApi
+from loaders.connection import Connection
 from loaders.errors import GaveUpError, UnauthorizedError
 from loaders.landing import Manifest
 from loaders.parallel import land_all
 from loaders.progress import Reporter
+from loaders.retries import ATTEMPTS, TransientError, choose_pause, read_retry_after
 from loaders.settings import ApiSettings
 from tests.fal_server import FalServer, Fault, Request, World
 from tests.fal_server.faults import HTML, saying
@@ -137,23 +139,17 @@ def test_a_message_of_several_lines_is_printed_on_one(run: Run, server: FalServe
 # ---------------------------------------------------------------- pauses
 
 
-@pytest.fixture
-def api() -> FalApi:
-    """A client with pauses of up to a minute."""
-    return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY))
-
-
-def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
-    """Return the pause after an error."""
+def pause(error: Exception, attempt: int = 1) -> float:
+    """Return the pause after an error, with pauses of up to a minute."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, True)
-    return api._choose_pause(state)
+    return choose_pause(60, state)
 
 
-def test_retry_after_can_exceed_our_longest_pause(api: FalApi) -> None:
+def test_retry_after_can_exceed_our_longest_pause() -> None:
     for asked in (0, 17, 600):
-        pauses = {pause(api, TransientError("429", asked)) for _ in range(20)}
+        pauses = {pause(TransientError("429", asked)) for _ in range(20)}
         assert all(asked <= seen <= asked + 1 for seen in pauses)
         assert len(pauses) > 1  # threads do not retry all at once
 
@@ -171,11 +167,11 @@ def test_a_retry_after_of_more_than_ten_minutes_is_not_awaited(
     assert len(server.requests) < 6  # of twelve days
 
 
-def test_pauses_grow_with_jitter_up_to_the_limit(api: FalApi) -> None:
-    pauses = [pause(api, TransientError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
+def test_pauses_grow_with_jitter_up_to_the_limit() -> None:
+    pauses = [pause(TransientError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
     assert all(low <= seen <= low + 1 for low, seen in zip((1, 2, 4, 8), pauses, strict=False))
     assert pauses[-1] == 60
-    assert len({pause(api, TransientError("500")) for _ in range(5)}) > 1
+    assert len({pause(TransientError("500")) for _ in range(5)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -248,6 +244,11 @@ def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, url.removesuffix("/v1"))
         url = "https://fal.example/v1"
+    made: list[httpx.Client] = []
+    true = Connection.__init__
+    monkeypatch.setattr(
+        Connection, "__init__", lambda self, client: made.append(client) or true(self, client)
+    )
     with FalApi(ApiSettings(url, KEY, timeout=10, retry_max_wait=0.01)) as api:
         with pytest.raises(GaveUpError, match="it took longer than"):
             api.get("/models/billing-events", {}, lambda body: body)
@@ -256,6 +257,16 @@ def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
             time.sleep(0.05)
         assert (tries(), server.open) == ([], set())
         assert server.connections > 1
+        assert len(made) == ATTEMPTS and all(client.is_closed for client in made)
+
+
+def test_a_connection_that_is_aborted_before_its_request_is_closed() -> None:
+    client = httpx.Client()
+    connection = Connection(client)
+    connection.abort()
+    assert client.is_closed
+    with pytest.raises(httpx.TransportError, match="aborted"), connection.stream("http://127.0.0.1", {}):
+        pass
 
 
 def tries() -> list[threading.Thread]:
