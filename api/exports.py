@@ -212,12 +212,10 @@ class Exports:
         """Run a job to its end. If the server stops, the job stays unfinished on disk."""
         try:
             ended = self._export(job)
-        except StoppedError:
-            return
         except Exception as error:
-            if isinstance(error, duckdb.InterruptException) and job.job_id not in self._refusals:
-                return
             error = self._refusals.pop(job.job_id, error)
+            if self._is_stopping:
+                return
             if not (self._folder / job.job_id).is_dir():  # revoking a token removes the folders of its jobs
                 self._jobs.remove(job)
                 log.info("export %s has ended: its token is revoked", job.job_id)
