@@ -664,7 +664,7 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
         async with run_exports(tmp_path) as exports:
             job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             other = exports.create(build_request(), "another", None, published)
-            await wait_until(lambda: exports.find_job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
+            await wait_until(lambda: exports.find_job(other.job_id, "another").completed_at)
             remove_exports(tmp_path, OWNER)
             assert list_names(tmp_path / "jobs") == {other.job_id}
             exports._clean()

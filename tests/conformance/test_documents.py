@@ -48,7 +48,7 @@ def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
 
 def test_composites_are_within_the_depth_that_the_report_supports() -> None:
     report = (ROOT / "models/conformance/conformance_report.sql").read_text()
-    depth = int(re.search(r"set depth = (\d+)", report)[1])  # type: ignore[index]
+    depth = int(re.search(r"set depth = (\d+)", report)[1])
     part_of = {rule.rule_id: rule.part_of for rule in RULES}
 
     def above(rule_id: str) -> int:

@@ -14,7 +14,7 @@ JANUARY = date(2026, 1, 1)
 def credits(id: str, amount: str, **terms: object) -> Commitment:
     """Prepaid credits in January for all endpoints."""
     period = {"start": midnight(JANUARY), "end": midnight(date(2026, 2, 1))}
-    return Commitment(id, "Spend", "prepaid", Decimal(amount), **(period | terms))  # type: ignore[arg-type]
+    return Commitment(id, "Spend", "prepaid", Decimal(amount), **(period | terms))
 
 
 def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: object) -> Record:
@@ -23,7 +23,7 @@ def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: obj
     amounts = {"billed": Decimal(cost), "effective": Decimal(cost)}
     return Record(
         name, "Usage", None, midnight(day), midnight(day + DAY), resource=resource, **(amounts | fields)
-    )  # type: ignore[arg-type]
+    )
 
 
 def bill(commitments: list[Commitment], days: list[Record], invoice: tuple[Record, ...] = ()) -> Bill:

@@ -141,7 +141,7 @@ def test_the_open_day_is_not_complete_until_it_is_over(run: Run, loads: Loads, s
     (load,) = loads(day_of("2026-02-05"))
     assert load.manifest["complete"] is False
     assert 0 < load.manifest["rows"] < 60
-    set_clock(datetime(2026, 2, 6, tzinfo=UTC))  # type: ignore[operator]
+    set_clock(datetime(2026, 2, 6, tzinfo=UTC))
     run("billing-events", "--start", "2026-02-05", "--end", "2026-02-06")
     assert [load.manifest["complete"] for load in loads(day_of("2026-02-05"))] == [False, True]
 
@@ -326,6 +326,6 @@ class _Overlap:
             time.sleep(0.02)
             with lock:
                 self._now -= 1
-            return answer(request)  # type: ignore[arg-type]
+            return answer(request)
 
-        server.answer = slowly  # type: ignore[method-assign,assignment]
+        server.answer = slowly

@@ -26,7 +26,7 @@ def get(server: FalServer) -> Get:
     """GET a path with a valid key."""
 
     def get(path: str, key: str = f"Key {KEY}", **params: object) -> httpx.Response:
-        return httpx.get(server.url + path, params=params, headers={"Authorization": key})  # type: ignore[arg-type]
+        return httpx.get(server.url + path, params=params, headers={"Authorization": key})
 
     return get
 
@@ -238,8 +238,8 @@ def test_an_invoice_ties_with_the_events_and_has_credit_tax_and_correction(get: 
 def test_every_amount_fits_the_decimals_of_a_cost_column(world: World) -> None:
     for row in rows_of(World(days=40, events_per_day=300).invoice_csv("acme", "2026-02")):
         for name in ("BilledCost", "ListCost", "ContractedCost", "ContractedUnitPrice", "ListUnitPrice"):
-            assert -Decimal(row[name] or 0).as_tuple().exponent <= 18  # type: ignore[operator]
-        assert -Decimal(row["PricingQuantity"] or 0).as_tuple().exponent <= 9  # type: ignore[operator]
+            assert -Decimal(row[name] or 0).as_tuple().exponent <= 18
+        assert -Decimal(row["PricingQuantity"] or 0).as_tuple().exponent <= 9
 
 
 def test_an_invoice_can_cover_some_days_and_be_split_in_two(world: World) -> None:

@@ -64,7 +64,7 @@ def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
     with LandingZone(folder).open_account("acme") as zone:
         partition = locate_day("acme", day)
         with zone.start_load(partition, REQUEST) as load:
-            manifest = load.publish(agreed=walk(api, load))  # type: ignore[arg-type]
+            manifest = load.publish(agreed=walk(api, load))
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
 

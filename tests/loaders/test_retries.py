@@ -328,7 +328,7 @@ def test_a_run_that_stops_makes_no_further_request(server: FalServer) -> None:
     with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01)) as api:
         jobs = [lambda: api.get("/models/billing-events", {}, lambda body: body), refused]
         with pytest.raises(UnauthorizedError):
-            land_all(api, jobs, 2, Reporter(None, 2))  # type: ignore[arg-type]
+            land_all(api, jobs, 2, Reporter(None, 2))
         assert api.stopping.is_set()
         time.sleep(0.5)
         assert len(server.requests) == 1

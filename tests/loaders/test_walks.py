@@ -42,7 +42,7 @@ def serve(server: FalServer) -> Callable[..., None]:
             more = str(number + 1) if number + 1 < len(walk) else None
             return Answer(200, body(walk[number], more))
 
-        server.answer = answer  # type: ignore[method-assign]
+        server.answer = answer
 
     return script
 
@@ -111,7 +111,7 @@ def test_fetched_at_is_the_start_of_the_last_walk(
         set_clock(datetime(2026, 2, 5, 12, len(server.requests), tzinfo=UTC))
         return answer(request)
 
-    server.answer = a_minute_later  # type: ignore[method-assign]
+    server.answer = a_minute_later
     run(*DAY)
     assert loads(day_of("2026-01-26"))[0].manifest["fetched_at"] == "2026-02-05T12:02:00.000000Z"
 
@@ -164,7 +164,7 @@ def serve_for_ever(server: FalServer) -> Callable[[Callable[[int], str]], None]:
         def answer(request: Request) -> Answer:
             return Answer(200, body(events(len(server.requests)), f"cursor {len(server.requests)}"))
 
-        server.answer = answer  # type: ignore[method-assign]
+        server.answer = answer
 
     return endless
 
@@ -259,7 +259,7 @@ def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.M
         with LandingZone(tmp_path).open_account("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
-            assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
+            assert walk_once(Pages(count), load) is True
             assert digest_events(load).startswith(f"{count * 500 + 1}-")
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
