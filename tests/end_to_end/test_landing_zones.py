@@ -99,7 +99,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
             page(),
         ],
     )
-    # a superseded load, and a folder that is not a load, since it lacks a manifest
+    # a superseded load, its successor, and a folder that is not a load, because it has no manifest
     write_events(
         landing, "acme", "2026-01-06", [page(event("old", timestamp='"2026-01-06T00:00:00Z"'))], "20260107T0"
     )
@@ -289,7 +289,7 @@ STYLES = {
     "shuffled": CsvStyle(shuffle=True),
     "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
     "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
-    # a text that stood for absent cells in an earlier version
+    # an earlier version replaced an absent cell by this text
     "text-of-absence": CsvStyle(extra={"x_Region": r"\N~absent~"}),
     "byte-order-mark": CsvStyle(bom=True),
     "carriage-returns": CsvStyle(crlf=True),
@@ -396,7 +396,7 @@ def test_odd_provider_rows_are_findings_and_do_not_stop_the_publication(
     )
     header = "InvoiceId,ChargeCategory,ChargeClass,EffectiveCost,BilledCost,ChargePeriodStart,ChargePeriodEnd"
     invoice = [
-        # the unbilled part exceeds the cost; 375 were committed; there is no commitment of 20
+        # more is unbilled than the cost; the seed commits 375 and not 370; it has no commitment of 20
         "INV-acme-2026-10,Usage,,10,-5,2026-09-15T00:00:00Z,2026-09-16T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,370,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,20,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
