@@ -12,6 +12,7 @@ import pytest
 
 from api import publications
 from api.publications import AN_HOUR, KEPT, OPEN_AT_MOST, NotPublishedError, Publications
+from loaders import files
 from tests.api.serving import publish_small
 
 
@@ -68,7 +69,10 @@ def test_a_publication_is_copied_where_hard_links_fail(
     publish_small(published, "a", charges=3)
     assert count_rows(kept) == 3
     publish_small(published, "b", charges=4)
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_to_disk", synced.append)
     assert (count_rows(kept), count_rows(kept, "a")) == (4, 3)
+    assert [path.parent for path in synced] == [tmp_path / "kept", tmp_path]  # the copy, then its folder
 
 
 class OtherFileSystem:

@@ -1,5 +1,6 @@
 """An interrupted day resumes at the page where it stopped, for an hour after the last page."""
 
+import hashlib
 import os
 import re
 import signal
@@ -322,6 +323,16 @@ def test_only_complete_pages_are_kept(
         "manifest.json", *(page["file"] for page in load.manifest["pages"])
     }  # fmt: skip
     assert unfinished(landing) == set()
+
+
+def test_a_resumed_page_is_hashed_once(run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(run, server, 4)
+    hashed: list[bytes] = []
+    true = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda body: hashed.append(body) or true(body))
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+    assert len(hashed) == len(set(hashed)) == 6
 
 
 def test_cursors_in_a_circle_are_detected_across_two_runs(run: Run, server: FalServer, loads: Loads) -> None:
