@@ -231,8 +231,9 @@ def larger_page(fal: "FalServer", request: Request) -> Answer:
 
 
 def _list_of(answer: Answer) -> str:
-    """Return the name of the list of a page."""
-    return next(str(name) for name, value in json.loads(answer.body).items() if isinstance(value, list))
+    """Return the name of the list of a page, by default that of events."""
+    lists = [name for name, value in json.loads(answer.body).items() if isinstance(value, list)]
+    return lists[0] if lists else "billing_events"
 
 
 def _place(request: Request) -> tuple[int, int]:

@@ -434,6 +434,24 @@ def test_every_list_pages(get: Get, server: FalServer, acme: World, path: str) -
     assert refused(get(path, **params, cursor="???")) == (400, "validation_error")
 
 
+@pytest.mark.parametrize("fault", ["empty_page", "larger_page"])
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_has_unusual_pages(
+    get: Get, server: FalServer, acme: World, path: str, fault: str
+) -> None:
+    acme.oddities = Oddities()
+    params = {"endpoint_id": "fal-ai/flux/dev"} if path.startswith("/models/") else {}
+    params |= DAY if LISTS[path] == "time_series" else {}
+    whole = list_rows(get, path, **params)
+    server.faults.append(FAULTS[fault]())
+    assert whole and list_rows(get, path, **params) == whole
+    server.faults.append(FAULTS["no_events"]())
+    if LISTS[path] == "time_series":
+        params["expand"] = "time_series"
+    assert LISTS[path] not in get(path, **params).json()
+    assert LISTS[path] in get(path, **params).json()
+
+
 @pytest.mark.parametrize("path", ["/models", "/models/pricing"])
 def test_endpoints_are_asked_for_by_up_to_50_ids(get: Get, path: str) -> None:
     asked = ["fal-ai/veo3", "acme-inc/private-lora-app", *(f"fal-ai/{number}" for number in range(48))]
@@ -497,6 +515,24 @@ def test_a_key_is_renamed_and_another_deleted(get: Get, world: World) -> None:
     (renamed,) = [key_id for key_id, alias in aliases[1].items() if alias == "imaging key"]
     found = events(get, **window, api_key_id=renamed)
     assert {event["auth_method"] for event in found} == {"Key 1", "imaging key"}
+
+
+def test_a_team_keeps_its_own_keys_when_one_is_renamed_and_another_deleted(acme: World) -> None:
+    acme.oddities = Oddities()
+
+    def ids() -> dict[str | None, set[str | None]]:
+        found: dict[str | None, set[str | None]] = {}
+        for event in acme.events("acme-video"):
+            found.setdefault(event.auth_method, set()).add(event.api_key_id)
+        return found
+
+    before = ids()
+    acme.switches = Switches(renamed_key=True, deleted_key=True)
+    after = ids()
+    assert after.pop("imaging key") == after["Key 1"]
+    assert after == before
+    uses = [event.at for event in acme.events("acme-video") if event.auth_method == "Key 2"]
+    assert max(uses) < acme.changed_at
 
 
 def test_creators_of_keys_are_shown_only_when_asked_for(get: Get) -> None:
