@@ -52,13 +52,6 @@ MACHINES = ("GPU-H100", "GPU-A100", "XS")
 SECOND_PRICES = ("0.0005", "0.00073", "0.000123456")
 # names in reports of no endpoint and no app: instances, machine types, and texts that no pattern matches
 OTHER_NAMES = ("type: gpu_1x_h100_sxm5 (upscaler)", "TYPE: cpu", "gpu-h100", "mystery", "Upscaler")
-    "type: gpu_1x_h100_sxm5 (upscaler)",
-    "TYPE: cpu",
-    "gpu-h100",
-    "mystery",
-    "Upscaler",
-    "type:gpu",
-)
 SERVICES = (None,) * 6 + ("fal Serverless", "Serverless Compute", "fal Compute", "Model APIs", "Storage")
 HEADER = (
     "ChargeDescription ChargeCategory ChargeClass ChargePeriodStart ChargePeriodEnd BilledCost EffectiveCost"
