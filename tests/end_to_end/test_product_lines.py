@@ -1,114 +1,177 @@
-"""Model APIs, Serverless and Compute of an account, from landed files to the marts."""
+"""From the fal API to the marts: 40 days with all three product lines and two teams, to the last digit."""
 
-from collections.abc import Callable
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse
-from tests.end_to_end.landing_zone import (
-    event,
-    page,
-    usage,
-    usage_page,
-    write_events,
-    write_report,
-    write_serverless_usage,
+from tests.end_to_end.conftest import Warehouse, load
+from tests.fal_server import FalServer, Switches, Team, World
+from tests.fal_server.switches import LINES
+
+FIRST_DAY = date(2026, 1, 5)
+OPEN_MONTH = date(2026, 2, 1)
+END = FIRST_DAY + timedelta(days=40)
+KEY = "secret-admin-key-0123456789"
+SWITCHES = Switches(
+    serverless=True,
+    compute=True,
+    surge=True,
+    unnamed_app=True,
+    late_rows=True,
+    price_changes=True,
+    renamed_key=True,
+    deleted_key=True,
+    deprecated_model=True,
+)
+MARTS = (
+    "focus.cost_and_usage",
+    "focus.contract_commitment",
+    "finops.invoice_reconciliation",
+    "finops.commitment_summary",
 )
 
-HEADER = "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,BilledCost,ServiceName,ResourceId,SkuId"
 
+@dataclass(frozen=True)
+class Organization:
+    """A world of one organization, its landing zone, and the builds of it."""
 
-def report(day: str, *rows: str) -> tuple[bytes, int]:
-    """Write a FOCUS CSV of a day in January 2026. A row is written as CSV from BilledCost on."""
-    period = f"Usage,2026-01-{day}T00:00:00Z,2026-01-{int(day) + 1:02}T00:00:00Z"
-    return "\n".join([HEADER, *(f"{period},{row}" for row in rows), ""]).encode(), len(rows)
+    world: World
+    server: FalServer
+    landing: Path
+    build: Callable[[Path], Warehouse]
+
+    def load(self, *arguments: object) -> str:
+        """Run python -m loaders for the organization acme."""
+        settings = {"FAL_API_URL": self.server.url, "FAL_KEY": KEY, "FAL_ACCOUNT": "acme"}
+        settings |= {"FAL_ORGANIZATION": "1", "FAL_LANDING_DIR": str(self.landing)}
+        return load(*arguments, **settings).output
+
+    def load_days(self) -> None:
+        """Land events, Serverless usage and estimates of all days, and the catalogue."""
+        days = ("--start", FIRST_DAY, "--end", END)
+        self.load("billing-events", *days)
+        self.load("serverless-usage", *days)
+        self.load("focus-report", "--source", "estimate", *days)
+        self.load("catalogue")
+
+    def costs_by_line(self, since: date = FIRST_DAY) -> dict[str, Decimal]:
+        """Exact cost of each product line since a day, as the server counts it."""
+        return {line: self.world.cost("acme", line, since=since) for line in LINES}
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The 5th has all feeds, the 6th serverless usage and an estimate, the 7th an estimate alone."""
-    landing = tmp_path_factory.mktemp("lines") / "landing"
-    write_events(landing, "acme", "2026-01-05", [page(event())])
-    apps = [
-        usage(),
-        usage(is_surge="true", unit_price="0.002", cost_total="6.48"),
-        usage(environment="null", cost_total="1.5"),
-        usage(app="null", cost_total="0.25"),
-        # a repeat, at a smaller cost
-        usage(cost_total="3"),
-    ]
-    write_serverless_usage(landing, "acme", "2026-01-05", [usage_page(d2026_01_05=apps)])
-    write_serverless_usage(landing, "acme", "2026-01-06", [usage_page(d2026_01_06=[usage()])])
-    rows = (
-        "0.5,,,fal-ai/flux/dev",
-        "9,fal Serverless,my-app,GPU-H100",
-        "20,,i-1,type: gpu_1x_h100_sxm5 (my-app)",
-        "7,,,mystery",
+def acme(
+    tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]
+) -> Iterator[Organization]:
+    """40 days of two teams: renamed and deleted keys, changed prices, apps, surge and instances."""
+    world = World(
+        seed=5,
+        accounts={"acme": KEY},
+        first_day=FIRST_DAY,
+        days=40,
+        events_per_day=150,
+        switches=SWITCHES,
+        teams={"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]},
     )
-    write_report(landing, "acme", "estimate", "2026-01-05", *report("05", *rows))
-    write_report(landing, "acme", "estimate", "2026-01-06", *report("06", *rows))
-    write_report(landing, "acme", "estimate", "2026-01-07", *report("07", *rows))
-    return dbt_build(landing)
+    world.now += timedelta(days=2)  # late rows have appeared
+    with FalServer(world) as server:
+        landing = tmp_path_factory.mktemp("lines") / "landing"
+        organization = Organization(world, server, landing, dbt_build)
+        organization.load_days()
+        yield organization
 
 
-def test_each_product_line_of_a_day_counts_from_its_own_feed(built: Warehouse) -> None:
-    rows = built.rows(
-        "select day(ChargePeriodStart), x_ProductLine, x_ChargeSource, sum(EffectiveCost)"
-        " from focus.cost_and_usage where x_ChargeSource <> 'commitment' group by all order by all"
+@pytest.fixture(scope="module")
+def warehouse(acme: Organization) -> Warehouse:
+    """The bill while both months are open."""
+    return acme.build(acme.landing)
+
+
+def costs_by_line(warehouse: Warehouse, since: date = FIRST_DAY) -> dict[str, Decimal]:
+    """Effective cost of ordinary usage by product line since a day."""
+    usage = f"ChargeCategory = 'Usage' and ChargeClass is null and ChargePeriodStart >= '{since}'"
+    query = f"select x_ProductLine, sum(EffectiveCost) from focus.cost_and_usage where {usage} group by all"
+    return dict(warehouse.rows(query))
+
+
+def test_each_product_line_costs_the_same_as_on_the_server(acme: Organization, warehouse: Warehouse) -> None:
+    costs = acme.costs_by_line()
+    assert min(costs.values()) > 0
+    assert costs_by_line(warehouse) == costs
+
+
+def test_each_team_costs_the_same_as_on_the_server(acme: Organization, warehouse: Warehouse) -> None:
+    teams = warehouse.rows(
+        "select SubAccountName, sum(EffectiveCost) from focus.cost_and_usage"
+        " where x_ChargeSource = 'billing_events' group by all order by all"
     )
-    assert rows == [
-        (5, "compute", "estimate", Decimal(20)),
-        (5, "model_apis", "billing_events", Decimal("0.0018")),
-        (5, "serverless", "serverless_usage", Decimal("11.47")),
-        (6, "compute", "estimate", Decimal(20)),
-        (6, "model_apis", "estimate", Decimal("0.5")),
-        (6, "serverless", "serverless_usage", Decimal("3.24")),
-        (7, "compute", "estimate", Decimal(20)),
-        (7, "model_apis", "estimate", Decimal("0.5")),
-        (7, "serverless", "estimate", Decimal(9)),
-        (7, "unattributed", "estimate", Decimal(7)),
+    assert teams == [
+        ("Acme", acme.world.cost("acme", "model_apis", team="acme")),
+        ("Video", acme.world.cost("acme", "model_apis", team="acme-video")),
     ]
 
 
-def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse) -> None:
-    assert built.rows(
-        "select product_line, estimated_usage_usd, set_aside_usd from finops.invoice_reconciliation"
-        " where set_aside_usd <> 0 order by all"
-    ) == [("all", Decimal("109.5"), Decimal(14)), ("unattributed", Decimal(21), Decimal(14))]
-    assert "WARN 2 warn_usage_has_a_product_line" in built.output
-    assert "set_aside_usd 7 · row_count 1 · sku_id mystery" in built.output
-
-
-def test_usage_that_repeats_with_another_cost_counts_once_and_is_reported(built: Warehouse) -> None:
-    assert "WARN 1 warn_serverless_usage_repeats_agree" in built.output
-    assert built.rows(
-        "select ResourceId, ResourceName, SkuPriceId, EffectiveCost from focus.cost_and_usage"
-        " where x_ChargeSource = 'serverless_usage' and day(ChargePeriodStart) = 5 order by EffectiveCost"
-    ) == [
-        (None, None, "GPU-H100|0.001", Decimal("0.25")),
-        ("my-app", None, "GPU-H100|0.001", Decimal("1.5")),
-        ("my-app:main", "my-app", "GPU-H100|0.001", Decimal("3.24")),
-        ("my-app:main", "my-app", "GPU-H100 surge|0.002", Decimal("6.48")),
-    ]
-
-
-def test_each_line_has_its_own_service(built: Warehouse) -> None:
-    assert built.rows(
-        "select distinct x_ProductLine, ServiceName, ServiceCategory, ServiceSubcategory"
-        " from focus.cost_and_usage where x_ProductLine <> 'unattributed' order by all"
-    ) == [
-        ("compute", "fal Compute", "Compute", "Virtual Machines"),
-        ("model_apis", "fal Model APIs", "AI and Machine Learning", "Generative AI"),
-        ("serverless", "fal Serverless", "Compute", "Serverless Compute"),
-    ]
-
-
-def test_no_row_of_our_own_breaks_a_rule_of_focus(built: Warehouse) -> None:
-    assert built.rows("select rule_id from focus.conformance_report where violations > 0") == []
-    # rows of serverless usage have SkuPriceDetails
-    checked = (
-        "select rows_checked > 0 from focus.conformance_report where rule_id = 'CAU-SkuPriceDetails-C-017-C'"
+def test_a_renamed_key_keeps_its_owner(warehouse: Warehouse) -> None:
+    keys = warehouse.rows(
+        "select x_ApiKeyId, list(distinct x_AuthMethod order by x_AuthMethod), list(distinct Tags ->> 'Team')"
+        " from focus.cost_and_usage where x_ApiKeyId is not null group by all"
+        " having count(distinct x_AuthMethod) > 1"
     )
-    assert built.value(checked)
+    assert [(labels, teams) for _, labels, teams in keys] == [(["Key 1", "imaging key"], ["Imaging"])]
+
+
+def test_apps_machines_and_surge_are_charged_apart(warehouse: Warehouse) -> None:
+    surge, unnamed, units = warehouse.rows(
+        "select count_if(SkuId like '% surge') > 0, count_if(ResourceId is null) > 0,"
+        " list(distinct PricingUnit)"
+        " from focus.cost_and_usage where x_ChargeSource = 'serverless_usage'"
+    )[0]
+    assert (surge, unnamed, units) == (True, True, ["Seconds"])
+
+
+def test_loading_everything_again_changes_no_number(acme: Organization, warehouse: Warehouse) -> None:
+    before = {mart: warehouse.rows(f"from {mart} order by all") for mart in MARTS}
+    acme.load_days()
+    again = acme.build(acme.landing)
+    assert {mart: again.rows(f"from {mart} order by all") for mart in MARTS} == before
+
+
+def test_a_month_closes_with_its_invoice(acme: Organization) -> None:
+    acme.load("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+    closed = acme.build(acme.landing)
+    billed = closed.exact("select sum(BilledCost) from focus.cost_and_usage where x_ChargeSource = 'invoice'")
+    assert billed == acme.world.invoice_total("acme", "2026-02", organization=True)
+    text = acme.world.invoice_csv("acme", "2026-02", organization=True).decode()
+    invoiced = defaultdict[str, Decimal](Decimal)
+    for row in csv.DictReader(io.StringIO(text)):
+        if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]:
+            invoiced[row["ServiceName"]] += Decimal(row["EffectiveCost"])
+    january = closed.rows(
+        "select ServiceName, sum(EffectiveCost) from focus.cost_and_usage where ChargeCategory = 'Usage'"
+        " and ChargeClass is null and ChargePeriodStart < '2026-02-01' group by all"
+    )
+    assert dict(january) == invoiced
+    assert len(january) == len(LINES)
+    assert costs_by_line(closed, OPEN_MONTH) == acme.costs_by_line(OPEN_MONTH)
+
+
+def test_an_estimate_with_other_names_is_not_counted_twice(acme: Organization) -> None:
+    acme.world.switches = replace(SWITCHES, display_names=True, vague_lines=True)
+    acme.load("focus-report", "--source", "estimate", "--start", OPEN_MONTH, "--end", END)
+    renamed = acme.build(acme.landing)
+    costs = acme.costs_by_line(OPEN_MONTH)
+    compute = costs.pop("compute")
+    assert costs_by_line(renamed, OPEN_MONTH) == costs
+    # all rows of the estimates are set aside, since none has a product line
+    ((set_aside,),) = renamed.rows(
+        "select set_aside_usd from finops.invoice_reconciliation where charge_month = '2026-02-01'"
+    )
+    assert set_aside == sum(costs.values()) + compute
+    assert "seeds/fal_product_lines.csv" in renamed.output

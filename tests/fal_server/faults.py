@@ -60,7 +60,7 @@ class Fault:
         cls, status: int, body: bytes = b"", headers: dict[str, str] | None = None, **more: object
     ) -> "Fault":
         """Send this answer."""
-        return cls(lambda fal, request: Answer(status, body, "text/plain", headers or {}), **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: Answer(status, body, "text/plain", headers or {}), **more)
 
     @classmethod
     def error(
@@ -68,28 +68,28 @@ class Fault:
     ) -> "Fault":
         """Send an error in fal's format."""
         answer = replace(error_answer(status, kind, message), headers=headers or {})
-        return cls(lambda fal, request: answer, **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: answer, **more)
 
     @classmethod
     def rate_limited(cls, retry_after: str | None = "0", **more: object) -> "Fault":
         """Send 429, with a Retry-After in seconds or as an HTTP date, or without one."""
         headers = {} if retry_after is None else {"Retry-After": retry_after}
-        return cls.error(429, "rate_limited", "Too many requests", headers, **more)  # type: ignore[arg-type]
+        return cls.error(429, "rate_limited", "Too many requests", headers, **more)
 
     @classmethod
     def server_error(cls, **more: object) -> "Fault":
         """Send 500 in fal's format."""
-        return cls.error(500, "server_error", "Something went wrong", **more)  # type: ignore[arg-type]
+        return cls.error(500, "server_error", "Something went wrong", **more)
 
     @classmethod
     def bad_gateway(cls, status: int = 502, **more: object) -> "Fault":
         """Send HTML as from a proxy, with 502 or any other status, even 200."""
-        return cls.answer(status, HTML, {"Content-Type": "text/html"}, **more)  # type: ignore[arg-type]
+        return cls.answer(status, HTML, {"Content-Type": "text/html"}, **more)
 
     @classmethod
     def unauthorized(cls, **more: object) -> "Fault":
         """Send 401 in fal's format."""
-        return cls.error(401, "authorization_error", "Invalid key", **more)  # type: ignore[arg-type]
+        return cls.error(401, "authorization_error", "Invalid key", **more)
 
     @classmethod
     def malformed(cls, **more: object) -> "Fault":
@@ -99,22 +99,22 @@ class Fault:
     @classmethod
     def cut(cls, **more: object) -> "Fault":
         """End the connection in the middle of the body."""
-        return cls(delivery=Delivery(sent="half", ending="close"), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="half", ending="close"), **more)
 
     @classmethod
     def reset(cls, **more: object) -> "Fault":
         """Reset the connection before a response."""
-        return cls(delivery=Delivery(sent="nothing", ending="reset"), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="nothing", ending="reset"), **more)
 
     @classmethod
     def stall(cls, seconds: float = 120.0, **more: object) -> "Fault":
         """Send nothing for a time, by default longer than the loaders wait."""
-        return cls(delivery=Delivery(sent="nothing", ending="silence", seconds=seconds), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="nothing", ending="silence", seconds=seconds), **more)
 
     @classmethod
     def altered(cls, alter: Callable[[Answer], Answer], **more: object) -> "Fault":
         """Change the true answer."""
-        return cls(lambda fal, request: alter(fal.answer(request)), **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: alter(fal.answer(request)), **more)
 
 
 class Script(list[Fault]):
@@ -196,6 +196,11 @@ def without(*fields: str) -> Callable[[Answer], Answer]:
     return alter
 
 
+def without_list(answer: Answer) -> Answer:
+    """Remove the list of a page."""
+    return without(_list_of(answer))(answer)
+
+
 def saying(**fields: object) -> Callable[[Answer], Answer]:
     """Replace fields of a page."""
     return lambda answer: replace(answer, body=json.dumps({**json.loads(answer.body), **fields}).encode())
@@ -213,15 +218,22 @@ def leading(pages: int) -> Answering:
 
 
 def empty_page(fal: "FalServer", request: Request) -> Answer:
-    """Send a page without events, whose cursor leads to the events of that page."""
+    """Send a page without rows, whose cursor leads to the rows of that page."""
     cursor = write_cursor(*_place(request), after_an_empty_page=1)
-    return saying(billing_events=[], has_more=True, next_cursor=cursor)(truly(fal, request))
+    answer = truly(fal, request)
+    return saying(has_more=True, next_cursor=cursor, **{_list_of(answer): []})(answer)
 
 
 def larger_page(fal: "FalServer", request: Request) -> Answer:
-    """Send all events on the first page, regardless of the limit; later pages are unchanged."""
+    """Send all rows on the first page, regardless of the limit; later pages are unchanged."""
     params = {name: values for name, values in request.params.items() if name != "limit"}
     return truly(fal, replace(request, params=params))
+
+
+def _list_of(answer: Answer) -> str:
+    """Return the name of the list of a page, by default that of events."""
+    lists = [name for name, value in json.loads(answer.body).items() if isinstance(value, list)]
+    return lists[0] if lists else "billing_events"
 
 
 def _place(request: Request) -> tuple[int, int]:
@@ -268,7 +280,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     "zip_bomb": partial(Fault.altered, zip_bomb),
     # pages of another shape
     "no_page": partial(Fault.answer, 200, b"[]"),
-    "no_events": partial(Fault.altered, without("billing_events")),
+    "no_events": partial(Fault.altered, without_list),
     "no_has_more": partial(Fault.altered, without("has_more")),
     "no_next_cursor": partial(Fault.altered, saying(has_more=True, next_cursor=None)),
     "cursor_again": partial(Fault, leading(0)),
