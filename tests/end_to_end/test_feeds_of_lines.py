@@ -77,8 +77,11 @@ def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse
         "select product_line, estimated_usage_usd, set_aside_usd from finops.invoice_reconciliation"
         " where set_aside_usd <> 0 order by all"
     ) == [("all", Decimal("109.5"), Decimal(14)), ("unattributed", Decimal(21), Decimal(14))]
-    assert "WARN 2 warn_usage_has_a_product_line" in built.output
-    assert "set_aside_usd 7 · row_count 1 · sku_id mystery" in built.output
+    assert "WARN 1 warn_usage_has_a_product_line" in built.output
+    assert (
+        "account acme · first_day 2026-01-05 · last_day 2026-01-06 · set_aside_usd 14"
+        " · finding add a pattern to seeds/fal_product_lines.csv for SkuId mystery"
+    ) in built.output
 
 
 def test_usage_that_repeats_with_another_cost_counts_once_and_is_reported(built: Warehouse) -> None:
