@@ -16,7 +16,7 @@ import trustme
 from tenacity import Future, RetryCallState, Retrying
 
 import loaders.api
-from loaders import billing_events, clock
+from loaders import clock, pages
 from loaders.api import FalApi, TransientError, read_retry_after
 from loaders.errors import GaveUpError, UnauthorizedError
 from loaders.landing import Manifest
@@ -49,7 +49,7 @@ def test_empty_pages_without_end_end_with_one_line(
     result = run(*EVENTS)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert "101 pages in a row had no new event, and may never end; none of it was landed" in line
+    assert "101 pages in a row had no new row, and may never end; none of it was landed" in line
     assert loads(day_of("*")) == []
 
 
@@ -281,7 +281,7 @@ def test_a_cursor_that_no_address_can_hold_fails_its_day_alone_and_the_next_run_
     days = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-29", "--page-size", 20)
     server.faults.append(Fault.altered(saying(next_cursor="c" * 70_000), times=100, when=is_of_that_day))
     with monkeypatch.context() as earlier:
-        earlier.setattr(billing_events, "LONGEST_CURSOR", limit)
+        earlier.setattr(pages, "LONGEST_CURSOR", limit)
         result = run(*days)
     assert result.code == 1
     if limit == 8192:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from loaders import billing_events
-from loaders.billing_events import REMEMBERED, RecentEvents, digest_events, sample_events, walk_once
+from loaders import walk
+from loaders.billing_events import EVENTS
 from loaders.body import Body
 from loaders.landing import LandingZone, Partition
+from loaders.walk import REMEMBERED, RecentRows, digest_rows, sample_rows, walk_once
 from tests.fal_server import FalServer, Oddities, Request, World
 from tests.fal_server.messages import Answer
 from tests.loaders.conftest import Loads, Run, day_of, unfinished
@@ -138,17 +139,17 @@ def test_rows_that_stay_are_walked_once(run: Run, loads: Loads, world: World, se
 @pytest.mark.parametrize("size", [9, 1000, 1500, 2500, 10_000])
 @pytest.mark.parametrize("moved", [1, 5, 999, 1001, 2000, 4321, 9999, 15_000])
 def test_rows_that_have_moved_by_any_number_are_noticed(size: int, moved: int) -> None:
-    recent = RecentEvents()
+    recent = RecentRows()
     for first in range(0, 20_000, size):
-        events = set(sample_events(range(first, first + size)))
+        events = set(sample_rows(range(first, first + size)))
         assert recent.add(events) == events
-    events = set(sample_events(range(first + size - moved, first + 2 * size - moved)))
+    events = set(sample_rows(range(first + size - moved, first + 2 * size - moved)))
     assert recent.add(events) < events
 
 
 def test_of_a_full_page_a_third_is_looked_at_and_of_a_small_one_everything() -> None:
-    assert list(sample_events(range(2000))) == list(range(2000))
-    assert len(list(sample_events(range(10_000)))) == 2800
+    assert list(sample_rows(range(2000))) == list(range(2000))
+    assert len(list(sample_rows(range(10_000)))) == 2800
 
 
 # ---------------------------------------------------------------- pages without end
@@ -225,7 +226,7 @@ def test_a_day_may_have_as_many_pages_as_the_setting_says(
 
 
 def test_the_events_that_came_last_are_remembered_and_few_others() -> None:
-    recent = RecentEvents()
+    recent = RecentRows()
     for first in range(0, 300_000, 999):  # each page begins with the last event of the one before
         assert len(recent.add(set(range(first, first + 1000)))) == (999 if first else 1000)
         remembered = set().union(*recent._sets)
@@ -251,14 +252,14 @@ class Pages:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(billing_events, "REMEMBERED", 2000)
+    monkeypatch.setattr(walk, "REMEMBERED", 2000)
 
     def peak(count: int) -> int:
         with LandingZone(tmp_path).open_account("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
             assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
-            assert digest_events(load).startswith(f"{count * 500 + 1}-")
+            assert digest_rows(EVENTS, load).startswith(f"{count * 500 + 1}-")
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             return most
