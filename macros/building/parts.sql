@@ -25,9 +25,28 @@
 {# The keys of the parts of `wanted` that this model lacks: a list of rows. None stands for all parts. #}
 {% macro parts_to_build(wanted) %}
     {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}
-    {% set key = config.get('unique_key') | join(', ') %}
-    {{ return(list_parts(missing_parts_query(key, 'select ' ~ key ~ ' from ' ~ wanted, held_parts_query(this)))) }}
+    {% set key = config.get('unique_key') %}
+    {{ return(list_parts(adapter.dispatch('parts_to_build_query')(
+        key, 'select ' ~ key | join(', ') ~ ' from ' ~ wanted, held_parts_query(this)
+    ))) }}
 {% endmacro %}
+
+{% macro duckdb__parts_to_build_query(key, wanted, held) -%}
+    {{ missing_parts_query(key | join(', '), wanted, held) }}
+{%- endmacro %}
+
+{# Spark replaces whole folders (see spark__replace_parts): all parts of each account and day with a change. #}
+{% macro spark__parts_to_build_query(key, wanted, held) -%}
+    {%- set keys, folder = key | join(', '), key[:2] | join(', ') -%}
+    select {{ keys }}
+    from ({{ wanted }}) as wanted
+    where ({{ folder }}) in (
+        select {{ folder }} from ({{ missing_parts_query(keys, wanted, held) }}) as missing
+        union all
+        select {{ folder }} from ({{ missing_parts_query(keys, held, wanted) }}) as obsolete
+    )
+    order by {{ keys }}
+{%- endmacro %}
 
 {#
     A query of the keys of the parts in a table. meta.in_each_part: a condition that few rows of each part fulfil, for
@@ -102,9 +121,10 @@
 {% endmacro %}
 
 {#
-    On Spark a table of parts has a folder for each account and day, the first two columns of its key, because a day
-    has the rows of one part at a time. Folders of obsolete parts are dropped, and those of new parts are overwritten.
-    If a build is killed in between, the next build repeats both.
+    On Spark a table of parts has a folder for each account and day, the first two columns of its key. Nearly every
+    day is one part at a time; a day of an organization has a part for each team. Folders of obsolete parts are
+    dropped, and those of new parts are overwritten, with all parts of the day: see parts_to_build. If a build is killed
+    in between, the next build repeats both.
 
     Query while compiling: Spark runs one statement at a time, and has no DELETE for Parquet tables.
 #}

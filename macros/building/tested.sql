@@ -7,7 +7,9 @@
 {# The tables of tested parts: the relation with the parts, and the key. #}
 {% macro tested_tables() %}
     {{ return({
-        'tested_loads': {'of': 'stg_fal__billing_event_loads', 'key': ['account', 'landed_date', 'load_id']},
+        'tested_loads': {
+            'of': 'stg_fal__billing_event_loads', 'key': ['account', 'landed_date', 'landed_team', 'load_id']
+        },
         'tested_event_days': {
             'of': 'int_billing_event_days__versions', 'key': ['account', 'charge_date', 'day_version']
         },
@@ -18,18 +20,22 @@
     {{ return(api.Relation.create(database=target.get('database'), schema='staging', identifier=table, type='table')) }}
 {% endmacro %}
 
-{# The parts that have been in no passed build: a list for is_in_parts. wanted: the relation in tested_tables(). #}
+{#
+    The parts that have been in no passed build: a list for is_in_parts. All parts count if an earlier version stored
+    the tested ones by another key. wanted: the relation in tested_tables().
+#}
 {% macro untested_parts(table, wanted) %}
-    {% set tested = tested_relation(table) %}
+    {% set tested, columns = tested_relation(table), tested_tables()[table]['key'] %}
     {% if
         not execute
         or flags.WHICH != 'build'
         or flags.FULL_REFRESH
         or not adapter.get_relation(tested.database, tested.schema, tested.identifier)
+        or adapter.get_columns_in_relation(tested) | map(attribute='name') | sort != columns | sort
     %}
         {{ return(none) }}
     {% endif %}
-    {% set key = tested_tables()[table]['key'] | join(', ') %}
+    {% set key = columns | join(', ') %}
     {{ return(list_parts(missing_parts_query(
         key, 'select ' ~ key ~ ' from ' ~ wanted, 'select ' ~ key ~ ' from ' ~ tested
     ))) }}

@@ -65,3 +65,10 @@
 {% macro duckdb__type_text_list() -%} varchar[] {%- endmacro %}
 
 {% macro spark__type_text_list() -%} array<string> {%- endmacro %}
+
+{# Texts as a list. texts: SQL of each. #}
+{% macro text_list(texts) -%}{{ return(adapter.dispatch('text_list')(texts)) }}{%- endmacro %}
+
+{% macro duckdb__text_list(texts) -%} [{{ texts | join(', ') }}] {%- endmacro %}
+
+{% macro spark__text_list(texts) -%} array({{ texts | join(', ') }}) {%- endmacro %}

@@ -1,19 +1,26 @@
 {# Why a page that cannot be read is in quarantine. #}
 {% macro unreadable_page() %}{{ return('the page is not a JSON document with a list of billing_events') }}{% endmacro %}
 
+{# The fields of an event that are read. username: the team, in events of an organization. #}
 {% macro billing_event_fields() %}
     {{ return([
         'request_id', 'endpoint_id', 'timestamp', 'output_units', 'unit_price', 'percent_discount',
-        'cost_estimate_nano_usd', 'cost_subtotal', 'auth_method',
+        'cost_estimate_nano_usd', 'cost_subtotal', 'auth_method', 'username',
     ]) }}
+{% endmacro %}
+
+{# The fields of auth_method_structured in an event, by the name of their column. #}
+{% macro auth_method_fields() %}
+    {{ return({'auth_detail': 'detail', 'api_key_id': 'api_key_id', 'login_username': 'login_username'}) }}
 {% endmacro %}
 
 {#
     The events of the loads that this model does not hold yet, or of all loads in a full refresh. Columns: account,
-    landed_date, load_id, landed_file, event_number (from 1 within its page), is_readable, is_plain (see
-    is_plain_event), raw_event (its JSON text; on DuckDB null in a page that has only plain events), and each field of
-    billing_event_fields() as text. A page that is not a JSON document with a list of events is one row that is not
-    readable. loads: a relation of account, landed_date and load_id. files: stg_fal__landed_files.
+    landed_date, landed_team (empty outside of an organization), load_id, landed_file, event_number (from 1 within its
+    page), is_readable, is_plain (see is_plain_event), raw_event (its JSON text; on DuckDB null in a page that has only
+    plain events), and each field of billing_event_fields() and auth_method_fields() as text. A page that is not a JSON
+    document with a list of events is one row that is not readable. loads: stg_fal__billing_event_loads. files:
+    stg_fal__landed_files.
 #}
 {% macro read_landed_billing_events(loads, files) %}
     {# the linter compiles in a warehouse without tables #}
@@ -25,9 +32,9 @@
     {% endif %}
     {% set text = dbt.type_string() %}
     {{ return(empty_relation(dict({
-        'account': text, 'landed_date': 'date', 'load_id': text, 'landed_file': text, 'event_number': 'bigint',
-        'is_readable': 'boolean', 'is_plain': 'boolean', 'raw_event': text,
-    }, **dict.fromkeys(billing_event_fields(), text)))) }}
+        'account': text, 'landed_date': 'date', 'landed_team': text, 'load_id': text, 'landed_file': text,
+        'event_number': 'bigint', 'is_readable': 'boolean', 'is_plain': 'boolean', 'raw_event': text,
+    }, **dict.fromkeys(billing_event_fields() + auth_method_fields() | list, text)))) }}
 {% endmacro %}
 
 {#
@@ -35,6 +42,8 @@
     have no long numbers. Both are cheaper to read than any other text.
 #}
 {% macro duckdb__read_billing_event_pages(pages) %}
+    {%- set fields = dict.fromkeys(billing_event_fields(), 'varchar') -%}
+    {%- do fields.update({'auth_method_structured': dict.fromkeys(auth_method_fields().values(), 'varchar')}) -%}
     with
 
     pages as (
@@ -49,7 +58,7 @@
             *,
             from_json(
                 page,
-                '{"billing_events":[{{ dict.fromkeys(billing_event_fields(), 'varchar') | tojson }}]}'
+                '{"billing_events":[{{ fields | tojson }}]}'
             ).billing_events as parsed_events
         from pages
 
@@ -104,6 +113,7 @@
 
     select
         {{ page_path_columns() }}
+        {{ folder_value('team') }} as landed_team,
         event_number,
         is_readable,
         is_plain,
@@ -122,19 +132,20 @@
 
 {% macro event_field_columns() %}
         {%- for field in billing_event_fields() %}
-        event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }}{{ ',' if not loop.last }}
+        event.{{ adapter.quote(field) }} as {{ adapter.quote(field) }},
+        {%- endfor %}
+        {%- for column, field in auth_method_fields().items() %}
+        event.auth_method_structured.{{ field }} as {{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
 {%- endmacro %}
 
 {# Spark reads every page as a whole text, so that the form of a page does not matter. #}
 {% macro spark__read_billing_event_pages(pages) %}
-    {%- set folders = [] -%}
-    {%- for page in pages %}{% do folders.append(load_folder(page)) %}{% endfor -%}
     with
 
     files as (
 
-        {{ spark_files_in(folders | unique(case_sensitive=true) | list, 'page-*.json.gz') }}
+        {{ spark_files_in(landed_folders(pages), 'page-*.json.gz') }}
 
     ),
 
@@ -171,9 +182,8 @@
             raw_events.raw_event,
             from_json(
                 raw_events.raw_event,
-                '{% for field in billing_event_fields() -%}
-                {{ adapter.quote(field) }} string{{ ', ' if not loop.last }}
-                {%- endfor %}'
+                '{% for field in billing_event_fields() -%} {{ adapter.quote(field) }} string, {% endfor %}
+                auth_method_structured struct<{{ auth_method_fields().values() | join(': string, ') }}: string>'
             ) as event
         from readable
         lateral view posexplode(events) raw_events as position, raw_event
@@ -182,6 +192,7 @@
 
     select
         {{ page_path_columns() }}
+        {{ folder_value('team') }} as landed_team,
         event_number,
         is_readable,
         {{ is_plain_event('event.') }} as is_plain,

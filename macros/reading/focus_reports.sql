@@ -6,12 +6,9 @@
     stg_fal__landed_files.
 #}
 {% macro read_landed_focus_reports(files) %}
-    {% set folders = [] %}
-    {% for file in landed_files_to_read(files, 'focus_reports') %}
-        {% do folders.append(load_folder(file)) %}
-    {% endfor %}
+    {% set folders = landed_folders(landed_files_to_read(files, 'focus_reports')) %}
     {% if folders %}
-        {{ return(adapter.dispatch('read_landed_focus_reports')(folders | unique(case_sensitive=true) | list)) }}
+        {{ return(adapter.dispatch('read_landed_focus_reports')(folders)) }}
     {% endif %}
     {% set text, texts = dbt.type_string(), type_text_list() %}
     {{ return(empty_relation({

@@ -13,12 +13,21 @@
 
 {# The partitions of the feeds, as path patterns below the landing folder. #}
 {% macro landing_partitions() %}
-    {{ return([
+    {% set partitions = [
         'billing_events/account=*/date=*',
+        'billing_events/account=*/team=*/date=*',
         'focus_reports/account=*/source=invoice/billing_month=*',
         'focus_reports/account=*/source=estimate/date=*',
-    ]) }}
+        'serverless_usage/account=*/date=*',
+    ] %}
+    {% for source in catalogue_lists() %}
+        {% do partitions.append('catalogue/account=*/source=' ~ source ~ '/date=*') %}
+    {% endfor %}
+    {{ return(partitions) }}
 {% endmacro %}
+
+{# The feeds, as alternatives of a pattern. #}
+{% macro feed_pattern() %}{{ return('billing_events|focus_reports|serverless_usage|catalogue') }}{% endmacro %}
 
 {#
     The folders of the latest load of each partition: a list of paths. Load ids sort by time, so the latest load has the
@@ -64,7 +73,7 @@
 
 {#
     The files of a feed that a model reads: rows of stg_fal__landed_files in the order of their paths, none before that
-    table exists. With a relation of loads, only files of its loads are listed, and of these only the given parts.
+    table exists. With loads of events, only files of these loads are listed, and of these only the given parts.
 
     Query while compiling: the readers of both engines take file paths as constants only.
 #}
@@ -78,11 +87,14 @@
             on
                 files.account = loads.account
                 and cast(files.landed_partition as date) = loads.landed_date
+                and coalesce(files.source, '') = loads.landed_team
                 and files.load_id = loads.load_id
         {%- endif %}
         where
             files.feed = '{{ feed }}'
-            and {{ is_in_parts(parts, ['loads.account', 'loads.landed_date', 'loads.load_id']) }}
+            and {{ is_in_parts(
+                parts, ['loads.account', 'loads.landed_date', 'loads.landed_team', 'loads.load_id']
+            ) }}
         order by files.account, files.source, files.landed_partition, files.load_id, files.landed_file
     {% endset %}
     {{ return(run_query(query).rows) }}
@@ -90,13 +102,22 @@
 
 {# The path of the folder of a load. file: a row of stg_fal__landed_files. #}
 {% macro load_folder(file) -%}
-    {%- set partition = 'billing_month' if file['source'] == 'invoice' else 'date' -%}
+    {%- set is_invoice = file['feed'] == 'focus_reports' and file['source'] == 'invoice' -%}
+    {%- set partition = 'billing_month' if is_invoice else 'date' -%}
+    {%- set source = 'team' if file['feed'] == 'billing_events' else 'source' -%}
     {{ return(
         landing_dir() ~ '/' ~ file['feed'] ~ '/account=' ~ file['account']
-        ~ ('/source=' ~ file['source'] if file['source'] else '')
+        ~ ('/' ~ source ~ '=' ~ file['source'] if file['source'] else '')
         ~ '/' ~ partition ~ '=' ~ file['landed_partition'] ~ '/load=' ~ file['load_id']
     ) }}
 {%- endmacro %}
+
+{# The folders of the loads of files: rows of stg_fal__landed_files. #}
+{% macro landed_folders(files) %}
+    {% set folders = [] %}
+    {% for file in files %}{% do folders.append(load_folder(file)) %}{% endfor %}
+    {{ return(folders | unique(case_sensitive=true) | list) }}
+{% endmacro %}
 
 {# The paths of one file of each folder, as a DuckDB list. #}
 {% macro duckdb_files_in(folders, file) -%}
@@ -110,7 +131,7 @@
     names.
 #}
 {% macro spark_files_in(folders, pattern) -%}
-    {%- set landing = modules.re.sub('/(billing_events|focus_reports)/account=[^{}]*$', '', folders[0]) -%}
+    {%- set landing = modules.re.sub('/(' ~ feed_pattern() ~ ')/account=[^{}]*$', '', folders[0]) -%}
     {%- set below = [] -%}
     {%- for folder in folders -%}
         {%- do below.append(folder[(landing | length + 1):]) -%}

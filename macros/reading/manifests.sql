@@ -22,9 +22,9 @@
 {# The columns that come from the path of a manifest. #}
 {% macro manifest_path_columns() %}
         filename as manifest_file,
-        regexp_extract(filename, '.*/(billing_events|focus_reports)/account=', 1) as feed,
+        regexp_extract(filename, '.*/({{ feed_pattern() }})/account=', 1) as feed,
         {{ folder_value('account') }} as account,
-        nullif({{ folder_value('source') }}, '') as source,
+        nullif({{ folder_value('(?:source|team)') }}, '') as source,
         {{ folder_value('(?:billing_month|date)') }} as landed_partition,
         {{ folder_value('load') }} as load_id,
 {%- endmacro %}

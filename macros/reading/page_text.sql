@@ -9,20 +9,27 @@
 
 {% macro duckdb__quote_long_numbers(page) -%}
     case
-        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_quote_numbers(page) }}
+        when regexp_matches({{ page }}, '[0-9][0-9.]{15}') then {{ duckdb_quote_numbers(page, event_number_fields()) }}
         else {{ page }}
     end
 {%- endmacro %}
 
-{# The fields of an event that are numbers, as alternatives of a pattern. #}
-{% macro event_number_fields() -%}
-    output_units|unit_price|percent_discount|cost_estimate_nano_usd|cost_subtotal
-{%- endmacro %}
+{# The fields of an event that are numbers. #}
+{% macro event_number_fields() %}
+    {{ return(['output_units', 'unit_price', 'percent_discount', 'cost_estimate_nano_usd', 'cost_subtotal']) }}
+{% endmacro %}
 
-{% macro duckdb_quote_numbers(page) -%}
+{# The fields of the other feeds that are exact numbers. #}
+{% macro money_fields() %}
+    {{ return([
+        'quantity', 'unit_price', 'percent_discount', 'cost_subtotal', 'cost_discount', 'cost_total', 'current_balance',
+    ]) }}
+{% endmacro %}
+
+{% macro duckdb_quote_numbers(page, fields) -%}
     regexp_replace(
         {{ page }},
-        '"({{ event_number_fields() }})"\s*:\s*(-?[0-9][-+0-9.eE]*)',
+        '"({{ fields | join('|') }})"\s*:\s*(-?[0-9][-+0-9.eE]*)',
         '"\1":"\2"',
         'g'
     )
@@ -30,14 +37,17 @@
 
 {% macro spark__quote_long_numbers(page) -%}
     case
-        when {{ page }} rlike '[0-9][0-9.]{15}'
-            then regexp_replace(
-                {{ page }},
-                '"({{ event_number_fields() }})"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
-                '"$1":"$2"'
-            )
+        when {{ page }} rlike '[0-9][0-9.]{15}' then {{ spark_quote_numbers(page, event_number_fields()) }}
         else {{ page }}
     end
+{%- endmacro %}
+
+{% macro spark_quote_numbers(page, fields) -%}
+    regexp_replace(
+        {{ page }},
+        '"({{ fields | join('|') }})"\\s*:\\s*(-?[0-9][-+0-9.eE]*)',
+        '"$1":"$2"'
+    )
 {%- endmacro %}
 
 {#

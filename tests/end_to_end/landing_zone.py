@@ -23,28 +23,63 @@ def _write(folder: Path, manifest: dict[str, Any], files: dict[str, tuple[bytes,
     return folder
 
 
+def write_pages(
+    landing: Path,
+    folder: str,
+    pages: Sequence[tuple[bytes, int]],
+    load_id: str = "1",
+    **said: bool,
+) -> Path:
+    """Land pages, each a body and how many rows the loader counted in it, as one load of a partition.
+
+    folder: of the partition, such as serverless_usage/account=acme/date=2026-01-05. said: the manifest's
+    flags for each page, one_line and short_numbers.
+    """
+    feed, *names = folder.split("/")
+    values = dict(name.split("=", 1) for name in names)
+    manifest = {
+        "feed": feed,
+        "account": values["account"],
+        "source": values.get("source", values.get("team")),
+        "partition": values["date"],
+        "load_id": load_id,
+    }
+    files = {f"page-{n:05}.json.gz": page for n, page in enumerate(pages, start=1)}
+    return _write(landing / folder / f"load={load_id}", manifest, files, **said)
+
+
 def write_events(
     landing: Path,
     account: str,
     day: str,
     pages: Sequence[tuple[bytes, int]],
     load_id: str = "1",
+    team: str | None = None,
     **said: bool,
 ) -> Path:
-    """Land pages, each a body and how many events the loader counted in it, as one load of a day.
+    """Land pages of events as one load of a day, of the account or of a team of its organization."""
+    of_team = f"/team={team}" if team else ""
+    folder = f"billing_events/account={account}{of_team}/date={day}"
+    return write_pages(landing, folder, pages, load_id, **said)
 
-    said: the manifest's flags for each page, one_line and short_numbers.
-    """
-    folder = landing / "billing_events" / f"account={account}" / f"date={day}" / f"load={load_id}"
-    manifest = {
-        "feed": "billing_events",
-        "account": account,
-        "source": None,
-        "partition": day,
-        "load_id": load_id,
-    }
-    files = {f"page-{n:05}.json.gz": page for n, page in enumerate(pages, start=1)}
-    return _write(folder, manifest, files, **said)
+
+def write_serverless_usage(
+    landing: Path, account: str, day: str, pages: Sequence[tuple[bytes, int]], load_id: str = "1"
+) -> Path:
+    """Land pages of usage of Serverless as one load of a day."""
+    return write_pages(landing, f"serverless_usage/account={account}/date={day}", pages, load_id)
+
+
+def write_snapshot(
+    landing: Path,
+    account: str,
+    source: str,
+    day: str,
+    pages: Sequence[tuple[bytes, int]],
+    load_id: str = "1",
+) -> Path:
+    """Land a snapshot of a list of the catalogue: keys, models, pricing, teams or balance."""
+    return write_pages(landing, f"catalogue/account={account}/source={source}/date={day}", pages, load_id)
 
 
 def write_report(
@@ -90,3 +125,45 @@ def page(*events: str) -> tuple[bytes, int]:
         f'{{"billing_events": [{", ".join(events)}], "next_cursor": null, "has_more": false}}'.encode(),
         len(events),
     )
+
+
+def usage(**fields: str | None) -> str:
+    """Write a result of Serverless usage as JSON text; a field that is None is left out."""
+    values = {
+        "app": '"my-app"',
+        "environment": '"main"',
+        "machine_type": '"GPU-H100"',
+        "unit": '"second"',
+        "quantity": "3600",
+        "unit_price": "0.001",
+        "percent_discount": "10",
+        "cost_subtotal": "3.6",
+        "cost_discount": "0.36",
+        "cost_total": "3.24",
+        "currency": '"USD"',
+        "is_surge": "false",
+    } | fields
+    return json_object(**values)
+
+
+def json_object(**fields: str | None) -> str:
+    """Write a JSON object of values that are JSON text; a field that is None is left out."""
+    return "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items() if value is not None) + "}"
+
+
+def usage_page(**results: Sequence[str]) -> tuple[bytes, int]:
+    """Write a page of buckets, each with its results; also return the number of results.
+
+    results: the results by the day of the bucket, such as d2026_01_05.
+    """
+    buckets = ", ".join(
+        json_object(bucket=f'"{day[1:].replace("_", "-")}T00:00:00Z"', results=f"[{', '.join(rows)}]")
+        for day, rows in results.items()
+    )
+    body = f'{{"time_series": [{buckets}], "next_cursor": null, "has_more": false}}'
+    return body.encode(), sum(map(len, results.values()))
+
+
+def list_page(key: str, *items: str) -> tuple[bytes, int]:
+    """Write a page of a list of the catalogue; also return the number of its items."""
+    return f'{{"{key}": [{", ".join(items)}], "next_cursor": null, "has_more": false}}'.encode(), len(items)

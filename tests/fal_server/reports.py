@@ -233,6 +233,7 @@ def estimate_rows(
 ) -> list[Row]:
     """Make one Usage row, without InvoiceId, per bucket, endpoint, price and discount, or app and machine."""
     rows: list[tuple[datetime, Row]] = []
+    switches = world.switches_of(scope.account)
 
     def head(low: datetime) -> dict[str, str]:
         month = f"{low:%Y-%m}"
@@ -248,11 +249,11 @@ def estimate_rows(
     for username, columns in scope.usernames:
         for (low, high), events in split(reversed(world.window(username, start, end)), place):
             usage = _usage_rows(events, low, high, head(low) | columns)
-            rows += [(low, _renamed(row) if world.switches.display_names else row) for row in usage]
+            rows += [(low, _renamed(row) if switches.display_names else row) for row in usage]
     if scope.has_lines:
         for (low, high), usages in split(world.usage_window(scope.account, start, end), place):
             usage = _line_rows(usages, low, high, head(low))
-            rows += [(low, _vague(row) if world.switches.vague_lines else row) for row in usage]
+            rows += [(low, _vague(row) if switches.vague_lines else row) for row in usage]
     return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
 

@@ -6,12 +6,13 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
-from tests.fal_server.calls import ADMIN_CALLS, CALLS
+from tests.fal_server.calls import LIST_CALLS
 from tests.fal_server.events import Event, order
 from tests.fal_server.faults import AS_IT_SHOULD, Delivery, Script
 from tests.fal_server.messages import Answer, Request
@@ -25,8 +26,10 @@ from tests.fal_server.parameters import (
     take_page,
 )
 from tests.fal_server.reports import month_start
+from tests.fal_server.usage_calls import USAGE_CALLS
 from tests.fal_server.world import World
 
+ADMIN_CALLS = {"/keys", "/serverless/usage"}
 # the most rows of a page of /organization/billing-events
 ORGANIZATION_CAP = 100
 EXPANSIONS = {"auth_method", "auth_method_structured"}
@@ -56,7 +59,10 @@ class FalServer:
         self.faults = Script()
         self.stopping = threading.Event()
         self.tls = tls
-        self._calls = {
+        self._calls: dict[str, Callable[[Request, str], Answer]] = {
+            path: partial(call, self) for path, call in (LIST_CALLS | USAGE_CALLS).items()
+        }
+        self._calls |= {
             "/models/billing-events": self._billing_events,
             "/organization/billing-events": self._organization_events,
             "/account/focus": self._focus,
@@ -96,12 +102,10 @@ class FalServer:
         try:
             account = self._account(request)
             path = request.path.removeprefix("/v1")
-            if path == request.path or path not in (*self._calls, *CALLS):
+            if path == request.path or path not in self._calls:
                 raise ApiError(404, "not_found", f"No such endpoint: {request.path}")
             self._check_rights(path, account)
-            if path in self._calls:
-                return self._calls[path](request, account)
-            return CALLS[path](self, request, account)
+            return self._calls[path](request, account)
         except ApiError as error:
             return error.answer()
 
@@ -132,7 +136,7 @@ class FalServer:
 
     def _billing_events(self, request: Request, account: str) -> Answer:
         start, end = read_window(request, self.world.now)
-        return self._events(request, self.world.window(account, start, end), self.page_cap)
+        return self._events(request, account, self.world.window(account, start, end), self.page_cap)
 
     def _organization_events(self, request: Request, account: str) -> Answer:
         start, end = read_window(request, self.world.now)
@@ -141,12 +145,14 @@ class FalServer:
         kept = [username for username in teams if not wanted or username in wanted]
         rows = [event for username in kept for event in self.world.window(username, start, end)]
         rows.sort(key=order, reverse=True)
-        return self._events(request, rows, min(self.page_cap, ORGANIZATION_CAP), username=True)
+        return self._events(request, account, rows, min(self.page_cap, ORGANIZATION_CAP), username=True)
 
-    def _events(self, request: Request, rows: list[Event], cap: int, *, username: bool = False) -> Answer:
+    def _events(
+        self, request: Request, account: str, rows: list[Event], cap: int, *, username: bool = False
+    ) -> Answer:
         expand = read_expansions(request, EXPANSIONS)
         structured = "auth_method_structured" in expand
-        if structured and self.world.switches.no_structured_auth:
+        if structured and self.world.switches_of(account).no_structured_auth:
             raise invalid("expand: unknown value 'auth_method_structured'")
         if expand:
             cap = min(cap, self.expanded_page_cap or cap)

@@ -27,6 +27,7 @@ class Machine:
     environment: str | None = None
     surge_price: Decimal | None = None
     is_late: bool = False
+    share_of_hours: float = 0.75
 
 
 def _app(machine_type: str, price: str, discount: str, app: str | None, environment: str | None) -> Machine:
@@ -34,7 +35,8 @@ def _app(machine_type: str, price: str, discount: str, app: str | None, environm
 
 
 def _instance(machine_type: str, price: str, discount: str, name: str) -> Machine:
-    return Machine("compute", machine_type, Decimal(price), Decimal(discount), name)
+    price_and_discount = (Decimal(price), Decimal(discount))
+    return Machine("compute", machine_type, *price_and_discount, name, share_of_hours=0.25)
 
 
 APPS = (
@@ -49,7 +51,7 @@ UNNAMED_APPS = (
 )
 INSTANCES = (
     _instance("type: gpu_1x_h100_sxm5", "2.1", "0", "trainer-1"),
-    _instance("type: gpu_8x_h100_sxm5", "16.8", "10", "research-cluster"),
+    _instance("type: gpu_1x_a100_sxm4", "1.2", "10", "research"),
 )
 
 
@@ -135,8 +137,8 @@ def _draw(
     is_late = machine.is_late and switches.late_rows
     for hour in range(24):
         at = midnight + timedelta(hours=hour, seconds=rng.randrange(3600))
-        lot, thousandths, surge_lot = rng.random(), rng.randrange(1, 3_600_000), rng.random()
-        if lot < 0.25:
+        lot, thousandths, surge_lot = rng.random(), rng.randrange(1, 900_000), rng.random()
+        if lot > machine.share_of_hours:
             continue
         quantity = Decimal(thousandths).scaleb(-3) if machine.line == "serverless" else Decimal(1)
         price, is_surge = machine.unit_price, False

@@ -22,11 +22,13 @@ class World:
     By default, every charge month that is over has a complete invoice. `invoice_months` overrides this by
     billing month with an `Invoice`, or None for no invoice. `csv_style` is the style of CSVs.
 
-    switches: product lines and more, see `Switches`; changed_at: when its changes happen (default: noon of
-    the middle day). teams: root alias → the teams of the organization, the root among them; other accounts
-    get 403 on /organization. The root's own events are those of its team. Apps and instances belong to the
-    root. not_admin: aliases whose key gets 403 on calls for admins. `refused` maps a path, such as "/keys",
-    to the status (401, 403, 404) of its error. `credits` has the USD of credits bought before the first day.
+    switches: product lines and more, see `Switches`; plain_accounts: aliases without them. changed_at: when
+    their changes happen (default: noon of the middle day). teams: root alias → the teams of the organization,
+    the root among them; other accounts get 403 on /organization. The root's own events are those of its team,
+    and apps and instances belong to the root. not_admin: aliases whose key gets 403 on calls for admins.
+
+    `refused` maps a path, such as "/keys", to the status (401, 403, 404) of its error. `credits` has the USD
+    of credits bought before the first day.
 
     A test can change all of these while a server runs.
     """
@@ -45,6 +47,7 @@ class World:
         changed_at: datetime | None = None,
         teams: Mapping[str, Sequence[Team]] | None = None,
         not_admin: Sequence[str] = (),
+        plain_accounts: Sequence[str] = (),
     ) -> None:
         self.seed = seed
         self.accounts = dict(accounts or {"acme": "key-acme"})
@@ -60,6 +63,7 @@ class World:
         self.changed_at = changed_at or midnight(first_day + timedelta(days=days // 2)) + timedelta(hours=12)
         self.teams = {root: list(members) for root, members in (teams or {}).items()}
         self.not_admin = set(not_admin)
+        self.plain_accounts = set(plain_accounts)
         self.refused: dict[str, int] = {}
         self.credits: dict[str, Decimal] = {}
         self._days: dict[tuple[str, date], list[Event]] = {}
@@ -130,9 +134,10 @@ class World:
         if not self.first_day <= day <= self.last_day:
             return []
         with self._lock:
-            key = (account, day, self.switches, self.changed_at)
+            switches = self.switches_of(account)
+            key = (account, day, switches, self.changed_at)
             if key not in self._usage:
-                self._usage[key] = draw_usage(f"{self.seed}|{account}", day, self.switches, self.changed_at)
+                self._usage[key] = draw_usage(f"{self.seed}|{account}", day, switches, self.changed_at)
             drawn = self._usage[key]
         return [usage for usage in drawn if invoiced or usage.is_visible(self.now)]
 
@@ -186,13 +191,22 @@ class World:
         """The teams of an organization; any other account is its own only team."""
         return self.teams.get(account) or [Team(account, account.title())]
 
+    def switches_of(self, account: str) -> Switches:
+        """Switches of an account, or of the organization of a team."""
+        return Switches() if (self._root_of(account) or account) in self.plain_accounts else self.switches
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the changes of the switches have happened by now."""
+        return self.now >= self.changed_at
+
     def keys(self, account: str) -> list[Key]:
         """Keys of an account as of now."""
         return list_keys(
-            self.switches,
+            self.switches_of(account),
             odd=self.oddities.odd_labels,
             first=midnight(self.first_day),
-            is_changed=self.now >= self.changed_at,
+            is_changed=self.has_changed,
         )
 
     def balance(self, account: str) -> Decimal:
@@ -259,22 +273,25 @@ class World:
         # without teams, the organization has all accounts of the world
         return [reports.Scope(alias) for alias in self.accounts]
 
+    def _root_of(self, username: str) -> str | None:
+        return next((root for root in self.teams if username in self._usernames(root)), None)
+
     def _usernames(self, account: str) -> list[str]:
         return [team.username for team in self.members(account)]
 
     def _as_changed(self, account: str, day: date) -> list[Event]:
         """Events of a day with the changes of the switches, and with their team."""
         drawn = self._days[account, day]
-        root = next((root for root in self.teams if account in self._usernames(root)), None)
-        if self.switches == Switches() and root is None:
+        root, switches = self._root_of(account), self.switches_of(account)
+        if switches == Switches() and root is None:
             return drawn
-        state = (drawn, self.switches, self.changed_at, root)
+        state = (drawn, switches, self.changed_at, root)
         kept = self._changed.get((account, day))
         if kept is None or kept[0] != state:
             moved = drawn
             if root is not None:
                 moved = [move_to_team(event, account, is_root=root == account) for event in drawn]
-            changed = [change_event(event, self.switches, self.changed_at) for event in moved]
+            changed = [change_event(event, switches, self.changed_at) for event in moved]
             kept = self._changed[account, day] = (state, changed)
         return kept[1]
 

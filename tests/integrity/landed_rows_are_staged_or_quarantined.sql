@@ -1,5 +1,6 @@
--- Every event and CSV record that the loader counted is in staging or in quarantine exactly once: the rows of a page
--- have the numbers from 1 to its count. A page that cannot be read is one row of quarantine, and is reported there.
+-- Every event, CSV record, result of usage and catalogue item that the loader counted is in staging or in quarantine
+-- exactly once: the rows of a page have the numbers from 1 to its count. A page that cannot be read is one row of
+-- quarantine, and is reported there.
 {% set loads = untested_parts('tested_loads', ref('stg_fal__billing_event_loads')) %}
 with
 
@@ -7,13 +8,18 @@ files as (
 
     select
         *,
-        coalesce(source, 'billing_events') as feed_name
+        concat_ws(' ', feed, source) as feed_name
     from {{ ref('stg_fal__landed_files') }}
     where
         feed <> 'billing_events'
         or {{ is_in_parts(
             loads,
-            ['account', "case when feed = 'billing_events' then cast(landed_partition as date) end", 'load_id']
+            [
+                'account',
+                "case when feed = 'billing_events' then cast(landed_partition as date) end",
+                "coalesce(source, '')",
+                'load_id',
+            ]
         ) }}
 
 ),
@@ -21,7 +27,7 @@ files as (
 staged as (
 
     select
-        'billing_events' as feed_name,
+        concat_ws(' ', 'billing_events', nullif(landed_team, '')) as feed_name,
         account,
         cast(landed_date as {{ dbt.type_string() }}) as landed_partition,
         load_id,
@@ -33,11 +39,41 @@ staged as (
         and 6 * sum(event_number * event_number) = count(*) * (count(*) + 1) * (2 * count(*) + 1) as is_staged_once,
         max(case when quarantine_reason = '{{ unreadable_page() }}' then 1 else 0 end) = 1 as is_unreadable
     from {{ ref('base_fal__typed_billing_events') }}
-    where {{ is_in_parts(loads, ['account', 'landed_date', 'load_id']) }}
+    where {{ is_in_parts(loads, ['account', 'landed_date', 'landed_team', 'load_id']) }}
+    group by account, landed_date, landed_team, load_id, landed_file
+    union all
+    select
+        'serverless_usage' as feed_name,
+        account,
+        cast(landed_date as {{ dbt.type_string() }}) as landed_partition,
+        load_id,
+        landed_file,
+        count(*) as staged_rows,
+        max(row_number) = count(*) and count(distinct row_number) = count(*) as is_staged_once,
+        max(
+            case
+                when quarantine_reason in ('{{ unreadable_json_page('time_series') }}', '{{ unreadable_bucket() }}')
+                    then 1
+                else 0
+            end
+        ) = 1 as is_unreadable
+    from {{ ref('base_fal__typed_serverless_usage') }}
     group by account, landed_date, load_id, landed_file
     union all
     select
-        source as feed_name,
+        concat_ws(' ', 'catalogue', source) as feed_name,
+        account,
+        cast(snapshot_date as {{ dbt.type_string() }}) as landed_partition,
+        load_id,
+        landed_file,
+        count(*) as staged_rows,
+        max(item_number) = count(*) and count(distinct item_number) = count(*) as is_staged_once,
+        max(case when quarantine_reason like 'the page is not a JSON %' then 1 else 0 end) = 1 as is_unreadable
+    from {{ ref('base_fal__typed_catalogue_items') }}
+    group by source, account, snapshot_date, load_id, landed_file
+    union all
+    select
+        concat_ws(' ', 'focus_reports', source) as feed_name,
         account,
         landed_partition,
         load_id,

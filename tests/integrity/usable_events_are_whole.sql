@@ -12,7 +12,8 @@ select
 from {{ ref('stg_fal__billing_events') }}
 where
     {{ is_in_parts(
-        untested_parts('tested_loads', ref('stg_fal__billing_event_loads')), ['account', 'landed_date', 'load_id']
+        untested_parts('tested_loads', ref('stg_fal__billing_event_loads')),
+        ['account', 'landed_date', 'landed_team', 'load_id']
     ) }}
     and (
         request_id is null

@@ -18,8 +18,9 @@ days as (
     select
         account,
         charge_date,
-        '{{ grain }} of ' || {{ text_list_agg("cast(landed_date as " ~ dbt.type_string() ~ ") || '/' || load_id") }}
-            as day_version
+        '{{ grain }} of ' || {{ text_list_agg(
+            "concat_ws('/', cast(landed_date as " ~ dbt.type_string() ~ "), nullif(landed_team, ''), load_id)"
+        ) }} as day_version
     from landed_days
     group by account, charge_date
 

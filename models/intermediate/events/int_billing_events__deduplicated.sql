@@ -70,7 +70,11 @@ decided as (
             'negative_cost_subtotal_usd': '-cost_subtotal_usd',
             'has_no_auth_method': 'auth_method is null',
             'auth_method': 'auth_method',
-        }) }}) as chosen
+        }) }}) as chosen,
+        -- a request has one key and one team, which older loads and other pages may lack
+        min(api_key_id) as api_key_id,
+        min(login_username) as login_username,
+        min(team_username) as team_username
     from repeated
     group by
         -- Repeats are on one day. The day lets a filter on days reach the scan.
@@ -137,6 +141,9 @@ once as (
         unit_price_usd,
         output_units,
         auth_method,
+        api_key_id,
+        login_username,
+        team_username,
         percent_discount,
         cost_nano_usd,
         cost_subtotal_usd,
@@ -152,6 +159,9 @@ once as (
         unit_price_usd,
         output_units,
         chosen.auth_method,
+        api_key_id,
+        login_username,
+        team_username,
         chosen.percent_discount,
         cost_nano_usd,
         {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
@@ -168,6 +178,9 @@ counted as (
         request_id,
         endpoint_id,
         auth_method,
+        api_key_id,
+        login_username,
+        team_username,
 
         ---------- quantities and money
         output_units,

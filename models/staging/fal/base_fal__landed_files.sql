@@ -14,7 +14,7 @@ named as (
         *,
         -- the file name that the loader writes at this position
         case
-            when feed = 'billing_events'
+            when feed <> 'focus_reports'
                 then 'page-' || lpad(cast(page_number as {{ dbt.type_string() }}), 5, '0') || '.json.gz'
             when page_number = 1 then 'report.csv.gz'
         end as expected_file

@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='parts',
-        unique_key=['account', 'landed_date', 'load_id'],
+        unique_key=['account', 'landed_date', 'landed_team', 'load_id'],
         meta={'parts_of': 'stg_fal__billing_event_loads', 'in_each_part': 'event_number = 1'},
     )
 }}
@@ -79,7 +79,12 @@ typed as (
         account,
         request_id,
         endpoint_id,
-        nullif(auth_method, '') as auth_method,
+        -- the label of the key; the detail of a structured method has the same label
+        coalesce(nullif(auth_method, ''), nullif(auth_detail, '')) as auth_method,
+        nullif(api_key_id, '') as api_key_id,
+        nullif(login_username, '') as login_username,
+        -- the event states its team; without a statement it is the team of the folder
+        coalesce(nullif(username, ''), nullif(landed_team, '')) as team_username,
 
         ---------- quantities and money
         case
@@ -117,6 +122,7 @@ typed as (
 
         ---------- where it was landed
         landed_date,
+        landed_team,
         load_id,
         landed_file,
         event_number,

@@ -14,10 +14,11 @@ loads as (
     select
         account,
         cast(landed_partition as date) as landed_date,
+        coalesce(source, '') as landed_team,
         load_id
     from files
     where feed = 'billing_events'
-    group by account, landed_partition, load_id
+    group by account, landed_partition, source, load_id
     having sum(landed_rows) > 0
 
 )

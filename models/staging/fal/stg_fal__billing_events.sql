@@ -16,6 +16,9 @@ usable as (
         request_id,
         endpoint_id,
         auth_method,
+        api_key_id,
+        login_username,
+        team_username,
 
         ---------- quantities and money
         output_units,
@@ -34,6 +37,7 @@ usable as (
 
         ---------- where it was landed
         landed_date,
+        landed_team,
         load_id,
         landed_file,
         event_number

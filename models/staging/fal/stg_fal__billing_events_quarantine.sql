@@ -13,6 +13,7 @@ unusable as (
     select
         account,
         landed_date,
+        landed_team,
         load_id,
         landed_file,
         event_number,

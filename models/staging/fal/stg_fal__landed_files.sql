@@ -2,6 +2,8 @@
 -- because a unit test must give rows for every source of its model.
 -- depends_on: {{ source('landing', 'billing_events') }}
 -- depends_on: {{ source('landing', 'focus_reports') }}
+-- depends_on: {{ source('landing', 'serverless_usage') }}
+-- depends_on: {{ source('landing', 'catalogue') }}
 
 with
 
