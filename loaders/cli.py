@@ -35,7 +35,7 @@ from loaders.options import (
     when_option,
 )
 from loaders.organization import Teams, find_teams, land_events
-from loaders.parallel import Outcome, land, land_feed, land_optional
+from loaders.parallel import Outcome, land, land_feed
 from loaders.progress import format_count, print_result, print_status, summarize, track
 
 FAILED = 1
@@ -195,11 +195,11 @@ def catalogue_command(target: Target, kinds: tuple[str, ...]) -> int:
       python -m loaders catalogue keys balance
     """
     with open_api(target) as api, open_zone(target) as zone:
-        jobs = sync.make_snapshot_jobs(api, zone, target.account, kinds or SNAPSHOTS)
         if kinds:
-            return report_outcome(land(api, jobs, target.concurrency), zone)
+            jobs = sync.make_snapshot_jobs(api, zone, target.account, kinds)
+            return report_outcome(land(api, list(jobs.values()), target.concurrency), zone)
         outcome = Outcome()
-        land_optional(api, jobs, target.concurrency, outcome)
+        sync.land_snapshots(api, zone, target.account, SNAPSHOTS, target.concurrency, outcome)
         return report_outcome(outcome, zone)
 
 
@@ -295,8 +295,7 @@ def sync_command(target: Target, since: When | None, is_organization: bool) -> i
         size = billing_events.DEFAULT_PAGE_SIZE
         outcome = land_events(api, zone, list(plan.events), teams, size, target.concurrency)
         land_feed(api, sync.make_usage_jobs(api, zone, account, plan.usage), target.concurrency, outcome)
-        snapshots = sync.make_snapshot_jobs(api, zone, account, plan.snapshots)
-        land_optional(api, snapshots, target.concurrency, outcome)
+        sync.land_snapshots(api, zone, account, plan.snapshots, target.concurrency, outcome)
         path = focus_reports.choose_path(is_organization)
         sync.land_invoices(api, zone, account, plan.invoices, outcome, path)
         return report_outcome(outcome, zone)

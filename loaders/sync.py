@@ -10,7 +10,7 @@ from loaders import billing_events, catalogue, clock, focus_reports, serverless_
 from loaders.api import FalApi
 from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
 from loaders.landing import SNAPSHOTS, LandingZone, Latest, Partition
-from loaders.parallel import FATAL, Job, Outcome, make_optional
+from loaders.parallel import FATAL, Job, Outcome, land_optional, make_optional
 from loaders.progress import describe_load, format_count, print_status
 
 SETTLED_AFTER = timedelta(days=3)  # late events arrive until then, so a day is fetched again
@@ -67,11 +67,11 @@ def make_plan(
     )
 
 
-def make_snapshot_jobs(api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str]) -> list[Job]:
-    """Return a job for each kind of snapshot, whose refusal is not a failure.
+def make_snapshot_jobs(api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str]) -> dict[str, Job]:
+    """Return a job for each kind of snapshot.
 
-    Models and prices are those of the endpoints of landed events, so this needs to be called after events
-    have landed. Without any, it prints a line.
+    Models and prices are those of the endpoints of landed events, so call this after events have landed.
+    Without landed events, this prints a line and leaves them out.
     """
     endpoints = list[str]()
     if by_endpoint := [kind for kind in kinds if kind in catalogue.BY_ENDPOINT]:
@@ -79,10 +79,16 @@ def make_snapshot_jobs(api: FalApi, zone: LandingZone, account: str, kinds: Sequ
     if by_endpoint and not endpoints:
         print_status(f"skipped {' and '.join(by_endpoint)}: no events of {account} have landed")
         kinds = [kind for kind in kinds if kind not in by_endpoint]
-    return [
-        make_optional(kind, partial(catalogue.land_snapshot, api, zone, account, kind, endpoints))
-        for kind in kinds
-    ]
+    return {kind: partial(catalogue.land_snapshot, api, zone, account, kind, endpoints) for kind in kinds}
+
+
+def land_snapshots(
+    api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str], concurrency: int, outcome: Outcome
+) -> None:
+    """Land snapshots, and add them to the outcome. A refusal of one of them is not a failure."""
+    jobs = make_snapshot_jobs(api, zone, account, kinds)
+    optional = [make_optional(kind, job) for kind, job in jobs.items()]
+    land_optional(api, optional, concurrency, outcome)
 
 
 def make_usage_jobs(api: FalApi, zone: LandingZone, account: str, days: Days) -> list[Job]:

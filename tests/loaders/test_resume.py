@@ -336,7 +336,7 @@ def test_pages_that_run_in_a_circle_are_noticed_across_two_runs(
 
 def request_for_page_1(server: FalServer, run: Run) -> Request:
     """Return the first request of a run, which fails."""
-    server.faults.append(Fault.error(400, "validation_error", "no"))
+    server.faults.append(Fault.error(400, "validation_error", "no", times=2))
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10, "--account", "x")
     return server.requests.pop()
 

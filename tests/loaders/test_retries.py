@@ -70,7 +70,8 @@ def test_a_refusal_is_not_tried_again(
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert f"answered {status} ({kind}: No, and here is why); {what_to_do}" in line
-    assert len(server.requests) == 1
+    # a 400 may be about an expansion, which the second request does without
+    assert len(server.requests) == (2 if status == 400 else 1)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,9 @@ def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pyt
 
 
 def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer) -> None:
-    server.faults.append(Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000))
+    server.faults.append(
+        Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000, times=2)
+    )
     (line,) = run(*EVENTS).err.splitlines()
     assert "one two [31m three xxx" in line and len(line) < 700
 
