@@ -180,7 +180,7 @@ def test_pages_without_a_new_event_end_with_one_line(
     result = run(*DAY, *more)
     assert result.code == 1
     (line,) = result.errors
-    assert "101 pages in a row had no new event, and may never end" in line
+    assert "101 pages in a row had no new row, and may never end" in line
     assert len(server.requests) < 120
     assert loads(day_of("2026-01-26")) == [] and unfinished(landing) == set()
 
@@ -258,7 +258,7 @@ def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.M
         with LandingZone(tmp_path).open_account("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
-            assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
+            assert walk_once(Pages(count), EVENTS, load) is True  # type: ignore[arg-type]
             assert digest_rows(EVENTS, load).startswith(f"{count * 500 + 1}-")
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
