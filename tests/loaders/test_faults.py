@@ -18,10 +18,11 @@ pytestmark = pytest.mark.slow
 
 DAY = date(2026, 1, 26)
 COMMANDS = {name: feed.command for name, feed in FEEDS.items()} | {
+    "events": (*FEEDS["events"].command, "--page-size", 25),
     "report": ("focus-report", "--source", "invoice", "--billing-month", "2026-02"),
 }
 REQUESTS = {name: feed.request for name, feed in FEEDS.items()} | {"report": "GET /account/focus (2026-02): "}
-ROWS = {"events": 25, "team": 25, "usage": 2, "keys": 2, "report": 25}  # of a page, so that there are three
+ROWS = {"events": 10_000, "team": 25, "usage": 2, "keys": 2, "report": 25}  # of a page, so that there are three
 LISTS = {"events": "billing_events", "team": "billing_events", "usage": "time_series", "keys": "keys"}
 ATTEMPTS = 3
 # FAL_TIMEOUT and LONGEST_TRY: only one of both limits can end a try, however slow the machine is
