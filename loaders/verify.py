@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import get_args
 
 from loaders import clock, focus_reports
 from loaders.billing_events import EVENTS
@@ -21,7 +20,7 @@ from loaders.files import list_folders
 from loaders.focus_reports import ORGANIZATION_PATH
 from loaders.landing import (
     MANIFEST,
-    Feed,
+    SNAPSHOTS,
     Latest,
     Manifest,
     Partition,
@@ -34,12 +33,21 @@ from loaders.landing import (
 )
 from loaders.pages import Listing, parse_page
 from loaders.serverless_usage import USAGE
+from loaders.settings import FOLDER_NAME
 from loaders.walk import name_file
 from loaders.work import PageFile, read_page
 
 # values of a manifest may be long
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 100
+
+# patterns of the folder names between a feed and its partitions
+LEVELS = {
+    "billing_events": ("account=.+", f"team={FOLDER_NAME.pattern}"),
+    "serverless_usage": ("account=.+",),
+    "catalogue": ("account=.+", f"source=({'|'.join(SNAPSHOTS)})"),
+    "focus_reports": ("account=.+", "source=(invoice|estimate)"),
+}
 
 
 @dataclass(frozen=True)
@@ -148,22 +156,20 @@ def _check_load(load: LandedLoad) -> list[Finding]:
 def _list_partition_folders(landing_dir: Path, account: str | None) -> Iterator[Path]:
     """Yield the folders of partitions, and folders with unknown names at or above their level."""
     for feed in list_folders(landing_dir):
-        if feed.name in get_args(Feed):
-            for owner in list_folders(feed) if account is None else [feed / f"account={account}"]:
-                if re.fullmatch("account=.+", owner.name):
-                    yield from _list_below(landing_dir, owner)
-                else:
-                    yield owner
+        levels = LEVELS.get(feed.name)
+        if levels and account is not None:
+            yield from _list_below(feed / f"account={account}", levels[1:])
+        elif levels:
+            yield from _list_below(feed, levels)
         elif account is None and not feed.name.startswith("."):
             yield feed
 
 
-def _list_below(landing_dir: Path, owner: Path) -> Iterator[Path]:
-    """Yield the folders of an account: those below a team or a source, and all others."""
-    for folder in list_folders(owner):
-        partitions = (folder / "date=2020-01-01", folder / "billing_month=2020-01")
-        if any(parse_partition(landing_dir, partition) for partition in partitions):
-            yield from list_folders(folder)
+def _list_below(parent: Path, levels: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders below all levels, and those that do not match the pattern of their level."""
+    for folder in list_folders(parent):
+        if levels and re.fullmatch(levels[0], folder.name):
+            yield from _list_below(folder, levels[1:])
         else:
             yield folder
 
@@ -177,7 +183,7 @@ def _report_unknown(landing_dir: Path, folder: Path) -> Finding:
 
 def _find_links(landing_dir: Path, account: str | None) -> Iterator[Finding]:
     """Report symbolic links, through which a model could read files of other folders."""
-    for feed in get_args(Feed):
+    for feed in LEVELS:
         top = landing_dir / feed if account is None else landing_dir / feed / f"account={account}"
         below = (Path(folder, name) for folder, *names in os.walk(top) for name in (*names[0], *names[1]))
         for entry in (top, *below):
@@ -214,15 +220,13 @@ def _find_gaps(
             days = days_of.setdefault(replace(partition, value=""), set())
             days.add(date.fromisoformat(partition.value))
     for series, days in days_of.items():
-        last = min(max(days), clock.utc_now().date())
-        partitions = {
-            day: replace(series, value=day.isoformat())
-            for day in clock.list_days(min(days), last)
-            if day not in days
-        }
-        missing = (day for day, partition in partitions.items() if partition not in reported)
+        missing = [
+            day
+            for day in clock.list_days(min(days), min(max(days), clock.utc_now().date()))
+            if day not in days and replace(series, value=day.isoformat()) not in reported
+        ]
         for run in _split_runs(missing):
-            reloads = tuple(Reload(partitions[day]) for day in run)
+            reloads = tuple(Reload(replace(series, value=day.isoformat())) for day in run)
             what = f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}"
             folder = landing_dir / reloads[0].partition.folder.parent
             yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", reloads)

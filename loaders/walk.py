@@ -100,12 +100,13 @@ def resume_pages(listing: Listing, load: Load) -> Iterator[Page]:
         if page.file != name_file(count + 1):
             break
         try:
-            body = load.read_page(page)
+            body = load.read_page(page)  # checks the sha256
             kept = parse_page(listing, body)
         except (BrokenFileError, MalformedBodyError):
             break
         requests -= kept.next_cursor is None
-        if describe_page(page.file, body, kept.rows) != page or not requests:  # the last page is not kept
+        # the last page of a load is never recorded
+        if describe_page(page.file, body, kept.rows, page.sha256) != page or not requests:
             break
         count += 1
         yield kept

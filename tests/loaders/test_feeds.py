@@ -60,7 +60,7 @@ def test_a_load_of_each_feed_has_the_bodies_and_rows_that_fal_sent(
     assert run("verify").code == 0
 
 
-def test_a_page_cap_changes_no_row_of_serverless_usage(run: Run, server: FalServer, loads: Loads) -> None:
+def test_pages_of_serverless_usage_have_all_rows(run: Run, server: FalServer, loads: Loads) -> None:
     serve_pages(server, FEEDS["usage"])
     run(*FEEDS["usage"].command)
     server.page_cap = 10_000
@@ -78,7 +78,9 @@ def test_a_page_cap_changes_no_row_of_serverless_usage(run: Run, server: FalServ
     assert cost == server.world.cost("acme", "serverless", day, day + timedelta(days=1))
 
 
-def test_serverless_usage_asks_for_utc_days(run: Run, server: FalServer, loads: Loads, world: World) -> None:
+def test_serverless_usage_is_requested_by_utc_day(
+    run: Run, server: FalServer, loads: Loads, world: World
+) -> None:
     world.switches = Switches(serverless=True)
     result = run("serverless-usage", *WEEK)
     assert "landed 3 days with " in result.out and " serverless rows in " in result.out
@@ -97,7 +99,7 @@ def test_serverless_usage_asks_for_utc_days(run: Run, server: FalServer, loads: 
     assert (bucket["bucket"], len(bucket["results"])) == ("2026-01-27T00:00:00Z", manifest["rows"])
 
 
-def test_rows_of_serverless_usage_that_move_are_walked_again(
+def test_moved_rows_of_serverless_usage_are_walked_again(
     run: Run, server: FalServer, loads: Loads, world: World
 ) -> None:
     serve_pages(server, FEEDS["usage"], 5)
@@ -159,7 +161,7 @@ def test_models_and_pricing_are_those_of_the_events(run: Run, loads: Loads, serv
         assert load.manifest["request"]["endpoint_id"] == sorted(seen)
 
 
-def test_without_events_models_and_pricing_are_left_out_with_a_line(run: Run, server: FalServer) -> None:
+def test_models_and_pricing_are_skipped_without_events(run: Run, server: FalServer) -> None:
     result = run("catalogue", "models", "pricing")
     assert (result.code, server.requests) == (0, [])
     assert result.err == "skipped models and pricing: no events of acme have landed\n"
@@ -174,7 +176,7 @@ def test_endpoints_of_settled_events_come_from_the_last_snapshot(
     before = models.manifest["request"]["endpoint_id"]
     (old,) = loads(day_of("2026-01-26"))
     set_clock(NOW + timedelta(days=3))
-    (old.folder / "page-00001.json.gz").write_bytes(b"")  # it is not read again
+    (old.folder / "page-00001.json.gz").write_bytes(b"")  # settled, so it is not read again
     (event, *_) = world.day_events("acme", date(2026, 1, 28))
     world.set_day("acme", date(2026, 1, 28), [event.__class__(**{**vars(event), "endpoint_id": "new/one"})])
     run("billing-events", "--start", "2026-01-28", "--end", "2026-01-29")
@@ -182,7 +184,7 @@ def test_endpoints_of_settled_events_come_from_the_last_snapshot(
     assert catalogue.list_endpoints(LandingZone(landing), "bolt") == []
 
 
-def test_a_snapshot_of_many_endpoints_is_several_requests_and_goes_on(
+def test_a_snapshot_of_many_endpoints_is_several_requests_and_resumes(
     run: Run, server: FalServer, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue, "list_endpoints", lambda *_: ENDPOINTS)
@@ -201,7 +203,7 @@ def test_a_snapshot_of_many_endpoints_is_several_requests_and_goes_on(
     assert load.manifest["request"] == {"endpoint_id": ENDPOINTS}
 
 
-def test_an_endpoint_that_fal_does_not_know_costs_no_other(
+def test_an_unknown_endpoint_does_not_stop_the_others(
     run: Run, server: FalServer, loads: Loads, world: World
 ) -> None:
     world.switches = Switches(unknown_endpoints=True)
@@ -225,7 +227,7 @@ def test_an_endpoint_that_fal_does_not_know_costs_no_other(
     assert load.manifest["rows"] == len(known)
 
 
-def test_a_call_that_refuses_every_endpoint_gives_up_soon(
+def test_a_refusal_of_every_endpoint_ends_early(
     run: Run, server: FalServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue, "list_endpoints", lambda *_: [f"no/{number}" for number in range(300)])
@@ -259,7 +261,7 @@ def test_a_refused_expansion_is_left_out_for_the_rest_of_the_run(
 
 
 @pytest.mark.parametrize("feed", ["events", "team"], indirect=True)
-def test_a_load_in_progress_of_an_earlier_version_begins_again(
+def test_a_load_in_progress_of_an_earlier_version_starts_again(
     run: Run, server: FalServer, loads: Loads, landing: Path, feed: Feed
 ) -> None:
     server.faults.append(Fault.server_error(times=6, when=lambda request: request.one("cursor") is not None))
@@ -305,7 +307,7 @@ def test_teams_land_by_team_and_day(run: Run, server: FalServer, loads: Loads, o
     assert run("verify").code == 0
 
 
-def test_the_setting_is_as_good_as_the_flag(
+def test_the_setting_has_the_effect_of_the_flag(
     run: Run, loads: Loads, organization: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_ORGANIZATION", "1")
@@ -318,7 +320,7 @@ def test_the_setting_is_as_good_as_the_flag(
     assert len(loads(team_of("*", "2026-02-05"))) == 2
 
 
-def test_reports_of_an_organization_say_where_they_come_from(
+def test_reports_of_an_organization_record_their_path(
     run: Run, server: FalServer, loads: Loads, organization: World
 ) -> None:
     run("focus-report", "--source", "invoice", "--billing-month", "2026-02", "--organization")
@@ -362,7 +364,7 @@ def test_a_sync_of_an_organization_fetches_what_is_missing_of_each_team(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-def test_a_team_that_is_gone_is_fetched_until_fal_refuses_it(
+def test_a_removed_team_is_fetched_until_fal_refuses_it(
     run: Run, server: FalServer, loads: Loads, organization: World, status: int
 ) -> None:
     run("billing-events", *WEEK, "--organization")
@@ -393,7 +395,7 @@ def test_a_team_that_cannot_name_a_folder_is_one_line_and_the_others_land(
     assert {path.name for path in landing.glob("billing_events/*/*")} == {"team=acme"}
 
 
-def test_an_account_that_is_no_organization_is_one_line(run: Run, server: FalServer) -> None:
+def test_an_account_without_teams_is_a_one_line_error(run: Run, server: FalServer) -> None:
     for command in (("billing-events", *WEEK), SYNC):
         result = run(*command, "--organization")
         assert result.code == 1
@@ -427,7 +429,7 @@ def test_missing_and_broken_days_of_teams_are_one_command(
 # ---------------------------------------------------------------- what an account may not use
 
 
-def test_a_sync_of_an_ordinary_account_ends_well_and_says_what_it_did_not_get(
+def test_a_sync_without_rights_succeeds_and_lists_what_is_missing(
     run: Run, server: FalServer, loads: Loads, world: World
 ) -> None:
     world.not_admin.add("acme")
@@ -449,7 +451,7 @@ def test_a_sync_of_an_ordinary_account_ends_well_and_says_what_it_did_not_get(
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 @pytest.mark.parametrize("path", ["/keys", "/models", "/models/pricing", "/serverless/usage"])
-def test_a_feed_that_is_refused_keeps_no_other_from_landing(
+def test_a_refused_feed_does_not_stop_the_others(
     run: Run, loads: Loads, world: World, path: str, status: int
 ) -> None:
     world.refused[path] = status
@@ -480,9 +482,7 @@ def test_a_feed_that_fails_is_a_failure(run: Run, server: FalServer, loads: Load
 
 
 @pytest.mark.parametrize("command", [("serverless-usage", *WEEK), ("catalogue", "keys")])
-def test_what_was_asked_for_by_name_and_is_refused_is_a_failure(
-    run: Run, world: World, command: tuple[str, ...]
-) -> None:
+def test_a_refusal_of_a_named_feed_is_a_failure(run: Run, world: World, command: tuple[str, ...]) -> None:
     world.not_admin.add("acme")
     result = run(*command)
     assert result.code == 1
@@ -572,7 +572,7 @@ def test_prune_removes_superseded_loads_of_each_feed(
     assert len(loads(feed.partition)) == 1
 
 
-def test_the_time_left_is_told_now_and_then(
+def test_the_time_left_is_printed_twice_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 0.0
