@@ -31,6 +31,11 @@
     {{ return(counts | map('int') | max | default(0, true)) }}
 {%- endmacro %}
 
+{# Whether a commitment is active on a UTC day. terms: the name of a relation with drawn_from and end_day. #}
+{% macro is_active_on(date, terms) -%}
+    {{ date }} >= {{ terms }}.drawn_from and {{ date }} < {{ terms }}.end_day
+{%- endmacro %}
+
 {# whether a text matches a pattern in which * stands for any characters #}
 {% macro matches_glob(text, pattern) -%}
     {{ text }} like replace(replace(replace(replace({{ pattern }}, '!', '!!'), '_', '!_'), '%', '!%'), '*', '%')

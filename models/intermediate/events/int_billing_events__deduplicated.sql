@@ -70,7 +70,7 @@ decided as (
             'negative_cost_subtotal_usd': '-cost_subtotal_usd',
             'has_no_auth_method': 'auth_method is null',
             'auth_method': 'auth_method',
-        }) }}) as chosen
+        }) }}) as kept_values
     from repeated
     group by
         -- Repeats are on one day. The day lets a filter on days reach the scan.
@@ -104,7 +104,7 @@ decided_with_cost as (
 
     select
         *,
-        {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd
+        {{ quantity('-kept_values.negative_cost_nano_usd') }} as cost_nano_usd
     from decided
 
 ),
@@ -151,10 +151,10 @@ once as (
         billed_at,
         unit_price_usd,
         output_units,
-        chosen.auth_method,
-        chosen.percent_discount,
+        kept_values.auth_method,
+        kept_values.percent_discount,
         cost_nano_usd,
-        {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
+        {{ money('-kept_values.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
         false as is_only_event
     from metered_once
 
