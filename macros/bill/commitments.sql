@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {#
-    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. On DuckDB none: there a
+    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. None on DuckDB, where a
     step repeats until no usage remains.
 #}
 {% macro most_credits_of_an_account(terms) -%}
@@ -79,7 +79,7 @@
     listagg({{ element }}, ',') within group (order by {{ contract_commitment_id }})
 {%- endmacro %}
 
-{# elements as the JSON object that FOCUS wants in ContractApplied; null for null #}
+{# elements as the JSON object that FOCUS requires in ContractApplied; null for null #}
 {% macro contract_applied(elements) -%}
     '{"Elements":[' || {{ elements }} || ']}'
 {%- endmacro %}

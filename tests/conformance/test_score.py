@@ -51,4 +51,4 @@ def test_a_must_that_is_broken_fails_the_build_by_its_id_with_a_row(made: Comman
     assert "violations 2 · example_row a bad charge" in tested.output
     shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
     assert shown.code != 0
-    assert "say MUST and that rows we make break: 1" in shown.output
+    assert "our rows break MUST rules of FOCUS: 1" in shown.output
