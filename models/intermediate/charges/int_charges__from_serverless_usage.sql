@@ -127,8 +127,8 @@ focus as (
         sku_id as SkuId,
         unit as SkuMeter,
         sku_id || '|' || list_unit_price_text as SkuPriceId,
-        '{"InstanceType":' || {{ json_text('machine_type') }} || case when is_surge then ',"x_Surge":true' else '' end || '}'
-            as SkuPriceDetails,
+        '{"InstanceType":' || {{ json_text('machine_type') }}
+        || case when is_surge then ',"x_Surge":true' else '' end || '}' as SkuPriceDetails,
         tags as {{ adapter.quote('Tags') }},
 
         ---------- how much
