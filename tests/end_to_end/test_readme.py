@@ -36,6 +36,7 @@ def test_the_picture_shows_what_make_run_prints(tmp_path: Path) -> None:
     assert PICTURE.read_text() == draw(output), "run python -m tests.end_to_end.first_look"
     for title in (
         "COST BY MONTH AND SOURCE",
+        "USAGE BY MONTH AND PRODUCT LINE",
         "USAGE BY MONTH AND MODEL",
         "COMMITMENTS, AS OF THE LAST KNOWN DAY",
     ):
