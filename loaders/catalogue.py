@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from loaders.api import FalApi
 from loaders.billing_events import EVENTS
 from loaders.body import MalformedBodyError
 from loaders.errors import ApiError, BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
-from loaders.landing import LandingZone, Latest, Manifest, Partition, read_manifest
+from loaders.landing import LandingZone, Latest, Manifest, Partition, convert_os_errors, read_manifest
 from loaders.pages import Listing, accept_page, fetch_pages, parse_page, split_ids
 from loaders.progress import format_count, print_status
 from loaders.walk import walk
@@ -31,6 +31,7 @@ LISTINGS = {
 }
 EXPANSIONS = {"keys": "creator_info", "balance": "credits"}
 BY_ENDPOINT = ("models", "pricing")
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # fal was founded in this century
 LONGEST_ID = 1000  # bytes, percent-encoded: 50 ids fit into the 64 KB that an address may have
 MOST_REFUSED = 100  # endpoints
 MOST_SHOWN = 5  # endpoints
@@ -131,11 +132,12 @@ def list_endpoints(zone: LandingZone, account: str) -> list[str]:
     """
     snapshots = [found for kind in BY_ENDPOINT if (found := _read_snapshot(zone, account, kind))]
     endpoints = {endpoint for snapshot in snapshots for endpoint in snapshot.request.endpoint_id}
-    since = max((snapshot.fetched_at for snapshot in snapshots), default=None)
+    since = min(max((snapshot.fetched_at for snapshot in snapshots), default=OLDEST), clock.utc_now())
     for team in (None, *zone.list_teams(account)):
         for value in zone.list_values("billing_events", account, team):
             load = zone.find_latest(Partition("billing_events", account, value, team))
-            with suppress(BrokenFileError, MalformedBodyError):  # verify reports them
+            # verify reports broken files
+            with convert_os_errors(zone.folder), suppress(BrokenFileError, MalformedBodyError):
                 endpoints |= _read_endpoints(load, since) if load else set()
     return sorted(endpoint for endpoint in endpoints if 0 < len(quote(endpoint)) <= LONGEST_ID)
 
@@ -156,14 +158,14 @@ def _read_snapshot(zone: LandingZone, account: str, kind: str) -> Snapshot | Non
     """Return the latest snapshot of an account; None if it never landed, or its manifest is broken."""
     days = zone.list_values("catalogue", account, kind)
     load = zone.find_latest(Partition("catalogue", account, days[-1], kind)) if days else None
-    with suppress(BrokenFileError):  # verify reports it
+    with convert_os_errors(zone.folder), suppress(BrokenFileError):  # verify reports it
         return read_manifest(load, Snapshot) if load else None
     return None
 
 
-def _read_endpoints(load: Path, since: datetime | None) -> set[str]:
+def _read_endpoints(load: Path, since: datetime) -> set[str]:
     """Return the endpoints of the events of a load; none if it is older than the last snapshot."""
-    if since and read_manifest(load, Latest).fetched_at < since - WALKED_FOR:
+    if read_manifest(load, Latest).fetched_at < since - WALKED_FOR:
         return set()
     found = set[bytes]()
     for page in read_manifest(load, Manifest).pages:

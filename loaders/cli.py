@@ -113,7 +113,7 @@ def cli() -> None:
     type=click.IntRange(min=1),
     default=billing_events.DEFAULT_PAGE_SIZE,
     show_default=True,
-    help="Most events of a page; fal may send fewer.",
+    help="Most events of a page; fal may send fewer, with --organization at most 100.",
 )
 @click.option("--endpoint-id", multiple=True, help="Ad hoc: only this endpoint. Repeatable, at most 50.")
 @click.option("--request-id", multiple=True, help="Ad hoc: only this request. Repeatable, at most 50.")
