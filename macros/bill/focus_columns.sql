@@ -78,10 +78,13 @@
 {% macro focus_custom_columns() %}
     {{ return({
         'x_Account': 'text',
+        'x_ApiKeyId': 'text',
         'x_AuthMethod': 'text',
         'x_ChargeId': 'text',
         'x_ChargeSource': 'text',
         'x_ChargeStatus': 'text',
+        'x_LoginUsername': 'text',
+        'x_ProductLine': 'text',
         'x_ProviderColumns': 'json',
         'x_Repairs': 'json',
         'x_RequestCount': 'count',

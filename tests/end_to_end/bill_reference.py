@@ -8,18 +8,25 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
 from tests.end_to_end.bill_rows import (
+    APPS,
+    COMPUTE,
     DAY,
     ESTIMATE,
     EVENTS,
     INVOICE,
+    MODEL_APIS,
+    SERVERLESS,
+    UNATTRIBUTED,
     ZERO,
     Account,
+    AppUsage,
     Bill,
     BurnDown,
     Commitment,
@@ -29,6 +36,7 @@ from tests.end_to_end.bill_rows import (
     Load,
     Month,
     Record,
+    Seeds,
     Summary,
     elements_of,
 )
@@ -36,11 +44,11 @@ from tests.end_to_end.bill_rows import (
 ONE = Decimal(1)
 
 
-def bill_of(account: Account, units: Mapping[str, str], charge_ids: Mapping[Any, str], grain: str) -> Bill:
-    """Compute the bill, from units by endpoint, x_ChargeId by Line.key, and the charge period of events."""
+def bill_of(account: Account, seeds: Seeds, charge_ids: Mapping[Any, str], grain: str) -> Bill:
+    """Compute the bill, from the seeds, x_ChargeId by Line.key, and the charge period of events."""
     with localcontext(prec=100):
-        landed = Landed(account)
-        lines = landed.lines_that_count(units, grain)
+        landed = Landed(account, seeds, grain)
+        lines = landed.lines_that_count()
         ids = {line.key: charge_ids.get(line.key, "") for line in lines}
         applied = apply_commitments(account.commitments, lines, ids, landed.as_of)
         burn_down = burn_downs(account.commitments, applied, landed.as_of)
@@ -50,7 +58,7 @@ def bill_of(account: Account, units: Mapping[str, str], charge_ids: Mapping[Any,
             charged + own,
             [row for rows in burn_down.values() for row in rows],
             [summary(c, burn_down[c.id], landed.as_of) for c in account.commitments],
-            landed.months(units, grain),
+            landed.months(),
         )
 
 
@@ -60,101 +68,191 @@ def bill_of(account: Account, units: Mapping[str, str], charge_ids: Mapping[Any,
 class Landed:
     """The latest load of each partition, and the state of days and months that follows from it."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, seeds: Seeds, grain: str) -> None:
         latest: dict[tuple[str, str], Load] = {}
         for load in sorted(account.loads, key=lambda load: load.load_id):
             latest[load.feed, load.partition] = load
         daily = [load for load in latest.values() if load.feed != INVOICE]
         invoices = [load for load in latest.values() if load.feed == INVOICE]
-        self.events = events_that_count(row for load in daily if load.feed == EVENTS for row in load.rows)
-        self.estimates = [
-            row
-            for load in daily
-            if load.feed == ESTIMATE
-            for row in load.rows
-            if row.start.date() == date.fromisoformat(load.partition)
-            and row.end <= midnight(row.start.date() + DAY)
+        events = events_that_count(row for load in daily if load.feed == EVENTS for row in load.rows)
+        usage = usage_that_counts(row for load in daily if load.feed == SERVERLESS for row in load.rows)
+        self.metered = event_lines(events, seeds.units, grain) + [app_line(row) for row in usage]
+        self.names = Names(
+            {event.endpoint_id for event in events} | {*account.endpoints, *seeds.endpoints},
+            {row.app for row in usage},
+            seeds.patterns,
+        )
+        estimates = [row for load in daily if load.feed == ESTIMATE for row in rows_of_the_day(load)]
+        self.estimated = [estimate_line(row, self.names) for row in estimates]
+        self.invoiced = [
+            invoice_line(load.partition, row, self.names) for load in invoices for row in load.rows
         ]
-        self.invoiced = [(load.partition, row) for load in invoices for row in load.rows]
-        usage = [(partition, row) for partition, row in self.invoiced if row.is_ordinary_usage]
-        self.closed = {
-            month_of(row.start.date())
-            for partition, row in usage
-            if month_after(row.start.date()) == date.fromisoformat(f"{partition}-01")
-        }
-        self.covered = {day for _, row in usage for day in days_covered(row.start, row.end)}
-        self.with_events = {event.timestamp.date() for event in self.events}
-        self.complete = {date.fromisoformat(load.partition) for load in daily if load.complete}
+        issued = [date.fromisoformat(f"{load.partition}-01") for load in invoices for _ in load.rows]
+        used = [
+            (month, line) for month, line in zip(issued, self.invoiced, strict=True) if line.is_ordinary_usage
+        ]
+        self.closed = {month_of(line.day) for month, line in used if month_after(line.day) == month}
+        self.covered: dict[str, set[date]] = defaultdict(set)
+        for _, line in used:
+            self.covered[line.product_line].update(days_covered(line.start, line.end))
+        self.feeds: dict[date, set[str]] = defaultdict(set)
+        for line in self.metered:
+            self.feeds[line.day].add(line.source)
+        self.complete = complete_days(daily)
         ends = [date.fromisoformat(load.partition) + DAY for load in daily]
-        ends += [month_after(month) for month in self.closed] + [day + DAY for day in self.covered]
+        ends += [month_after(month) for month in self.closed]
+        ends += [day + DAY for day in self.covered_days]
         self.as_of = max(ends)
+
+    @property
+    def covered_days(self) -> set[date]:
+        """Days that an invoice covers, for any product line."""
+        return set().union(*self.covered.values())
 
     def is_closed(self, day: date) -> bool:
         return month_of(day) in self.closed
 
     def has_landed(self, day: date) -> bool:
         """Whether all data of the day has landed, so that credits can expire."""
-        return day in self.complete or day in self.covered or self.is_closed(day)
+        return day in self.complete or day in self.covered_days or self.is_closed(day)
 
-    def lines_that_count(self, units: Mapping[str, str], grain: str) -> list[Line]:
-        """Count each charge once: all invoice rows, and events and estimates where they take precedence."""
-        lines = [invoice_line(partition, row) for partition, row in self.invoiced]
-        for line in event_lines(self.events, units, grain):
-            if self.source_of(line.day) == EVENTS:
+    def is_covered(self, day: date, product_line: str) -> bool:
+        """Whether an invoice covers a day for a line: by usage of the line, or by unattributed usage."""
+        return day in self.covered[product_line] or day in self.covered[UNATTRIBUTED]
+
+    def lines_that_count(self) -> list[Line]:
+        """Count each charge once: all invoice rows, and the other feeds where they take precedence."""
+        lines = list(self.invoiced)
+        lines += [line for line in self.metered if self.source_of(line.day, line.product_line) == line.source]
+        for line in self.estimated:
+            is_replaced = line.is_ordinary_usage and self.source_of(line.day, line.product_line) != ESTIMATE
+            if not self.is_closed(line.day) and not is_replaced:
                 lines.append(line)
-        for row in self.estimates:
-            day = row.start.date()
-            is_replaced = row.is_ordinary_usage and self.source_of(day) != ESTIMATE
-            if not self.is_closed(day) and not is_replaced:
-                lines.append(estimate_line(row))
         return lines
 
-    def source_of(self, day: date) -> str:
-        """The feed that the ordinary usage of a day with events or an estimate comes from."""
-        if self.is_closed(day) or day in self.covered:
+    def source_of(self, day: date, product_line: str) -> str:
+        """The feed that ordinary usage of a product line comes from on a day."""
+        if self.is_closed(day) or self.is_covered(day, product_line):
             return INVOICE
-        return EVENTS if day in self.with_events else ESTIMATE
+        if product_line == UNATTRIBUTED and day in self.covered_days:
+            return INVOICE
+        feeds = {MODEL_APIS: [EVENTS], APPS: [SERVERLESS], COMPUTE: [], UNATTRIBUTED: [EVENTS, SERVERLESS]}
+        return next((feed for feed in feeds[product_line] if feed in self.feeds[day]), ESTIMATE)
 
-    def months(self, units: Mapping[str, str], grain: str) -> list[Month]:
-        """Reconcile invoices with all events and estimates of their months, counted or not."""
-        lines = event_lines(self.events, units, grain)
-        days = self.with_events | {row.start.date() for row in self.estimates}
-        charged = [*days, *(row.start.date() for _, row in self.invoiced)]
-        return [self.month(month, lines, days) for month in sorted({month_of(day) for day in charged})]
+    def is_set_aside(self, line: Line) -> bool:
+        """Whether an estimated row gives way to another feed, although it could be usage of another line."""
+        is_open = not self.is_closed(line.day) and not self.is_covered(line.day, UNATTRIBUTED)
+        is_usage = line.product_line == UNATTRIBUTED and line.is_ordinary_usage
+        return is_usage and is_open and self.source_of(line.day, UNATTRIBUTED) != ESTIMATE
 
-    def month(self, month: date, lines: Sequence[Line], charged_days: Iterable[date]) -> Month:
-        """Reconcile a month from the rows of every feed that start in it."""
-        rows = [row for _, row in self.invoiced if month_of(row.start.date()) == month]
-        events = [line for line in lines if month_of(line.day) == month]
-        estimates = [row for row in self.estimates if month_of(row.start.date()) == month]
-        usage = total_or_none(effective_of(row) for row in rows if row.is_ordinary_usage)
-        used = total_or_none(line.effective for line in events)
-        estimated = total_or_none(effective_of(row) for row in estimates if row.is_ordinary_usage)
+    def months(self) -> list[Month]:
+        """Reconcile invoices with all other charges of their months, counted or not, by product line."""
+        charged = [*self.invoiced, *self.metered, *self.estimated]
+        groups = {(month_of(line.day), name) for line in charged for name in (line.product_line, "all")}
+        return [self.month(month, product_line) for month, product_line in sorted(groups)]
+
+    def month(self, month: date, product_line: str) -> Month:
+        """Reconcile a month and product line, or all lines, from the rows of every feed that start in it."""
+
+        def of_month(lines: Iterable[Line]) -> list[Line]:
+            named = (line for line in lines if product_line in (line.product_line, "all"))
+            return [line for line in named if month_of(line.day) == month]
+
+        rows, estimates, metered = of_month(self.invoiced), of_month(self.estimated), of_month(self.metered)
+        usage = total_or_none(line.effective for line in rows if line.is_ordinary_usage)
+        used = total_or_none(line.effective for line in metered if line.source == EVENTS)
+        run = total_or_none(line.effective for line in metered if line.source == SERVERLESS)
+        estimated = total_or_none(line.effective for line in estimates if line.is_ordinary_usage)
         billed: dict[str, Decimal] = defaultdict(Decimal)
-        for row in rows:
-            billed["Correction" if row.charge_class else row.category] += row.billed
-        sources = [self.source_of(day) for day in charged_days if month_of(day) == month]
-        missing = [line for line in events if month in self.closed and line.day not in self.covered]
+        for line in rows:
+            billed["Correction" if line.charge_class else line.category] += line.billed
+        days = {(line.day, line.product_line) for line in (*metered, *estimates)}
+        sources = {(day, self.source_of(day, name)) for day, name in days}
+        from_feeds = [source for _, source in sources]
+        missing = [
+            line
+            for line in metered
+            if month in self.closed and not self.is_covered(line.day, line.product_line)
+        ]
         return Month(
             month,
+            product_line,
             "closed" if month in self.closed else "open" if usage is None else "partly invoiced",
-            ", ".join(sorted({row.invoice_id for row in rows if row.invoice_id})) or None,
+            ", ".join(sorted({line.invoice_id for line in rows if line.invoice_id})) or None,
             usage,
             used,
+            run,
             estimated,
+            sum((line.effective for line in estimates if self.is_set_aside(line)), ZERO),
             *difference(usage, used),
+            *difference(usage, run),
             *difference(usage, estimated),
             billed["Credit"],
             billed["Tax"],
             billed["Correction"],
             billed["Purchase"] + billed["Adjustment"],
             sum(billed.values(), ZERO),
-            sources.count(INVOICE),
-            sources.count(EVENTS),
-            sources.count(ESTIMATE),
+            *(from_feeds.count(feed) for feed in (INVOICE, EVENTS, SERVERLESS, ESTIMATE)),
             len({line.day for line in missing}),
-            sum((line.effective for line in missing), ZERO),
+            *(
+                sum((line.effective for line in missing if line.source == feed), ZERO)
+                for feed in (EVENTS, SERVERLESS)
+            ),
         )
+
+
+def rows_of_the_day(load: Load) -> list[Record]:
+    """The rows of an estimate that start and end within its day."""
+    day = date.fromisoformat(load.partition)
+    return [row for row in load.rows if row.start.date() == day and row.end <= midnight(day + DAY)]
+
+
+def complete_days(daily: Iterable[Load]) -> set[date]:
+    """Days whose estimate is complete, or whose events and serverless usage all are, as far as they landed."""
+    by_day: dict[str, list[Load]] = defaultdict(list)
+    for load in daily:
+        by_day[load.partition].append(load)
+    complete = set()
+    for partition, loads in by_day.items():
+        usage = [load.complete for load in loads if load.feed != ESTIMATE]
+        estimated = any(load.complete for load in loads if load.feed == ESTIMATE)
+        if estimated or (usage and all(usage)):
+            complete.add(date.fromisoformat(partition))
+    return complete
+
+
+class Names:
+    """Gives rows of reports their product line."""
+
+    def __init__(
+        self, endpoints: set[str], apps: set[str | None], patterns: Sequence[tuple[str, str, str]]
+    ) -> None:
+        self.endpoints, self.apps = endpoints, apps - {None}
+        self.patterns = [(column, glob(pattern), line) for column, pattern, line in patterns]
+
+    def line_of(self, row: Record) -> str:
+        """The product line of a row: by its endpoint, else by its app, else by the first pattern."""
+        if self.endpoints & {row.sku, row.resource}:
+            return MODEL_APIS
+        if self.apps & {row.sku, row.resource, row.resource_name}:
+            return APPS
+        values = {
+            "ChargeDescription": row.name,
+            "PricingUnit": row.unit,
+            "ResourceId": row.resource,
+            "ResourceName": row.resource_name,
+            "ServiceName": row.service,
+            "SkuId": row.sku,
+        }
+        matching = (
+            line for column, pattern, line in self.patterns if pattern.fullmatch(values.get(column) or "")
+        )
+        return next(matching, UNATTRIBUTED)
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern in which * stands for any text, and case does not count."""
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
 
 
 def difference(invoiced: Decimal | None, other: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
@@ -184,14 +282,18 @@ def events_that_count(landed: Iterable[Event]) -> list[Event]:
         if event.is_metered:
             metered.add(request(event))
     events = [
-        max(same, key=lambda e: (e.cost_nano_usd, -(e.percent_discount or ZERO), e.auth_method or ""))
+        replace(
+            max(same, key=lambda e: (e.cost_nano_usd, -(e.percent_discount or ZERO), e.auth_method or "")),
+            api_key_id=min((e.api_key_id for e in same if e.api_key_id), default=None),
+            login_username=min((e.login_username for e in same if e.login_username), default=None),
+        )
         for same in repeats.values()
     ]
     return [event for event in events if event.is_metered or request(event) not in metered]
 
 
 def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -> list[Line]:
-    """Make a line for each period, endpoint, unit price, discount and auth method."""
+    """Make a line for each period, endpoint, unit price, discount, auth method, key and person."""
     groups = defaultdict(list)
     for event in events:
         start = event.timestamp.replace(minute=0, second=0, microsecond=0)
@@ -200,9 +302,11 @@ def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -
         discount = (event.percent_discount or ZERO) if shows_discount else ZERO
         price = event.unit_price if event.is_metered else None
         has_units = event.output_units is not None
-        groups[start, event.endpoint_id, price, discount, event.auth_method, has_units].append(event)
+        caller = event.auth_method, event.api_key_id, event.login_username
+        groups[start, event.endpoint_id, price, discount, caller, has_units].append(event)
     lines = []
-    for (start, endpoint, price, discount, auth_method, has_units), group in groups.items():
+    for (start, endpoint, price, discount, caller, has_units), group in groups.items():
+        auth_method, api_key_id, login_username = caller
         unit = units.get(endpoint, "Units")
         requests = len({event.request_id for event in group})
         if price is not None:
@@ -221,6 +325,10 @@ def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -
                 price=contracted_price,
                 quantity=quantity,
                 auth_method=auth_method,
+                product_line=MODEL_APIS,
+                api_key_id=api_key_id,
+                login_username=login_username,
+                sku=endpoint,
                 billing_period_start=midnight(month_of(start.date())),
                 effective=cost,
                 billed=cost,
@@ -239,18 +347,52 @@ def cost_before_discount(event: Event) -> Decimal:
     return event.cost_nano_usd / 10**9 if event.cost_subtotal is None else event.cost_subtotal
 
 
-def invoice_line(billing_month: str, row: Record) -> Line:
+def usage_that_counts(landed: Iterable[AppUsage]) -> list[AppUsage]:
+    """Keep each app, environment, machine type, price, discount and surge of a day once."""
+    repeats = defaultdict(list)
+    for row in landed:
+        repeats[row.key].append(row)
+    return [max(same, key=lambda row: (row.cost, row.quantity)) for same in repeats.values()]
+
+
+def app_line(row: AppUsage) -> Line:
+    """Make a line of the machine seconds of an app."""
+    sku = f"{row.machine_type} surge" if row.is_surge else row.machine_type
+    resource = ":".join(filter(None, (row.app, row.environment))) if row.app else sku
+    price = row.unit_price * (1 - (row.percent_discount or ZERO) / 100)
+    return Line(
+        source=SERVERLESS,
+        start=midnight(row.day),
+        end=midnight(row.day + DAY),
+        resource=resource,
+        unit="Seconds",
+        price=price,
+        quantity=row.quantity,
+        product_line=APPS,
+        sku=sku,
+        billing_period_start=midnight(month_of(row.day)),
+        effective=row.cost,
+        billed=row.cost,
+        list_price=row.unit_price,
+        list_cost=row.unit_price * row.quantity,
+        contracted_cost=price * row.quantity,
+        consumed=row.quantity,
+        consumed_unit="Seconds",
+    )
+
+
+def invoice_line(billing_month: str, row: Record, names: Names) -> Line:
     """Make a line of an unaltered invoice row; its billing period is the month before billing_month."""
     issued = date.fromisoformat(f"{billing_month}-01")
-    return record_line(INVOICE, row, "Final", month_of(issued - DAY), row.billed)
+    return record_line(INVOICE, row, names, "Final", month_of(issued - DAY))
 
 
-def estimate_line(row: Record) -> Line:
+def estimate_line(row: Record, names: Names) -> Line:
     """Make a line of an estimate row; its billing period is the month of the charge."""
-    return record_line(ESTIMATE, row, "Estimated", month_of(row.start.date()), row.billed)
+    return record_line(ESTIMATE, row, names, "Estimated", month_of(row.start.date()))
 
 
-def record_line(source: str, row: Record, status: str, billing_month: date, billed: Decimal) -> Line:
+def record_line(source: str, row: Record, names: Names, status: str, billing_month: date) -> Line:
     return Line(
         source=source,
         record=row.name,
@@ -266,8 +408,9 @@ def record_line(source: str, row: Record, status: str, billing_month: date, bill
         status=status,
         billing_period_start=midnight(billing_month),
         effective=effective_of(row),
-        billed=billed,
+        billed=row.billed,
         applied=elements_of(row.contract_applied),
+        product_line=names.line_of(row),
     )
 
 
@@ -470,6 +613,7 @@ def commitment_line(
         effective=ZERO if is_purchase else amount,
         billed=amount if is_purchase else ZERO,
         applied=(Element(f"contract of {commitment.id}", commitment.id, amount, amount, "USD"),),
+        sku="fal-prepaid-credits",
         list_price=ONE,
         list_cost=amount,
         contracted_cost=amount,

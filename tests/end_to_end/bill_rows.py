@@ -1,6 +1,7 @@
 """Types of a bill: landed data of an account, its commitments, and rows of the marts."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,8 @@ from typing import Any, NamedTuple
 
 ZERO = Decimal(0)
 DAY = timedelta(days=1)
-EVENTS, ESTIMATE, INVOICE = "billing_events", "estimate", "invoice"
+EVENTS, SERVERLESS, ESTIMATE, INVOICE = "billing_events", "serverless_usage", "estimate", "invoice"
+MODEL_APIS, APPS, COMPUTE, UNATTRIBUTED = "model_apis", "serverless", "compute", "unattributed"
 
 # ---------------------------------------------------------------- landed data and commitments
 
@@ -26,10 +28,33 @@ class Event:
     cost_nano_usd: Decimal
     cost_subtotal: Decimal | None = None
     auth_method: str | None = None
+    api_key_id: str | None = None
+    login_username: str | None = None
 
     @property
     def is_metered(self) -> bool:
         return self.output_units is not None and self.unit_price is not None
+
+
+@dataclass(frozen=True)
+class AppUsage:
+    """Machine seconds of an app on a day. Apps can lack a name."""
+
+    day: date
+    app: str | None
+    environment: str | None
+    machine_type: str
+    is_surge: bool
+    quantity: Decimal
+    unit_price: Decimal
+    percent_discount: Decimal | None
+    cost: Decimal
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What makes it a charge of its own."""
+        price = self.unit_price, self.percent_discount or ZERO, self.is_surge
+        return (self.day, self.app, self.environment, self.machine_type, *price)
 
 
 @dataclass(frozen=True)
@@ -50,6 +75,8 @@ class Record:
     price: Decimal | None = None
     invoice_id: str | None = None
     contract_applied: str | None = None
+    resource_name: str | None = None
+    service: str | None = None
 
     @property
     def is_ordinary_usage(self) -> bool:
@@ -58,7 +85,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Load:
-    """One fetch of a partition: a UTC day of events or of an estimate, or a billing month of an invoice."""
+    """One fetch of a partition: a UTC day of a feed, or a billing month of an invoice."""
 
     feed: str
     partition: str
@@ -109,11 +136,28 @@ class Commitment:
         return min(max(amount, ZERO), self.drawable)
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """What the seeds say of all accounts.
+
+    patterns: column, pattern and product line, in the order of priority.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    endpoints: frozenset[str] = frozenset()
+    patterns: tuple[tuple[str, str, str], ...] = ()
+
+
 @dataclass
 class Account:
-    """All loads of an account, including superseded loads, and its commitments."""
+    """All loads of an account, including superseded loads, and its commitments.
+
+    apps: what it runs on Serverless. endpoints: those in its latest snapshots of models.
+    """
 
     alias: str
+    apps: tuple[str | None, ...] = ()
+    endpoints: tuple[str, ...] = ()
     loads: list[Load] = field(default_factory=list)
     commitments: list[Commitment] = field(default_factory=list)
 
@@ -151,7 +195,7 @@ def elements_of(contract_applied: str | None) -> tuple[Element, ...]:
 
 
 class Line(NamedTuple):
-    """A row of focus.cost_and_usage. Rows of a CSV leave list_price and the fields below it empty."""
+    """A row of focus.cost_and_usage. Rows of a CSV leave sku and the fields below it empty."""
 
     source: str
     start: datetime
@@ -170,6 +214,10 @@ class Line(NamedTuple):
     quantity: Decimal | None = None
     auth_method: str | None = None
     applied: tuple[Element, ...] = ()
+    product_line: str = UNATTRIBUTED
+    api_key_id: str | None = None
+    login_username: str | None = None
+    sku: str | None = None
     list_price: Decimal | None = None
     list_cost: Decimal | None = None
     contracted_cost: Decimal | None = None
@@ -180,12 +228,17 @@ class Line(NamedTuple):
     @property
     def key(self) -> tuple[Any, ...]:
         """Identity of the charge."""
-        prices = () if self.record else (self.list_price, self.price, self.consumed_unit)
-        return (self.source, self.record, self.start, self.resource, self.unit, self.auth_method, *prices)
+        prices = () if self.record else (self.sku, self.list_price, self.price, self.consumed_unit)
+        caller = self.auth_method, self.api_key_id, self.login_username
+        return (self.source, self.record, self.start, self.resource, self.unit, *caller, *prices)
 
     @property
     def day(self) -> date:
         return self.start.date()
+
+    @property
+    def is_ordinary_usage(self) -> bool:
+        return self.category == "Usage" and self.charge_class is None
 
 
 class BurnDown(NamedTuple):
@@ -219,13 +272,18 @@ class Month(NamedTuple):
     """A row of finops.invoice_reconciliation."""
 
     charge_month: date
+    product_line: str
     status: str
     invoice_ids: str | None
     invoiced: Decimal | None
     events: Decimal | None
+    serverless: Decimal | None
     estimated: Decimal | None
+    set_aside: Decimal
     minus_events: Decimal | None
     minus_events_percent: Decimal | None
+    minus_serverless: Decimal | None
+    minus_serverless_percent: Decimal | None
     minus_estimates: Decimal | None
     minus_estimates_percent: Decimal | None
     credits: Decimal
@@ -235,9 +293,11 @@ class Month(NamedTuple):
     total: Decimal
     days_from_invoice: int
     days_from_events: int
+    days_from_serverless: int
     days_from_estimate: int
     days_not_invoiced: int
     events_not_invoiced: Decimal
+    serverless_not_invoiced: Decimal
 
 
 @dataclass(frozen=True)

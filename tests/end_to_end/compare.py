@@ -1,14 +1,14 @@
 """Compare every mart of two checkouts: `python -m tests.end_to_end.compare CHECKOUT [--target spark]`.
 
 Builds the same landing zones with this checkout and with another one: the sample, 40 days with every oddity,
-and random landing zones with their commitments. Prints the rows and the column types that differ, and exits
-with 1 if any do.
+and random landing zones with their commitments. Compares the marts and the columns that both checkouts have.
+Prints new ones, and the rows and column types that differ or are lost, and exits with 1 if any are.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,9 +25,14 @@ COMPARED = "table_schema in ('focus', 'finops', 'api') or table_name like 'base_
 # Descriptions of columns are prose: a change of their words is not a change of data.
 NOT_COMPARED = {
     "api.cost_and_usage_records": ("record_number",),
-    "api.schema_columns": ("description",),
-    "focus.schema_metadata": ("description",),
+    "api.schema_columns": ("description", "column_position"),
+    "focus.schema_metadata": ("description", "column_position"),
+    "focus.conformance_report": ("how_checked", "why_not_checked", "rows_checked"),
 }
+# The reconciliation before product lines had one row for all of them.
+COMPARED_ROWS = {"finops.invoice_reconciliation": ("product_line", "all")}
+# A row for each column of the marts: a new column is a new row.
+ROWS_OF_COLUMNS = ("api.schema_columns", "focus.schema_metadata")
 SHOWN = 3
 ZONES = 12
 
@@ -76,30 +81,64 @@ def relations(target: str, folder: Path, database: str) -> dict[str, str]:
     return {f"{schema}.{table}": f'{database}.{schema}."{table}"' for schema, table in tables}
 
 
-def differences(target: str, before: Path, after: Path) -> Iterator[str]:
-    """Yield a line for each mart, column type or row that only one of two builds has."""
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """Return the type of each column of a relation."""
+    return {name: kind for name, kind, *_ in connection.execute(f"describe from {relation}").fetchall()}
+
+
+def selected(name: str, relation: str, columns: Mapping[str, str], compared: Sequence[str]) -> str:
+    """Write a query of the compared columns and rows of a mart."""
+    query = f"select {', '.join(compared)} from {relation}"
+    column, value = COMPARED_ROWS.get(name, (None, None))
+    return f"{query} where {column} = '{value}'" if column in columns else query
+
+
+def row_differences(
+    connection: duckdb.DuckDBPyConnection, name: str, relations: Sequence[str]
+) -> Iterator[str]:
+    """Yield a line for each column and row of a mart that was lost, changed or added."""
+    before, after = (columns_of(connection, relation) for relation in relations)
+    both = [column for column in before if column in after]
+    yield from (f"{name}: column {column} was lost" for column in before if column not in after)
+    yield from (
+        f"{name}: column {column} became {after[column]}"
+        for column in both
+        if before[column] != after[column]
+    )
+    compared = [
+        f'"{column}"'
+        for column in both
+        if before[column] == after[column] and column not in NOT_COMPARED.get(name, ())
+    ]
+    old, new = (
+        selected(name, relation, columns, compared)
+        for relation, columns in zip(relations, (before, after), strict=True)
+    )
+    lost, added = ("-", old, new), ("+", new, old)
+    for mark, one, other in (lost,) if name in ROWS_OF_COLUMNS else (lost, added):
+        rows = connection.execute(f"{one} except all {other}").fetchall()
+        yield from (f"{mark} {name}: {row}" for row in rows[:SHOWN])
+        if len(rows) > SHOWN:
+            yield f"{mark} {name}: and {len(rows) - SHOWN} more rows"
+
+
+def compare_builds(target: str, before: Path, after: Path) -> tuple[list[str], list[str]]:
+    """Return the differences between two builds, and the marts and columns that only the second one has."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         if target == "duckdb":
             for name, folder in (("before", before), ("after", after)):
                 connection.execute(f"attach '{folder / 'warehouse.duckdb'}' as {name} (read_only)")
         old, new = relations(target, before, "before"), relations(target, after, "after")
-        yield from (f"{name}: in one checkout alone" for name in sorted(set(old) ^ set(new)))
+        found = [f"{name}: was lost" for name in sorted(set(old) - set(new))]
+        added = sorted(set(new) - set(old))
         for name in sorted(set(old) & set(new)):
-            types = [connection.execute(f"describe from {one[name]}").fetchall() for one in (old, new)]
-            columns = [[column[:2] for column in described] for described in types]
-            if columns[0] != columns[1]:
-                yield f"{name}: columns {columns[0]} became {columns[1]}"
-                continue
-            left_out = NOT_COMPARED.get(name, ())
-            compared = ", ".join(f'"{column}"' for column, _ in columns[0] if column not in left_out)
-            for mark, one, other in (("-", old, new), ("+", new, old)):
-                rows = connection.execute(
-                    f"select {compared} from {one[name]} except all select {compared} from {other[name]}"
-                ).fetchall()
-                yield from (f"{mark} {name}: {row}" for row in rows[:SHOWN])
-                if len(rows) > SHOWN:
-                    yield f"{mark} {name}: and {len(rows) - SHOWN} more rows"
+            found += row_differences(connection, name, (old[name], new[name]))
+            columns = columns_of(connection, old[name])
+            added += [
+                f"{name}.{column}" for column in columns_of(connection, new[name]) if column not in columns
+            ]
+    return found, added
 
 
 def main() -> None:
@@ -124,8 +163,11 @@ def main() -> None:
             for label, checkout in checkouts.items():
                 project = folder / label if zone == "random zones" else checkout
                 build(project, arguments.target, landing, folder / f"{zone} {label}")
-            found = list(differences(arguments.target, folder / f"{zone} before", folder / f"{zone} after"))
-            print(f"{zone}: {len(found) or 'no'} differences", *found, sep="\n", flush=True)
+            found, added = compare_builds(
+                arguments.target, folder / f"{zone} before", folder / f"{zone} after"
+            )
+            print(f"{zone}: {len(found) or 'no'} differences", *found, sep="\n")
+            print("new:", ", ".join(added) or "none", flush=True)
             has_differences |= bool(found)
     sys.exit(has_differences)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.end_to_end.bill_reference import bill_of, midnight
-from tests.end_to_end.bill_rows import DAY, ESTIMATE, INVOICE, Account, Bill, Commitment, Load, Record
+from tests.end_to_end.bill_rows import DAY, ESTIMATE, INVOICE, Account, Bill, Commitment, Load, Record, Seeds
 
 JANUARY = date(2026, 1, 1)
 
@@ -30,7 +30,7 @@ def bill(commitments: list[Commitment], days: list[Record], invoice: tuple[Recor
     """Compute a bill from estimates and an invoice of March, which does not close their months."""
     loads = [Load(ESTIMATE, f"{row.start:%Y-%m-%d}", "1", (row,)) for row in days]
     loads += [Load(INVOICE, "2026-03", "1", invoice)] if invoice else []
-    return bill_of(Account("acme", loads, commitments), {}, {}, "day")
+    return bill_of(Account("acme", loads, commitments), Seeds(), {}, "day")
 
 
 def purchase(cost: str, charge_class: str | None = None) -> Record:
@@ -79,5 +79,5 @@ def test_usage_that_fewer_credits_cover_is_paid_first(everything: str, flux: str
     ]
     rows = (usage(JANUARY, "10"), usage(JANUARY, "10", "fal-ai/kling"))
     account = Account("acme", [Load(ESTIMATE, "2026-01-01", "1", rows)], both)
-    lines = bill_of(account, {}, {}, "day").lines
+    lines = bill_of(account, Seeds(), {}, "day").lines
     assert [line.billed for line in lines if line.source == ESTIMATE] == [0, 0]

@@ -1,4 +1,4 @@
-"""A local fal: the two billing endpoints over real HTTP on loopback, with generated events.
+"""A local fal: its billing and usage API over real HTTP on loopback, with generated data.
 
 It follows fal's public API reference, not the expectations of the loaders::
 
@@ -6,6 +6,14 @@ It follows fal's public API reference, not the expectations of the loaders::
     with FalServer(world) as server:
         ...  # point FAL_API_URL at server.url, FAL_KEY at "key-acme"
     assert mart_total == world.total_cost("acme")
+
+Product lines, teams and more are switched on one by one::
+
+    world = World(
+        switches=Switches(serverless=True, compute=True, renamed_key=True),
+        teams={"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]},
+    )
+    assert mart_total_of_serverless == world.cost("acme", "serverless")
 """
 
 from tests.fal_server.events import Event, Oddities
@@ -13,6 +21,20 @@ from tests.fal_server.faults import FAULTS, Fault
 from tests.fal_server.messages import Request
 from tests.fal_server.reports import CsvStyle, Invoice
 from tests.fal_server.server import FalServer
+from tests.fal_server.switches import LINES, Switches, Team
 from tests.fal_server.world import World
 
-__all__ = ["FAULTS", "CsvStyle", "Event", "FalServer", "Fault", "Invoice", "Oddities", "Request", "World"]
+__all__ = [
+    "FAULTS",
+    "LINES",
+    "CsvStyle",
+    "Event",
+    "FalServer",
+    "Fault",
+    "Invoice",
+    "Oddities",
+    "Request",
+    "Switches",
+    "Team",
+    "World",
+]

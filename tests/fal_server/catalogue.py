@@ -52,3 +52,32 @@ METERS = (
 WEIGHTS = (24, 20, 8, 12, 4, 2, 10, 8, 8, 4)
 
 METER_OF = {meter.endpoint_id: meter for meter in METERS}
+
+# prices after `World.changed_at`, with the switch price_changes
+NEW_PRICES = {"fal-ai/flux/dev": "0.03", "fal-ai/fast-sdxl": "0.003", "fal-ai/veo3": "0.35"}
+
+# units as /models/pricing writes them
+API_UNITS = {
+    "Megapixels": "megapixel",
+    "Images": "image",
+    "Seconds": "second",
+    "1000 Characters": "1000 characters",
+    "Requests": "request",
+}
+
+CATEGORIES = {
+    "fal-ai/flux/dev": "text-to-image",
+    "fal-ai/flux/schnell": "text-to-image",
+    "fal-ai/flux-pro/v1.1": "text-to-image",
+    "fal-ai/fast-sdxl": "text-to-image",
+    "fal-ai/kling-video/v2/master/text-to-video": "text-to-video",
+    "fal-ai/veo3": "text-to-video",
+    "fal-ai/whisper": "speech-to-text",
+    "fal-ai/minimax/speech-02-hd": "text-to-speech",
+    "fal-ai/any-llm": "llm",
+}
+
+DEPRECATED = "fal-ai/fast-sdxl"
+
+# what /models and /models/pricing know
+LISTED = tuple(meter for meter in METERS if meter.endpoint_id in CATEGORIES)

@@ -66,6 +66,8 @@ class Event:
     auth_method: str | None = "Key 1"
     with_millis: bool = True
     more_json: str = ""
+    key_id: str | None = None
+    username: str | None = None
 
     @property
     def timestamp(self) -> str:
@@ -84,8 +86,8 @@ class Event:
             return self.cost
         return product(self.unit_price, self.output_units)
 
-    def json(self, *, label: bool = False, structured: bool = False) -> str:
-        """Write the event as JSON, with authentication fields only if requested."""
+    def json(self, *, label: bool = False, structured: bool = False, username: bool = False) -> str:
+        """Write the event as JSON, with authentication fields and the team's username only if requested."""
         subtotal = self.subtotal
         discount = minus(subtotal, self.cost)
         text = (
@@ -99,6 +101,8 @@ class Event:
             text += f',"auth_method":{json.dumps(self.auth_method, ensure_ascii=False)}'
         if structured:
             text += f',"auth_method_structured":{json.dumps(self.auth_structured, ensure_ascii=False)}'
+        if username:
+            text += f',"username":{json.dumps(self.username)}'
         return text + "}"
 
     @property
@@ -113,12 +117,17 @@ class Event:
     @property
     def api_key_id(self) -> str | None:
         """Id of the key with this label; None for a call from the web site."""
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, self.auth_method)) if self.auth_method else None
+        return self.key_id or (id_of_key(self.auth_method) if self.auth_method else None)
 
     @property
     def login_username(self) -> str | None:
         """User name of a call without a key."""
         return None if self.auth_method else "ada"
+
+
+def id_of_key(label: str) -> str:
+    """Return the id of the key with this label."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, label))
 
 
 def iso(moment: datetime) -> str:
@@ -159,6 +168,11 @@ def charged_nano(unit_price: str, output_units: str, percent_discount: str | Non
         kept = 1 - Decimal(percent_discount or 0) / 100
         exact = Decimal(unit_price) * Decimal(output_units) * kept * NANO
         return int(exact.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def reprice(event: Event, unit_price: str) -> Event:
+    """Give an event another unit price."""
+    return _priced(event, unit_price, event.output_units or "0", event.percent_discount)
 
 
 def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event]:

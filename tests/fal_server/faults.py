@@ -196,6 +196,11 @@ def without(*fields: str) -> Callable[[Answer], Answer]:
     return alter
 
 
+def without_list(answer: Answer) -> Answer:
+    """Remove the list of a page."""
+    return without(_list_of(answer))(answer)
+
+
 def saying(**fields: object) -> Callable[[Answer], Answer]:
     """Replace fields of a page."""
     return lambda answer: replace(answer, body=json.dumps({**json.loads(answer.body), **fields}).encode())
@@ -213,15 +218,21 @@ def leading(pages: int) -> Answering:
 
 
 def empty_page(fal: "FalServer", request: Request) -> Answer:
-    """Send a page without events, whose cursor leads to the events of that page."""
+    """Send a page without rows, whose cursor leads to the rows of that page."""
     cursor = write_cursor(*_place(request), after_an_empty_page=1)
-    return saying(billing_events=[], has_more=True, next_cursor=cursor)(truly(fal, request))
+    answer = truly(fal, request)
+    return saying(has_more=True, next_cursor=cursor, **{_list_of(answer): []})(answer)
 
 
 def larger_page(fal: "FalServer", request: Request) -> Answer:
-    """Send all events on the first page, regardless of the limit; later pages are unchanged."""
+    """Send all rows on the first page, regardless of the limit; later pages are unchanged."""
     params = {name: values for name, values in request.params.items() if name != "limit"}
     return truly(fal, replace(request, params=params))
+
+
+def _list_of(answer: Answer) -> str:
+    """Return the name of the list of a page."""
+    return next(str(name) for name, value in json.loads(answer.body).items() if isinstance(value, list))
 
 
 def _place(request: Request) -> tuple[int, int]:
@@ -268,7 +279,7 @@ FAULTS: dict[str, Callable[..., Fault]] = {
     "zip_bomb": partial(Fault.altered, zip_bomb),
     # pages of another shape
     "no_page": partial(Fault.answer, 200, b"[]"),
-    "no_events": partial(Fault.altered, without("billing_events")),
+    "no_events": partial(Fault.altered, without_list),
     "no_has_more": partial(Fault.altered, without("has_more")),
     "no_next_cursor": partial(Fault.altered, saying(has_more=True, next_cursor=None)),
     "cursor_again": partial(Fault, leading(0)),

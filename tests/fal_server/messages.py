@@ -3,7 +3,11 @@
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tests.fal_server.events import plain
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,24 @@ def error_answer(status: int, kind: str, message: str) -> Answer:
     """Make an error in fal's format."""
     error = {"type": kind, "message": message, "docs_url": "https://fal.ai/docs", "request_id": "req-1"}
     return Answer(status, json.dumps({"error": error}).encode())
+
+
+def to_json(value: object) -> str:
+    """Write JSON with decimals as numbers, digit by digit."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(name)}:{to_json(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(to_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def page_answer(content: Mapping[str, object], cursor: str | None, *, news: bool) -> Answer:
+    """Make a page. news: whether it has a field that no document has."""
+    more = {"request_cost": {"units": 1}} if news else {}
+    page = {"next_cursor": cursor, "has_more": cursor is not None, **more, **content}
+    return Answer(200, to_json(page).encode())
 
 
 def write_cursor(page: int, limit: int, **more: int) -> str:

@@ -6,15 +6,17 @@ No document fixes fal's column list; these are the columns of a FOCUS 1.0 export
 import csv
 import io
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from tests.fal_server.catalogue import METER_OF
 from tests.fal_server.events import Event, iso, nano_to_usd, plain, product
+from tests.fal_server.switches import Team
+from tests.fal_server.usage import Usage, group, sum_of
 
 if TYPE_CHECKING:
     from tests.fal_server.world import World
@@ -58,7 +60,18 @@ COLUMNS = [
     "x_TeamName",
 ]
 
+SUB_ACCOUNT_COLUMNS = ["SubAccountId", "SubAccountName"]
+
+SERVICES = {
+    "serverless": ("fal Serverless", "Serverless Compute", "App", "Seconds"),
+    "compute": ("fal Compute", "Virtual Machines", "Instance", "Hours"),
+}
+
 TIMEFRAMES = ("minute", "hour", "day", "week", "month")
+
+
+Item = TypeVar("Item", Event, Usage)
+Bucket = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,28 @@ class Row:
     columns: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What a report is about: an account, or the teams of an organization with the root's alias.
+
+    has_lines: whether it has rows of apps and instances.
+    """
+
+    account: str
+    teams: tuple[Team, ...] = ()
+    has_lines: bool = True
+
+    @property
+    def usernames(self) -> list[tuple[str, dict[str, str]]]:
+        """Whose events it has, each with its columns."""
+        if not self.teams:
+            return [(self.account, {})]
+        return [
+            (team.username, {"SubAccountId": team.customer_id, "SubAccountName": team.name})
+            for team in self.teams
+        ]
+
+
 def month_start(month: str, plus: int = 0) -> date:
     """Return the first day of a month YYYY-MM, moved by some months."""
     number = int(month[:4]) * 12 + int(month[5:7]) - 1 + plus
@@ -123,24 +158,24 @@ def issued_months(world: "World") -> list[str]:
     return sorted((set(months) | overridden) - refused)
 
 
-def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
+def invoice_rows(world: "World", scope: Scope, billing_month: str) -> list[Row]:
     """Make the rows of an invoice. Raises KeyError for a month without invoice."""
     if billing_month not in issued_months(world):
         raise KeyError(billing_month)
     plan = world.invoice_months.get(billing_month) or Invoice()
     start, end = month_start(billing_month, -1), month_start(billing_month)
     since, until = plan.days or (start, end)
-    head = _account_columns(account) | {
+    head = _account_columns(scope.account) | {
         "BillingPeriodStart": _midnight(start),
         "BillingPeriodEnd": _midnight(end),
-        "InvoiceId": f"INV-{account}-{billing_month}",
+        "InvoiceId": f"INV-{scope.account}-{billing_month}",
     }
     rows: list[Row] = []
     day = since
     while plan.usage and day < until:
         part = (day - since).days * plan.parts // max((until - since).days, 1)
         ids = head | {"InvoiceId": head["InvoiceId"] + (f"-{part + 1}" if plan.parts > 1 else "")}
-        usage = _usage_rows(world.day_events(account, day, invoiced=True), day, day + timedelta(days=1), ids)
+        usage = _invoiced_usage(world, scope, day, ids)
         is_prepaid = plan.prepaid_until is not None and day < plan.prepaid_until
         rows += [_prepaid(row) for row in usage] if is_prepaid else usage
         day += timedelta(days=1)
@@ -160,14 +195,25 @@ def invoice_rows(world: "World", account: str, billing_month: str) -> list[Row]:
     return rows
 
 
-def invoice_csv(world: "World", accounts: Sequence[str], billing_month: str) -> bytes:
+def _invoiced_usage(world: "World", scope: Scope, day: date, head: dict[str, str]) -> list[Row]:
+    day_after = day + timedelta(days=1)
+    rows = []
+    for username, columns in scope.usernames:
+        events = world.day_events(username, day, invoiced=True)
+        rows += _usage_rows(events, day, day_after, head | columns)
+    if scope.has_lines:
+        rows += _line_rows(world.usage(scope.account, day, invoiced=True), day, day_after, head)
+    return rows
+
+
+def invoice_csv(world: "World", scopes: Sequence[Scope], billing_month: str) -> bytes:
     """Write the invoices of some accounts as one CSV. Raises KeyError for a month without invoice."""
-    return _csv(world, [row for account in accounts for row in invoice_rows(world, account, billing_month)])
+    return _csv(world, scopes, [row for scope in scopes for row in invoice_rows(world, scope, billing_month)])
 
 
 def estimate_csv(
     world: "World",
-    accounts: Sequence[str],
+    scopes: Sequence[Scope],
     start: datetime,
     end: datetime,
     timeframe: str,
@@ -177,28 +223,46 @@ def estimate_csv(
     """Write the live usage of some accounts as one CSV."""
     zone = ZoneInfo(timezone)
     if bound:
-        start, end = bucket(start, timeframe, zone)[0], _up(end, timeframe, zone)
-    rows = (row for account in accounts for row in estimate_rows(world, account, start, end, timeframe, zone))
-    return _csv(world, rows)
+        start, end = bucket(start, timeframe, zone)[0], bucket_end(end, timeframe, zone)
+    rows = [row for scope in scopes for row in estimate_rows(world, scope, start, end, timeframe, zone)]
+    return _csv(world, scopes, rows)
 
 
 def estimate_rows(
-    world: "World", account: str, start: datetime, end: datetime, timeframe: str, zone: ZoneInfo
+    world: "World", scope: Scope, start: datetime, end: datetime, timeframe: str, zone: ZoneInfo
 ) -> list[Row]:
-    """Make one Usage row, without InvoiceId, per bucket, endpoint, price and discount."""
-    buckets: dict[tuple[datetime, datetime], list[Event]] = {}
-    for event in reversed(world.window(account, start, end)):
-        low, high = bucket(event.at, timeframe, zone)
-        buckets.setdefault((max(low, start), min(high, end)), []).append(event)
-    rows: list[Row] = []
-    for (low, high), events in sorted(buckets.items()):
+    """Make one Usage row, without InvoiceId, per bucket, endpoint, price and discount, or app and machine."""
+    rows: list[tuple[datetime, Row]] = []
+    switches = world.switches_of(scope.account)
+
+    def head(low: datetime) -> dict[str, str]:
         month = f"{low:%Y-%m}"
-        head = _account_columns(account) | {
+        return _account_columns(scope.account) | {
             "BillingPeriodStart": _midnight(month_start(month)),
             "BillingPeriodEnd": _midnight(month_start(month, 1)),
         }
-        rows += _usage_rows(events, low, high, head)
-    return rows
+
+    def place(moment: datetime) -> tuple[datetime, datetime]:
+        low, high = bucket(moment, timeframe, zone)
+        return max(low, start), min(high, end)
+
+    for username, columns in scope.usernames:
+        for (low, high), events in split(reversed(world.window(username, start, end)), place):
+            usage = _usage_rows(events, low, high, head(low) | columns)
+            rows += [(low, _renamed(row) if switches.display_names else row) for row in usage]
+    if scope.has_lines:
+        for (low, high), usages in split(world.usage_window(scope.account, start, end), place):
+            usage = _line_rows(usages, low, high, head(low))
+            rows += [(low, _vague(row) if switches.vague_lines else row) for row in usage]
+    return [row for _, row in sorted(rows, key=lambda item: item[0])]
+
+
+def split(items: Iterable[Item], place: Callable[[datetime], Bucket]) -> list[tuple[Bucket, list[Item]]]:
+    """Split events or usage into buckets, oldest first."""
+    buckets: dict[Bucket, list[Item]] = {}
+    for item in items:
+        buckets.setdefault(place(item.at), []).append(item)
+    return sorted(buckets.items(), key=lambda pair: pair[0])
 
 
 def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -222,6 +286,12 @@ def bucket(moment: datetime, timeframe: str, zone: ZoneInfo) -> tuple[datetime, 
     return low.astimezone(UTC), high.astimezone(UTC)
 
 
+def bucket_end(moment: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
+    """Return the end of the bucket that holds a moment, or the moment if a bucket starts there."""
+    low, high = bucket(moment, timeframe, zone)
+    return moment if low == moment else high
+
+
 def default_timeframe(start: datetime, end: datetime) -> str:
     """Return fal's default timeframe for a range."""
     span = end - start
@@ -238,11 +308,6 @@ def total(rows: Iterable[Row]) -> Decimal:
     """Sum BilledCost exactly."""
     with localcontext(prec=100):
         return sum((row.billed for row in rows), Decimal(0))
-
-
-def _up(moment: datetime, timeframe: str, zone: ZoneInfo) -> datetime:
-    low, high = bucket(moment, timeframe, zone)
-    return moment if low == moment else high
 
 
 def _midnight(day: date) -> str:
@@ -324,6 +389,67 @@ def _usage_row(
     return Row(billed, columns)
 
 
+def _line_rows(usages: Sequence[Usage], start: date, end: date, head: dict[str, str]) -> list[Row]:
+    """Make one row per app or instance, environment, machine, price, discount and surge."""
+    return [_line_row(usages, start, end, head) for usages in group(usages)]
+
+
+def _line_row(usages: Sequence[Usage], start: date, end: date, head: dict[str, str]) -> Row:
+    first, machine = usages[0], usages[0].machine
+    service, subcategory, resource_type, unit = SERVICES[machine.line]
+    billed = sum_of(usage.cost for usage in usages)
+    subtotal = plain(sum_of(usage.subtotal for usage in usages))
+    quantity = plain(sum_of(usage.quantity for usage in usages))
+    kept = 1 - machine.percent_discount / 100
+    sku = machine.machine_type
+    if machine.line == "compute":
+        sku += f" ({machine.app})"
+    elif first.is_surge:
+        sku += " surge"
+    name = machine.app or ""
+    columns = head | {
+        "BilledCost": plain(billed),
+        "EffectiveCost": plain(billed),
+        "ListCost": subtotal,
+        "ListUnitPrice": plain(first.unit_price),
+        "ContractedCost": plain(billed),
+        "ContractedUnitPrice": plain(product(first.unit_price, kept)),
+        "PricingCategory": "Standard",
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
+        "ConsumedQuantity": quantity,
+        "ConsumedUnit": unit,
+        "ChargeCategory": "Usage",
+        "ChargeDescription": f"{name or 'Usage'}, {machine.machine_type}",
+        "ChargeFrequency": "Usage-Based",
+        "ChargePeriodStart": _time(start),
+        "ChargePeriodEnd": _time(end),
+        "ResourceId": f"{name}:{machine.environment}" if machine.environment else name,
+        "ResourceName": name,
+        "ResourceType": resource_type if name else "",
+        "ServiceCategory": "Compute",
+        "ServiceName": service,
+        "ServiceSubcategory": subcategory,
+        "SkuId": sku,
+        "SkuPriceId": f"{sku}@{plain(first.unit_price)}",
+    }
+    return Row(billed, columns)
+
+
+def _renamed(row: Row) -> Row:
+    """Name an endpoint by its display name."""
+    name, price = row.columns["ResourceName"], row.columns["ListUnitPrice"]
+    return _vague(row, ResourceId=name, ResourceName=name, SkuId=name, SkuPriceId=f"{name}@{price}")
+
+
+def _vague(row: Row, **columns: str) -> Row:
+    """Remove what identifies the product line of a row."""
+    unknown = {"ServiceCategory": "Other", "ServiceSubcategory": "Other (Other)", "ServiceName": "fal"}
+    unknown |= {"ResourceType": "", "ResourceId": "", "ResourceName": ""}
+    unknown |= {"SkuId": "usage", "SkuPriceId": f"usage@{row.columns['ListUnitPrice']}"}
+    return replace(row, columns=row.columns | unknown | columns)
+
+
 def _correction_row(amount: Decimal, day: date, head: dict[str, str]) -> Row:
     lump = _lump("Usage", "Correction of usage billed before", -amount, day, day + timedelta(days=1), head)
     more = {
@@ -383,9 +509,10 @@ def _time(moment: date) -> str:
     return iso(moment) if isinstance(moment, datetime) else _midnight(moment)
 
 
-def _csv(world: "World", rows: Iterable[Row]) -> bytes:
+def _csv(world: "World", scopes: Sequence[Scope], rows: Iterable[Row]) -> bytes:
     style = world.csv_style
-    header = [name for name in (*COLUMNS, *style.extra) if name not in style.drop]
+    more = SUB_ACCOUNT_COLUMNS if any(scope.teams for scope in scopes) else []
+    header = [name for name in (*COLUMNS, *more, *style.extra) if name not in style.drop]
     if style.shuffle:
         random.Random(world.seed).shuffle(header)
     text = io.StringIO()

@@ -3,28 +3,62 @@
 All data is made up. The account acme is an enterprise with invoices: September 2026 is closed, October is
 open, and its last day has only an estimate. The account studio has only billing events, and credits that
 run out.
+
+With --all-lines, acme is an organization of two teams that also runs apps and instances. In the middle of
+September, one of its keys is renamed, one is deleted, and prices change.
 """
 
+import argparse
 import os
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from tests.fal_server import FalServer, Oddities, World
+from loaders import clock
+from loaders.cli import main as load
+from tests.fal_server import FalServer, Oddities, Switches, Team, World
 from tests.fal_server.reports import Invoice
 
-FOLDER = Path("sample")
+FEEDS = ("billing_events", "focus_reports", "serverless_usage", "catalogue")
 FIRST_DAY = date(2026, 9, 1)
+OPEN_MONTH = date(2026, 10, 1)
 LAST_DAY = date(2026, 10, 13)
 STUDIO_FIRST_DAY = date(2026, 10, 1)
+CREDITS = Decimal(375)
+
+# with --all-lines: when snapshots are fetched, and what remains of the credits at the last of them
+SNAPSHOTS = (datetime(2026, 9, 10, 9, tzinfo=UTC), datetime.combine(LAST_DAY, time(23, 55), UTC))
+BALANCES = {"acme": Decimal(0), "studio": Decimal(0)}
+
+Command = tuple[str, datetime, tuple[str, ...]]
 
 
 def main() -> int:
     """Replace the loads in sample/; return the exit code of the first loader that fails."""
+    options = build_parser().parse_args()
+    world = make_world(all_lines=options.all_lines)
+    commands = list_commands(all_lines=options.all_lines)
+    for feed in FEEDS:
+        shutil.rmtree(options.folder / feed, ignore_errors=True)
+    with FalServer(world) as server:
+        os.environ |= {"FAL_API_URL": server.url, "FAL_LANDING_DIR": str(options.folder)}
+        os.environ |= {"FAL_KEY_FILE": "", "NO_PROXY": "127.0.0.1"}
+        for account, moment, arguments in commands:
+            set_time(world, moment)
+            is_organization = "1" if account in world.teams else "0"
+            os.environ |= {"FAL_KEY": world.accounts[account], "FAL_ACCOUNT": account}
+            os.environ |= {"FAL_ORGANIZATION": is_organization}
+            if code := load(list(arguments)):
+                return code
+    return 0
+
+
+def make_world(*, all_lines: bool = False) -> World:
+    """Make the world of the sample."""
     world = World(
         seed=2026,
         accounts={"acme": "key-acme", "studio": "key-studio"},
@@ -35,31 +69,66 @@ def main() -> int:
         oddities=replace(Oddities.all(), big_integers=False, odd_labels=False),
         non_enterprise=["studio"],
     )
+    if all_lines:
+        world.switches = Switches(
+            serverless=True,
+            compute=True,
+            surge=True,
+            unnamed_app=True,
+            price_changes=True,
+            renamed_key=True,
+            deleted_key=True,
+            deprecated_model=True,
+        )
+        world.plain_accounts.add("studio")
+        world.teams["acme"] = [Team("acme", "Acme"), Team("acme-video", "Video")]
     world.invoice_months["2026-10"] = Invoice(
-        prepaid_until=date(2026, 10, 1), purchase=Decimal(375), adjustment=Decimal("-3.75")
+        prepaid_until=find_prepaid_end(world), purchase=CREDITS, adjustment=Decimal("-3.75")
     )
-    for feed in ("billing_events", "focus_reports"):
-        shutil.rmtree(FOLDER / feed, ignore_errors=True)
-    events = ("billing-events", "--end", str(LAST_DAY))
-    estimate = ("focus-report", "--source", "estimate", "--end", str(LAST_DAY + timedelta(days=1)))
-    with FalServer(world) as server:
-        for account, arguments in (
-            ("acme", (*events, "--start", str(FIRST_DAY))),
-            ("acme", ("focus-report", "--source", "invoice", "--charge-month", "2026-09")),
-            ("acme", (*estimate, "--start", str(LAST_DAY))),
-            ("studio", (*events, "--start", str(STUDIO_FIRST_DAY))),
-        ):
-            settings = {
-                "FAL_API_URL": server.url,
-                "FAL_KEY": world.accounts[account],
-                "FAL_ACCOUNT": account,
-                "FAL_LANDING_DIR": str(FOLDER),
-            }
-            command = [sys.executable, "-m", "loaders", *arguments]
-            code = subprocess.call(command, env={**os.environ, **settings, "NO_PROXY": "127.0.0.1"})
-            if code:
-                return code
-    return 0
+    return world
+
+
+def find_prepaid_end(world: World) -> date:
+    """Return the first day of September whose usage the credits no longer cover, or the end of the month."""
+    day = FIRST_DAY
+    while day < OPEN_MONTH and world.cost("acme", since=FIRST_DAY, until=day + timedelta(days=1)) <= CREDITS:
+        day += timedelta(days=1)
+    return day
+
+
+def list_commands(*, all_lines: bool = False) -> Iterator[Command]:
+    """Yield what the loaders are called with: account, time, arguments."""
+    end = clock.to_midnight(LAST_DAY + timedelta(days=1)) + timedelta(hours=9)
+    until = ("--end", str(LAST_DAY))
+    first_estimate = OPEN_MONTH if all_lines else LAST_DAY
+    estimate = ("--start", str(first_estimate), "--end", str(LAST_DAY + timedelta(days=1)))
+    yield "acme", end, ("billing-events", "--start", str(FIRST_DAY), *until)
+    yield "acme", end, ("focus-report", "--source", "invoice", "--charge-month", "2026-09")
+    yield "acme", end, ("focus-report", "--source", "estimate", *estimate)
+    yield "studio", end, ("billing-events", "--start", str(STUDIO_FIRST_DAY), *until)
+    if all_lines:
+        yield "acme", end, ("serverless-usage", "--start", str(FIRST_DAY), *until)
+        # models and prices are fetched for the endpoints of landed events
+        for moment in SNAPSHOTS:
+            yield "acme", moment, ("catalogue",)
+        yield "studio", SNAPSHOTS[-1], ("catalogue", "balance")
+
+
+def set_time(world: World, moment: datetime) -> None:
+    """Set the clock of the loaders and of the world, and the balances at that time."""
+    clock.utc_now = lambda: moment
+    world.now = moment
+    world.credits = {account: world.cost(account) + balance for account, balance in BALANCES.items()}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fal_server.sample", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--all-lines", action="store_true", help="with all product lines, teams and changes")
+    parser.add_argument("--folder", type=Path, default=Path("sample"), help="default: %(default)s")
+    return parser
 
 
 if __name__ == "__main__":

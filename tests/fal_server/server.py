@@ -6,34 +6,34 @@ import socket
 import ssl
 import struct
 import threading
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
-from tests.fal_server.events import Event
+from tests.fal_server.calls import LIST_CALLS
+from tests.fal_server.events import Event, order
 from tests.fal_server.faults import AS_IT_SHOULD, Delivery, Script
-from tests.fal_server.messages import Answer, Request, error_answer, read_cursor, write_cursor
-from tests.fal_server.reports import TIMEFRAMES, default_timeframe, month_start
+from tests.fal_server.messages import Answer, Request
+from tests.fal_server.parameters import (
+    ApiError,
+    invalid,
+    read_buckets,
+    read_expansions,
+    read_ids,
+    read_window,
+    take_page,
+)
+from tests.fal_server.reports import month_start
+from tests.fal_server.usage_calls import USAGE_CALLS
 from tests.fal_server.world import World
 
-LONGEST_WINDOW = timedelta(days=90)
-MOST_IDS = 50
+ADMIN_CALLS = {"/keys", "/serverless/usage"}
+# the most rows of a page of /organization/billing-events
+ORGANIZATION_CAP = 100
 EXPANSIONS = {"auth_method", "auth_method_structured"}
 REPORT_EXPANSIONS = {"organization"}
-
-
-class ApiError(Exception):
-    """An error response in fal's format."""
-
-    def __init__(self, status: int, type_: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.type, self.message = status, type_, message
-
-    def answer(self) -> Answer:
-        """Make the response."""
-        return error_answer(self.status, self.type, self.message)
 
 
 class FalServer:
@@ -59,6 +59,15 @@ class FalServer:
         self.faults = Script()
         self.stopping = threading.Event()
         self.tls = tls
+        self._calls: dict[str, Callable[[Request, str], Answer]] = {
+            path: partial(call, self) for path, call in (LIST_CALLS | USAGE_CALLS).items()
+        }
+        self._calls |= {
+            "/models/billing-events": self._billing_events,
+            "/organization/billing-events": self._organization_events,
+            "/account/focus": self._focus,
+            "/organization/focus": self._organization_focus,
+        }
         self._http = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -92,11 +101,11 @@ class FalServer:
         """Answer a request, without faults."""
         try:
             account = self._account(request)
-            if request.path == "/v1/models/billing-events":
-                return self._billing_events(request, account)
-            if request.path == "/v1/account/focus":
-                return self._focus(request, account)
-            raise ApiError(404, "not_found", f"No such endpoint: {request.path}")
+            path = request.path.removeprefix("/v1")
+            if path == request.path or path not in self._calls:
+                raise ApiError(404, "not_found", f"No such endpoint: {request.path}")
+            self._check_rights(path, account)
+            return self._calls[path](request, account)
         except ApiError as error:
             return error.answer()
 
@@ -107,100 +116,109 @@ class FalServer:
                 return account
         raise ApiError(401, "authorization_error", "Authentication is required to access this endpoint")
 
-    # ---------------------------------------------------------------- /models/billing-events
+    def _check_rights(self, path: str, account: str) -> None:
+        """Raise an ApiError for a path that this key may not call."""
+        world = self.world
+        if status := world.refused.get(path):
+            kind = "not_found" if status == 404 else "authorization_error"
+            raise ApiError(status, kind, f"No such endpoint: {path}" if status == 404 else "Access denied")
+        is_of_organization = path.startswith("/organization/")
+        if account in world.not_admin and (path in ADMIN_CALLS or is_of_organization):
+            raise ApiError(403, "authorization_error", "This endpoint requires an admin key")
+        if is_of_organization and account not in world.teams:
+            raise ApiError(403, "authorization_error", "This account is not the root of an organization")
+        if path in ("/account/focus", "/organization/focus") and account in world.non_enterprise:
+            raise ApiError(
+                403, "authorization_error", "FOCUS reports are available to enterprise accounts only"
+            )
+
+    # ---------------------------------------------------------------- billing events
 
     def _billing_events(self, request: Request, account: str) -> Answer:
-        start, end = self._window(request)
-        expand = _expansions(request, EXPANSIONS)
-        cap = min(self.page_cap, self.expanded_page_cap or self.page_cap) if expand else self.page_cap
-        limit = min(_positive(request.one("limit"), cap, "limit"), cap)
-        page = 0
-        if cursor := request.one("cursor"):
-            try:
-                page, limit = read_cursor(cursor)
-            except ValueError:
-                raise _invalid("cursor: not one of ours") from None
-        rows = self._filtered(request, self.world.window(account, start, end))
-        # New rows shift the list while it is read, so pages overlap by a few rows.
-        shift = min(self.world.shift, limit - 1)
-        first = page * (limit - shift)
-        has_more = first + limit < len(rows)
+        start, end = read_window(request, self.world.now)
+        return self._events(request, account, self.world.window(account, start, end), self.page_cap)
+
+    def _organization_events(self, request: Request, account: str) -> Answer:
+        start, end = read_window(request, self.world.now)
+        wanted = request.many("team_username")
+        teams = [team.username for team in self.world.members(account)]
+        kept = [username for username in teams if not wanted or username in wanted]
+        rows = [event for username in kept for event in self.world.window(username, start, end)]
+        rows.sort(key=order, reverse=True)
+        return self._events(request, account, rows, min(self.page_cap, ORGANIZATION_CAP), username=True)
+
+    def _events(
+        self, request: Request, account: str, rows: list[Event], cap: int, *, username: bool = False
+    ) -> Answer:
+        expand = read_expansions(request, EXPANSIONS)
+        structured = "auth_method_structured" in expand
+        if structured and self.world.switches_of(account).no_structured_auth:
+            raise invalid("expand: unknown value 'auth_method_structured'")
+        if expand:
+            cap = min(cap, self.expanded_page_cap or cap)
+        page, next_cursor = take_page(request, self._filtered(request, rows), cap, self.world.shift)
         events = ",".join(
-            event.json(label="auth_method" in expand, structured="auth_method_structured" in expand)
-            for event in rows[first : first + limit]
+            event.json(label="auth_method" in expand, structured=structured, username=username)
+            for event in page
         )
-        cursor = json.dumps(write_cursor(page + 1, limit) if has_more else None)
         news = ',"request_cost":{"units":1}' if self.world.oddities.new_fields else ""
-        body = (
-            f'{{"next_cursor":{cursor},"has_more":{json.dumps(has_more)}{news},"billing_events":[{events}]}}'
-        )
+        cursor, has_more = json.dumps(next_cursor), json.dumps(next_cursor is not None)
+        body = f'{{"next_cursor":{cursor},"has_more":{has_more}{news},"billing_events":[{events}]}}'
         return Answer(200, body.encode())
 
     def _filtered(self, request: Request, rows: list[Event]) -> list[Event]:
         for name in ("endpoint_id", "request_id"):
-            wanted = set(request.many(name))
-            if len(request.many(name)) > MOST_IDS or (name in request.params and not wanted):
-                raise _invalid(f"{name}: give 1 to {MOST_IDS} values")
+            wanted = read_ids(request, name)
             rows = [row for row in rows if getattr(row, name) in wanted] if wanted else rows
         for name in ("api_key_id", "login_username"):
             wanted = set(request.many(name))
             rows = [row for row in rows if getattr(row, name) in wanted] if wanted else rows
         return rows
 
-    def _window(self, request: Request) -> tuple[datetime, datetime]:
-        end = _moment(request.one("end"), self.world.now, "end")
-        start = _moment(request.one("start"), end - timedelta(hours=24), "start")
-        if start >= end:
-            raise _invalid("start must be before end")
-        if end - start > LONGEST_WINDOW:
-            raise _invalid("The time range must not be longer than 90 days")
-        return start, end
-
-    # ---------------------------------------------------------------- /account/focus
+    # ---------------------------------------------------------------- FOCUS reports
 
     def _focus(self, request: Request, account: str) -> Answer:
-        if account in self.world.non_enterprise:
-            raise ApiError(
-                403, "authorization_error", "FOCUS reports are available to enterprise accounts only"
-            )
-        source = request.one("source")
-        if source == "invoice":
-            return self._invoice(request, account)
-        if source == "estimate":
-            return self._estimate(request, account)
-        raise _invalid("source: must be 'invoice' or 'estimate'")
+        return self._report(request, account, bool(read_expansions(request, REPORT_EXPANSIONS)))
 
-    def _invoice(self, request: Request, account: str) -> Answer:
+    def _organization_focus(self, request: Request, account: str) -> Answer:
+        return self._report(request, account, True, request.many("team_username"))
+
+    def _report(
+        self, request: Request, account: str, organization: bool, teams: Sequence[str] = ()
+    ) -> Answer:
+        source = request.one("source")
+        if source not in ("invoice", "estimate"):
+            raise invalid("source: must be 'invoice' or 'estimate'")
+        if source == "invoice" and teams:
+            raise invalid("team_username: only with source=estimate")
+        if source == "invoice":
+            report = self._invoice(request, account, organization)
+        else:
+            buckets = read_buckets(request, self.world.now)
+            report = self.world.estimate_csv(
+                account,
+                buckets.start,
+                buckets.end,
+                buckets.timeframe,
+                buckets.timezone,
+                buckets.bound,
+                organization=organization,
+                teams=teams,
+            )
+        return Answer(200, report, "text/csv; charset=utf-8")
+
+    def _invoice(self, request: Request, account: str, organization: bool) -> bytes:
         billing, charge = request.one("billing_month"), request.one("charge_month")
         if (billing is None) == (charge is None):
-            raise _invalid("give either billing_month or charge_month")
+            raise invalid("give either billing_month or charge_month")
         try:
             month = f"{month_start(billing):%Y-%m}" if billing else f"{month_start(charge or '', 1):%Y-%m}"
         except ValueError:
-            raise _invalid("billing_month, charge_month: must be YYYY-MM") from None
+            raise invalid("billing_month, charge_month: must be YYYY-MM") from None
         try:
-            report = self.world.invoice_csv(account, month, organization=_over_all_teams(request))
-            return Answer(200, report, "text/csv; charset=utf-8")
+            return self.world.invoice_csv(account, month, organization=organization)
         except KeyError:
             raise ApiError(404, "not_found", f"There is no invoice for {month}") from None
-
-    def _estimate(self, request: Request, account: str) -> Answer:
-        start, end = self._window(request)
-        timeframe = request.one("timeframe") or default_timeframe(start, end)
-        if timeframe not in TIMEFRAMES:
-            raise _invalid(f"timeframe: must be one of {', '.join(TIMEFRAMES)}")
-        timezone = request.one("timezone") or "UTC"
-        try:
-            ZoneInfo(timezone)
-        except (ValueError, OSError, KeyError):
-            raise _invalid(f"timezone: unknown: {timezone}") from None
-        bound = request.one("bound_to_timeframe") or "true"
-        if bound not in ("true", "false"):
-            raise _invalid("bound_to_timeframe: must be 'true' or 'false'")
-        report = self.world.estimate_csv(
-            account, start, end, timeframe, timezone, bound == "true", organization=_over_all_teams(request)
-        )
-        return Answer(200, report, "text/csv; charset=utf-8")
 
 
 class _Server(ThreadingHTTPServer):
@@ -283,36 +301,3 @@ class _Handler(BaseHTTPRequestHandler):
         if delivery.framing == "chunked":
             sent = b"%x\r\n%b\r\n" % (len(sent), sent) + (b"0\r\n\r\n" if is_whole else b"")
         return head, sent
-
-
-def _invalid(message: str) -> ApiError:
-    return ApiError(400, "validation_error", message)
-
-
-def _expansions(request: Request, known: set[str]) -> set[str]:
-    expand = set(request.many("expand"))
-    if expand - known:
-        raise _invalid(f"expand: unknown value {sorted(expand - known)[0]!r}")
-    return expand
-
-
-def _over_all_teams(request: Request) -> bool:
-    return bool(_expansions(request, REPORT_EXPANSIONS))
-
-
-def _positive(text: str | None, default: int, name: str) -> int:
-    if text is None:
-        return default
-    if not text.isdecimal() or int(text) < 1:
-        raise _invalid(f"{name}: must be a whole number of at least 1")
-    return int(text)
-
-
-def _moment(text: str | None, default: datetime, name: str) -> datetime:
-    if text is None:
-        return default
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _invalid(f"{name}: must be an ISO 8601 date or date-time") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

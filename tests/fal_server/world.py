@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from tests.fal_server import reports
 from tests.fal_server.events import Event, Oddities, draw_day, nano_to_usd, order
+from tests.fal_server.keys import Key, change_event, list_keys, move_to_team
+from tests.fal_server.switches import LINES, Switches, Team
+from tests.fal_server.usage import Usage, draw_usage, sum_of
 
 
 class World:
@@ -18,6 +21,15 @@ class World:
 
     By default, every charge month that is over has a complete invoice. `invoice_months` overrides this by
     billing month with an `Invoice`, or None for no invoice. `csv_style` is the style of CSVs.
+
+    switches: product lines and more, see `Switches`; plain_accounts: aliases without them. changed_at: when
+    their changes happen (default: noon of the middle day). teams: root alias → the teams of the organization,
+    the root among them; other accounts get 403 on /organization. The root's own events are those of its team,
+    and apps and instances belong to the root. not_admin: aliases whose key gets 403 on calls for admins.
+
+    `refused` maps a path, such as "/keys", to the status (401, 403, 404) of its error. `credits` has the USD
+    of credits bought before the first day.
+
     A test can change all of these while a server runs.
     """
 
@@ -31,6 +43,11 @@ class World:
         oddities: bool | Oddities = True,
         now: datetime | None = None,
         non_enterprise: Sequence[str] = (),
+        switches: Switches | None = None,
+        changed_at: datetime | None = None,
+        teams: Mapping[str, Sequence[Team]] | None = None,
+        not_admin: Sequence[str] = (),
+        plain_accounts: Sequence[str] = (),
     ) -> None:
         self.seed = seed
         self.accounts = dict(accounts or {"acme": "key-acme"})
@@ -42,9 +59,18 @@ class World:
         self.non_enterprise = set(non_enterprise)
         self.invoice_months: dict[str, reports.Invoice | None] = {}
         self.csv_style = reports.CsvStyle()
+        self.switches = switches or Switches()
+        self.changed_at = changed_at or midnight(first_day + timedelta(days=days // 2)) + timedelta(hours=12)
+        self.teams = {root: list(members) for root, members in (teams or {}).items()}
+        self.not_admin = set(not_admin)
+        self.plain_accounts = set(plain_accounts)
+        self.refused: dict[str, int] = {}
+        self.credits: dict[str, Decimal] = {}
         self._days: dict[tuple[str, date], list[Event]] = {}
         self._invoiced: dict[tuple[str, date], list[Event]] = {}
         self._amended: dict[tuple[str, date], int] = {}
+        self._changed: dict[tuple[str, date], tuple[object, list[Event]]] = {}
+        self._usage: dict[tuple[object, ...], list[Usage]] = {}
         self._lock = threading.RLock()
 
     @property
@@ -74,7 +100,7 @@ class World:
                 return kept
             if (account, day) not in self._days:
                 self._days[account, day] = self._draw(account, day, self.events_per_day)
-            return self._days[account, day]
+            return self._as_changed(account, day)
 
     def events(self, account: str, since: date | None = None, until: date | None = None) -> list[Event]:
         """Distinct events before now of the days [since, until), oldest first."""
@@ -103,6 +129,90 @@ class World:
             day -= timedelta(days=1)
         return listed
 
+    def usage(self, account: str, day: date, *, invoiced: bool = False) -> list[Usage]:
+        """Usage of apps and instances of a day, oldest first. invoiced: including what is not visible yet."""
+        if not self.first_day <= day <= self.last_day:
+            return []
+        with self._lock:
+            switches = self.switches_of(account)
+            key = (account, day, switches, self.changed_at)
+            if key not in self._usage:
+                self._usage[key] = draw_usage(f"{self.seed}|{account}", day, switches, self.changed_at)
+            drawn = self._usage[key]
+        return [usage for usage in drawn if invoiced or usage.is_visible(self.now)]
+
+    def usage_window(self, account: str, start: datetime, end: datetime) -> list[Usage]:
+        """Usage of apps and instances with start <= at < end that is visible by now, oldest first."""
+        days = (end.date() - start.date()).days + 1
+        return [
+            usage
+            for number in range(days)
+            for usage in self.usage(account, start.date() + timedelta(days=number))
+            if start <= usage.at < end
+        ]
+
+    def cost(
+        self,
+        account: str,
+        line: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        team: str | None = None,
+    ) -> Decimal:
+        """Exact cost in USD of [since, until) that is visible by now, of one product line or all.
+
+        It covers all teams of an organization, or one. Only model APIs belong to a team.
+        """
+        costs = []
+        if line in (None, "model_apis"):
+            for username in [team] if team else self._usernames(account):
+                costs.append(self.total_cost(username, since, until))
+        if team is None:
+            costs += [
+                usage.cost
+                for day in self.all_days()
+                if (since is None or day >= since) and (until is None or day < until)
+                for usage in self.usage(account, day)
+                if line in (None, usage.machine.line)
+            ]
+        return sum_of(costs)
+
+    def costs(self, account: str, team: str | None = None) -> dict[tuple[date, str], Decimal]:
+        """Exact cost in USD by UTC day and product line, without days that have none."""
+        day_after = timedelta(days=1)
+        found = {
+            (day, line): self.cost(account, line, day, day + day_after, team)
+            for day in self.all_days()
+            for line in LINES
+        }
+        return {key: cost for key, cost in found.items() if cost}
+
+    def members(self, account: str) -> list[Team]:
+        """The teams of an organization; any other account is its own only team."""
+        return self.teams.get(account) or [Team(account, account.title())]
+
+    def switches_of(self, account: str) -> Switches:
+        """Switches of an account, or of the organization of a team."""
+        return Switches() if (self._root_of(account) or account) in self.plain_accounts else self.switches
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the changes of the switches have happened by now."""
+        return self.now >= self.changed_at
+
+    def keys(self, account: str) -> list[Key]:
+        """Keys of an account as of now."""
+        return list_keys(
+            self.switches_of(account),
+            odd=self.oddities.odd_labels,
+            first=midnight(self.first_day),
+            is_changed=self.has_changed,
+        )
+
+    def balance(self, account: str) -> Decimal:
+        """Credits of an account that remain now, in USD."""
+        return max(sum_of([self.credits.get(account, Decimal(0)), -self.cost(account)]), Decimal(0))
+
     def amend(self, account: str, day: date, *, events: int | None = None, invoiced: bool = True) -> None:
         """Replace the events of a day with new ones, as many as before or `events`.
 
@@ -126,12 +236,14 @@ class World:
         return reports.issued_months(self)
 
     def invoice_csv(self, account: str, billing_month: str, *, organization: bool = False) -> bytes:
-        """Write the FOCUS CSV of an invoice, or of those of all accounts. Raises KeyError without one."""
+        """Write the FOCUS CSV of an invoice, or of those of all teams. Raises KeyError without one."""
         return reports.invoice_csv(self, self._reported(account, organization), billing_month)
 
-    def invoice_total(self, account: str, billing_month: str) -> Decimal:
+    def invoice_total(self, account: str, billing_month: str, *, organization: bool = False) -> Decimal:
         """Exact sum of BilledCost of that invoice, in USD."""
-        return reports.total(reports.invoice_rows(self, account, billing_month))
+        scopes = self._reported(account, organization)
+        invoices = (reports.invoice_rows(self, scope, billing_month) for scope in scopes)
+        return reports.total(row for rows in invoices for row in rows)
 
     def estimate_csv(
         self,
@@ -143,13 +255,45 @@ class World:
         bound: bool = True,
         *,
         organization: bool = False,
+        teams: Sequence[str] = (),
     ) -> bytes:
-        """Write the FOCUS CSV of live usage between two times, in buckets of a timeframe in a time zone."""
-        accounts = self._reported(account, organization)
-        return reports.estimate_csv(self, accounts, start, end, timeframe, timezone, bound)
+        """Write the FOCUS CSV of live usage between two times, in buckets of a timeframe in a time zone.
 
-    def _reported(self, account: str, organization: bool) -> list[str]:
-        return list(self.accounts) if organization else [account]
+        teams: usernames of the teams of an organization that it is limited to.
+        """
+        scopes = self._reported(account, organization, teams)
+        return reports.estimate_csv(self, scopes, start, end, timeframe, timezone, bound)
+
+    def _reported(self, account: str, organization: bool, teams: Sequence[str] = ()) -> list[reports.Scope]:
+        if not organization:
+            return [reports.Scope(account)]
+        if account in self.teams:
+            kept = [team for team in self.members(account) if not teams or team.username in teams]
+            return [reports.Scope(account, tuple(kept), has_lines=not teams)]
+        # without teams, the organization has all accounts of the world
+        return [reports.Scope(alias) for alias in self.accounts]
+
+    def _root_of(self, username: str) -> str | None:
+        return next((root for root in self.teams if username in self._usernames(root)), None)
+
+    def _usernames(self, account: str) -> list[str]:
+        return [team.username for team in self.members(account)]
+
+    def _as_changed(self, account: str, day: date) -> list[Event]:
+        """Events of a day with the changes of the switches, and with their team."""
+        drawn = self._days[account, day]
+        root, switches = self._root_of(account), self.switches_of(account)
+        if switches == Switches() and root is None:
+            return drawn
+        state = (drawn, switches, self.changed_at, root)
+        kept = self._changed.get((account, day))
+        if kept is None or kept[0] != state:
+            moved = drawn
+            if root is not None:
+                moved = [move_to_team(event, account, is_root=root == account) for event in drawn]
+            changed = [change_event(event, switches, self.changed_at) for event in moved]
+            kept = self._changed[account, day] = (state, changed)
+        return kept[1]
 
     def _draw(self, account: str, day: date, count: int, revision: int = 0) -> list[Event]:
         known = self.first_day <= day <= self.last_day

@@ -75,7 +75,7 @@ published_elements as (
     from mart
     where
         ContractApplied is not null
-        and (x_ChargeSource = 'billing_events' or {{ is_added_to_row('ContractApplied') }})
+        and (x_ChargeSource in ('billing_events', 'serverless_usage') or {{ is_added_to_row('ContractApplied') }})
 
 ),
 
@@ -125,7 +125,7 @@ misbilled as (
     from mart
     left join prepaid on mart.x_ChargeId = prepaid.charge_id
     where
-        mart.x_ChargeSource = 'billing_events'
+        mart.x_ChargeSource in ('billing_events', 'serverless_usage')
         and mart.BilledCost <> mart.EffectiveCost - coalesce(prepaid.applied_cost, 0)
 
 ),

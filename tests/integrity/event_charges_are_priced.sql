@@ -1,4 +1,4 @@
--- Rows from events: each cost is price times quantity, rounded once.
+-- Rows from events and serverless usage: each cost is price times quantity, rounded once.
 select
     x_ChargeId,
     ListUnitPrice,
@@ -8,7 +8,7 @@ select
     ContractedCost
 from {{ ref('cost_and_usage') }}
 where
-    x_ChargeSource = 'billing_events'
+    x_ChargeSource in ('billing_events', 'serverless_usage')
     and (
         ListCost <> {{ money('ListUnitPrice * PricingQuantity') }}
         or ContractedCost <> {{ money('ContractedUnitPrice * PricingQuantity') }}

@@ -1,6 +1,6 @@
--- The mart ties to the estimates to the last digit. On a day whose usage comes from the estimate, it has all rows of
--- the estimate. On other days of an open month, it has the rows that are not ordinary usage. In a closed month it has
--- none of them.
+-- The mart ties to the estimates to the last digit. On a day whose usage of a product line comes from the estimate, it
+-- has all rows of the line. On other days of an open month, it has the rows that are not ordinary usage. In a closed
+-- month it has none of them.
 with
 
 csv as (
@@ -10,8 +10,17 @@ csv as (
         estimates.landed_date as charge_date,
         sum(coalesce(estimates.EffectiveCost, estimates.BilledCost)) as effective_cost
     from {{ ref('stg_fal__focus_estimates') }} as estimates
+    inner join {{ ref('int_report_rows__product_lines') }} as product_lines
+        on
+            product_lines.charge_source = 'estimate'
+            and estimates.account = product_lines.account
+            and estimates.landed_date = product_lines.landed_for
+            and estimates.record_number = product_lines.record_number
     inner join {{ ref('int_charge_days__sources') }} as days
-        on estimates.account = days.account and estimates.landed_date = days.charge_date
+        on
+            estimates.account = days.account
+            and estimates.landed_date = days.charge_date
+            and product_lines.product_line = days.product_line
     where
         not days.is_month_closed
         and (days.charge_source = 'estimate' or not {{ is_ordinary_usage('estimates') }})

@@ -10,7 +10,10 @@ events as (
         sum(events.cost_usd) as cost_usd
     from {{ ref('int_billing_event_usage__priced') }} as events
     inner join {{ ref('int_charge_days__sources') }} as days
-        on events.account = days.account and events.charge_date = days.charge_date
+        on
+            events.account = days.account
+            and events.charge_date = days.charge_date
+            and days.product_line = 'model_apis'
     where days.charge_source = 'billing_events'
     group by events.account, events.charge_date
 

@@ -1,15 +1,18 @@
--- Per account, the months of the reconciliation add up to the total of each feed, to the last digit.
+-- Per account, the months of the reconciliation add up to the total of each feed, to the last digit: the rows of the
+-- product lines, and the rows of all lines.
 with
 
 reconciled as (
 
     select
         account,
+        product_line = 'all' as is_total,
         coalesce(sum(event_usage_usd), 0) as event_usage_usd,
+        coalesce(sum(serverless_usage_usd), 0) as serverless_usage_usd,
         sum(invoiced_total_usd) as invoiced_total_usd,
         coalesce(sum(estimated_usage_usd), 0) as estimated_usage_usd
     from {{ ref('invoice_reconciliation') }}
-    group by account
+    group by account, product_line = 'all'
 
 ),
 
@@ -18,14 +21,25 @@ feeds as (
     select
         account,
         cast(sum(cost_usd) as decimal(38, 18)) as event_usd,
+        cast(0 as decimal(38, 18)) as serverless_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(0 as decimal(38, 18)) as estimated_usd
     from {{ ref('int_billing_event_usage__priced') }}
     group by account
     union all
     select
+        x_Account as account,
+        cast(0 as decimal(38, 18)) as event_usd,
+        cast(sum(EffectiveCost) as decimal(38, 18)) as serverless_usd,
+        cast(0 as decimal(38, 18)) as invoiced_usd,
+        cast(0 as decimal(38, 18)) as estimated_usd
+    from {{ ref('int_charges__from_serverless_usage') }}
+    group by x_Account
+    union all
+    select
         account,
         cast(0 as decimal(38, 18)) as event_usd,
+        cast(0 as decimal(38, 18)) as serverless_usd,
         cast(sum(BilledCost) as decimal(38, 18)) as invoiced_usd,
         cast(0 as decimal(38, 18)) as estimated_usd
     from {{ ref('stg_fal__focus_invoices') }}
@@ -34,6 +48,7 @@ feeds as (
     select
         account,
         cast(0 as decimal(38, 18)) as event_usd,
+        cast(0 as decimal(38, 18)) as serverless_usd,
         cast(0 as decimal(38, 18)) as invoiced_usd,
         cast(
             sum(case when {{ is_ordinary_usage() }} then coalesce(EffectiveCost, BilledCost) else 0 end)
@@ -52,6 +67,7 @@ feed_totals as (
     select
         account,
         sum(event_usd) as event_usd,
+        sum(serverless_usd) as serverless_usd,
         sum(invoiced_usd) as invoiced_usd,
         sum(estimated_usd) as estimated_usd
     from feeds
@@ -61,8 +77,11 @@ feed_totals as (
 
 select
     coalesce(feed_totals.account, reconciled.account) as account,
+    reconciled.is_total,
     feed_totals.event_usd,
     reconciled.event_usage_usd,
+    feed_totals.serverless_usd,
+    reconciled.serverless_usage_usd,
     feed_totals.invoiced_usd,
     reconciled.invoiced_total_usd,
     feed_totals.estimated_usd,
@@ -73,5 +92,6 @@ where
     feed_totals.account is null
     or reconciled.account is null
     or feed_totals.event_usd <> reconciled.event_usage_usd
+    or feed_totals.serverless_usd <> reconciled.serverless_usage_usd
     or feed_totals.invoiced_usd <> reconciled.invoiced_total_usd
     or feed_totals.estimated_usd <> reconciled.estimated_usage_usd

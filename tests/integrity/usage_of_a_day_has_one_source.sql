@@ -1,6 +1,7 @@
--- A charge counts once. The mart has no usage from events or estimates in a closed month, nor on a day that an invoice
--- covers: a day on which an invoice row of at most a day starts, or a day within a longer row. No day has usage
--- from both events and the estimate.
+-- A charge counts once. The mart has no usage from events, serverless usage or estimates in a closed month, nor on a
+-- day that an invoice covers for the product line: a day on which an invoice row of at most a day starts, or a day
+-- within a longer row. No product line has usage of a day from two feeds. Usage without a product line can be usage of
+-- any line, so the estimate has it only on a day without another feed.
 with
 
 usage as (
@@ -8,6 +9,7 @@ usage as (
     select
         x_Account as account,
         x_ChargeSource as charge_source,
+        x_ProductLine as product_line,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
         ChargePeriodStart as period_start,
         ChargePeriodEnd as period_end
@@ -21,10 +23,11 @@ unbilled as (
     select distinct
         account,
         charge_source,
+        product_line,
         charge_date,
         {{ utc_trunc('day', 'period_start') }} as day_start
     from usage
-    where charge_source in ('billing_events', 'estimate')
+    where charge_source in ('billing_events', 'serverless_usage', 'estimate')
 
 ),
 
@@ -32,6 +35,7 @@ invoiced as (
 
     select
         account,
+        product_line,
         period_start,
         period_end,
         charge_date
@@ -50,6 +54,10 @@ invoiced_too as (
     inner join invoiced
         on
             unbilled.account = invoiced.account
+            and (
+                unbilled.product_line = invoiced.product_line
+                or {{ unattributed() }} in (unbilled.product_line, invoiced.product_line)
+            )
             and case
                 when invoiced.period_end <= {{ utc_add('day', 1, 'invoiced.period_start') }}
                     then unbilled.charge_date = invoiced.charge_date
@@ -77,10 +85,24 @@ from_two_feeds as (
     select
         account,
         charge_date,
-        'comes from events and from the estimate' as finding
+        'comes from two feeds' as finding
+    from unbilled
+    group by account, charge_date, product_line
+    having count(distinct charge_source) > 1
+
+),
+
+of_no_line as (
+
+    select
+        account,
+        charge_date,
+        'has estimated usage without a product line beside another feed' as finding
     from unbilled
     group by account, charge_date
-    having count(distinct charge_source) > 1
+    having
+        max(case when charge_source = 'estimate' and product_line = {{ unattributed() }} then 1 else 0 end) = 1
+        and max(case when charge_source <> 'estimate' then 1 else 0 end) = 1
 
 )
 
@@ -89,3 +111,5 @@ union all
 select * from in_a_closed_month
 union all
 select * from from_two_feeds
+union all
+select * from of_no_line

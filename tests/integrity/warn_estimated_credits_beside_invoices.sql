@@ -10,5 +10,8 @@ select
     charges.BilledCost
 from {{ ref('int_charges__counted') }} as charges
 inner join {{ ref('int_charge_days__sources') }} as days
-    on charges.x_Account = days.account and {{ utc_date('charges.ChargePeriodStart') }} = days.charge_date
-where charges.x_ChargeSource = 'estimate' and days.is_invoiced and not {{ is_ordinary_usage('charges') }}
+    on
+        charges.x_Account = days.account
+        and {{ utc_date('charges.ChargePeriodStart') }} = days.charge_date
+        and charges.x_ProductLine = days.product_line
+where charges.x_ChargeSource = 'estimate' and days.is_day_invoiced and not {{ is_ordinary_usage('charges') }}

@@ -5,7 +5,8 @@ import io
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,22 +14,41 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fal_server import FAULTS, FalServer, Invoice, Oddities, World
-from tests.fal_server.__main__ import fault, keep_time
+from tests.fal_server import FAULTS, LINES, FalServer, Invoice, Oddities, Switches, Team, World
+from tests.fal_server.__main__ import build_parser, fault, keep_time, make_world, refusal, team
+from tests.fal_server.catalogue import DEPRECATED, LISTED, METER_OF, NEW_PRICES
 from tests.fal_server.reports import default_timeframe
+from tests.fal_server.sample import CREDITS
+from tests.fal_server.sample import make_world as make_world_of_sample
+from tests.fal_server.usage import LATE
 from tests.loaders.conftest import KEY
 
 Get = Callable[..., httpx.Response]
 
+LISTS = {
+    "/keys": "keys",
+    "/models": "models",
+    "/models/pricing": "prices",
+    "/organization/teams": "teams",
+    "/models/usage": "time_series",
+    "/serverless/usage": "time_series",
+    "/organization/usage": "time_series",
+}
+NEW_CALLS = [*LISTS, "/account/billing", "/organization/billing-events", "/organization/focus"]
+ALL_LINES = Switches(serverless=True, compute=True, surge=True)
+DAY = {"start": "2026-01-31", "end": "2026-02-01", "timeframe": "day"}
+
 
 @pytest.fixture
-def get(server: FalServer) -> Get:
+def get(server: FalServer) -> Iterator[Get]:
     """GET a path with a valid key."""
+    with httpx.Client() as client:
 
-    def get(path: str, key: str = f"Key {KEY}", **params: object) -> httpx.Response:
-        return httpx.get(server.url + path, params=params, headers={"Authorization": key})  # type: ignore[arg-type]
+        def get(path: str, key: str = f"Key {KEY}", **params: object) -> httpx.Response:
+            headers = {"Authorization": key}
+            return client.get(server.url + path, params=params, headers=headers)  # type: ignore[arg-type]
 
-    return get
+        yield get
 
 
 def events(get: Get, **params: object) -> list[dict[str, Any]]:
@@ -51,7 +71,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("key", ["Key wrong", KEY, f"Bearer {KEY}", ""])
-@pytest.mark.parametrize("path", ["/models/billing-events", "/account/focus"])
+@pytest.mark.parametrize("path", ["/models/billing-events", "/account/focus", *NEW_CALLS])
 def test_a_wrong_key_gets_401(get: Get, path: str, key: str) -> None:
     assert refused(get(path, key)) == (401, "authorization_error")
 
@@ -306,6 +326,32 @@ def test_faults_can_be_named_on_the_command_line() -> None:
             fault(wrong)
 
 
+def test_a_world_can_be_described_on_the_command_line() -> None:
+    lines = (
+        "--switch",
+        "serverless",
+        "--switch",
+        "compute",
+        "--team",
+        "acme-video=Video",
+        "--credits",
+        "7.5",
+    )
+    rights = ("--no-admin", "--refuse", "/keys=404", "--no-focus-reports")
+    world = make_world(build_parser().parse_args(["--first-day", "2026-01-01", *lines, *rights]))
+    assert world.switches == Switches(serverless=True, compute=True)
+    assert world.teams == {"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]}
+    assert world.credits == {"acme": Decimal("7.5")}
+    assert world.not_admin == world.non_enterprise == {"acme"}
+    assert world.refused == {"/keys": 404}
+    plain = make_world(build_parser().parse_args(["--first-day", "2026-01-01"]))
+    assert (plain.switches, plain.teams, plain.not_admin, plain.refused) == (Switches(), {}, set(), {})
+    assert team("acme-video") == Team("acme-video", "acme-video")
+    for wrong in ("keys=404", "/keys", "/keys=500"):
+        with pytest.raises(ValueError):
+            refusal(wrong)
+
+
 def test_the_clock_runs_and_new_days_begin(world: World) -> None:
     done = threading.Event()
     clock = threading.Thread(target=keep_time, args=(world, done, 0.01))
@@ -335,3 +381,466 @@ def test_the_default_timeframe_follows_the_range(hours: float, timeframe: str) -
     start = datetime(2026, 1, 1, tzinfo=UTC)
     end = datetime.fromtimestamp(start.timestamp() + hours * 3600, UTC)
     assert default_timeframe(start, end) == timeframe
+
+
+# ---------------------------------------------------------------- keys, models, prices, balance
+
+
+def list_rows(get: Get, path: str, **params: object) -> list[dict[str, Any]]:
+    """Return all rows of a list or of the buckets of a series, numbers as texts."""
+    found: list[dict[str, Any]] = []
+    if LISTS[path] == "time_series":
+        params["expand"] = "time_series"
+    while True:
+        answer = get(path, **params)
+        assert answer.status_code == 200, answer.text
+        page = json.loads(answer.text, parse_float=str, parse_int=str)
+        for item in page[LISTS[path]]:
+            is_bucket = "bucket" in item
+            found += [{"bucket": item["bucket"], **row} for row in item["results"]] if is_bucket else [item]
+        if not page["has_more"]:
+            assert page["next_cursor"] is None
+            return found
+        params["cursor"] = page["next_cursor"]
+
+
+def total(found: list[dict[str, Any]], name: str) -> Decimal:
+    """Sum a number of all rows."""
+    return sum((Decimal(row[name]) for row in found), Decimal(0))
+
+
+@pytest.fixture
+def acme(world: World) -> World:
+    """The world with all product lines and two teams."""
+    world.switches = ALL_LINES
+    world.teams = {"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]}
+    return world
+
+
+ENDPOINTS = ",".join(meter.endpoint_id for meter in LISTED)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_list_pages(get: Get, server: FalServer, acme: World, path: str) -> None:
+    acme.oddities = Oddities()
+    params = {"/models/pricing": {"endpoint_id": ENDPOINTS}}.get(path, {})
+    params |= DAY if LISTS[path] == "time_series" else {}
+    whole = list_rows(get, path, **params)
+    assert len(whole) >= 2
+    assert list_rows(get, path, **params, limit=len(whole) // 2) == whole
+    server.page_cap = len(whole) - 1
+    assert list_rows(get, path, **params, limit=1000) == whole
+    assert refused(get(path, **params, limit="0")) == (400, "validation_error")
+    assert refused(get(path, **params, cursor="???")) == (400, "validation_error")
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/pricing"])
+def test_endpoints_are_asked_for_by_up_to_50_ids(get: Get, path: str) -> None:
+    asked = ["fal-ai/veo3", "acme-inc/private-lora-app", *(f"fal-ai/{number}" for number in range(48))]
+    assert [row["endpoint_id"] for row in list_rows(get, path, endpoint_id=asked)] == ["fal-ai/veo3"]
+    assert refused(get(path, endpoint_id=[*asked, "fal-ai/one-more"])) == (400, "validation_error")
+    assert refused(get(path, endpoint_id="")) == (400, "validation_error")
+
+
+def test_prices_require_ids_and_models_do_not(get: Get) -> None:
+    assert refused(get("/models/pricing")) == (400, "validation_error")
+    assert len(list_rows(get, "/models")) == len(LISTED)
+
+
+def test_models_can_be_searched(get: Get, world: World) -> None:
+    assert {row["endpoint_id"] for row in list_rows(get, "/models", q="FLUX1.1")} == {"fal-ai/flux-pro/v1.1"}
+    assert {row["metadata"]["category"] for row in list_rows(get, "/models", category="llm")} == {"llm"}
+    assert list_rows(get, "/models", status="deprecated") == []
+    world.switches = Switches(deprecated_model=True)
+    (model,) = list_rows(get, "/models", status="deprecated")
+    assert model["endpoint_id"] == DEPRECATED
+    assert len(list_rows(get, "/models", status="active")) == len(LISTED) - 1
+    assert refused(get("/models", status="old")) == (400, "validation_error")
+
+
+def test_a_model_becomes_deprecated(get: Get, world: World) -> None:
+    world.switches = Switches(deprecated_model=True)
+    found = {}
+    for now in (world.changed_at - timedelta(seconds=1), world.changed_at):
+        world.now = now
+        (model,) = list_rows(get, "/models", endpoint_id=DEPRECATED)
+        found[now] = model["metadata"]["status"]
+    assert list(found.values()) == ["active", "deprecated"]
+
+
+def test_an_unknown_endpoint_may_be_refused(get: Get, world: World) -> None:
+    world.switches = Switches(unknown_endpoints=True)
+    for path in ("/models", "/models/pricing"):
+        assert refused(get(path, endpoint_id="fal-ai/veo3,fal-ai/none")) == (404, "not_found")
+        assert len(list_rows(get, path, endpoint_id="fal-ai/veo3")) == 1
+
+
+def test_a_key_is_renamed_and_another_deleted(get: Get, world: World) -> None:
+    world.oddities = Oddities()
+    world.switches = Switches(renamed_key=True, deleted_key=True)
+    after, aliases = world.now, []
+    for now in (world.changed_at - timedelta(seconds=1), after):
+        world.now = now
+        aliases.append({row["key_id"]: row["alias"] for row in list_rows(get, "/keys")})
+    assert list(aliases[0].values()) == ["Key 1", "Key 2", "prod key", "admin key"]
+    assert list(aliases[1].values()) == ["imaging key", "prod key", "admin key"]
+    assert set(aliases[1]) < set(aliases[0])
+    window = {"start": "2026-01-25", "end": "2026-02-06", "expand": "auth_method,auth_method_structured"}
+    for event in events(get, **window):
+        structured = event["auth_method_structured"]
+        is_old = event["timestamp"] < "2026-01-31T12:00"
+        assert structured["detail"] == event["auth_method"]
+        if event["auth_method"] is None:
+            assert structured["api_key_id"] is None and structured["login_username"] == "ada"
+        else:
+            assert aliases[0 if is_old else 1][structured["api_key_id"]] == event["auth_method"]
+    (renamed,) = [key_id for key_id, alias in aliases[1].items() if alias == "imaging key"]
+    found = events(get, **window, api_key_id=renamed)
+    assert {event["auth_method"] for event in found} == {"Key 1", "imaging key"}
+
+
+def test_creators_of_keys_are_shown_only_when_asked_for(get: Get) -> None:
+    plain, with_creator = list_rows(get, "/keys")[0], list_rows(get, "/keys", expand="creator_info")[0]
+    assert set(plain) == {"key_id", "alias", "scope", "created_at"}
+    assert set(with_creator) - set(plain) == {"creator_nickname", "creator_email"}
+    assert refused(get("/keys", expand="everything")) == (400, "validation_error")
+
+
+def test_prices_change_within_a_day(get: Get, acme: World) -> None:
+    before = acme.cost("acme")
+    acme.switches = replace(ALL_LINES, price_changes=True)
+    assert acme.cost("acme") != before
+    prices: dict[str, set[str]] = {}
+    for event in acme.day_events("acme", acme.changed_at.date()):
+        if event.endpoint_id in NEW_PRICES and event.unit_price and event.output_units:
+            prices.setdefault(event.endpoint_id, set()).add(event.unit_price)
+    old_and_new = {METER_OF["fal-ai/flux/dev"].unit_price, NEW_PRICES["fal-ai/flux/dev"]}
+    assert old_and_new <= prices["fal-ai/flux/dev"]
+    (price,) = list_rows(get, "/models/pricing", endpoint_id="fal-ai/flux/dev")
+    assert price == {
+        "endpoint_id": "fal-ai/flux/dev",
+        "unit_price": "0.03",
+        "unit": "megapixel",
+        "currency": "USD",
+    }
+    acme.now = acme.changed_at - timedelta(seconds=1)
+    assert list_rows(get, "/models/pricing", endpoint_id="fal-ai/flux/dev")[0]["unit_price"] == "0.025"
+    acme.now = acme.changed_at + timedelta(days=1)
+    seconds = {
+        row["unit_price"]
+        for row in list_rows(get, "/serverless/usage", **DAY)
+        if row["machine_type"] == "GPU-H100" and not row["is_surge"]
+    }
+    assert seconds == {"0.000525", "0.0005"}
+
+
+def test_the_balance_is_what_remains_of_the_credits(get: Get, acme: World) -> None:
+    assert get("/account/billing").json()["username"] == "acme"
+    assert "credits" not in get("/account/billing").json()
+    acme.credits["acme"] = Decimal(5000)
+    answer = json.loads(get("/account/billing", expand="credits").text, parse_float=str, parse_int=str)
+    assert Decimal(answer["credits"]["current_balance"]) == 5000 - acme.cost("acme")
+    acme.credits["acme"] = Decimal(1)
+    assert get("/account/billing", expand="credits").json()["credits"]["current_balance"] == 0
+    assert refused(get("/account/billing", expand="everything")) == (400, "validation_error")
+
+
+# ---------------------------------------------------------------- usage of the product lines
+
+
+@pytest.mark.parametrize("path", ["/models/usage", "/serverless/usage", "/organization/usage"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"expand": "everything"},
+        {"start": "soon"},
+        {"start": "2025-10-01", "end": "2026-01-01"},
+        {"timeframe": "year"},
+        {"timezone": "Mars/Olympus"},
+        {"bound_to_timeframe": "yes"},
+    ],
+)
+def test_a_wrong_usage_parameter_gets_400(get: Get, acme: World, path: str, params: dict[str, Any]) -> None:
+    assert refused(get(path, **params)) == (400, "validation_error")
+    assert refused(get("/organization/usage", product="gifts")) == (400, "validation_error")
+
+
+def test_serverless_usage_ties_with_the_world(get: Get, acme: World) -> None:
+    acme.oddities = Oddities()
+    window = {"start": "2026-01-25", "end": "2026-02-06", "timeframe": "day"}
+    found = list_rows(get, "/serverless/usage", **window)
+    assert total(found, "cost_total") == acme.cost("acme", "serverless") > 0
+    for row in found:
+        assert Decimal(row["cost_subtotal"]) == Decimal(row["unit_price"]) * Decimal(row["quantity"])
+        assert Decimal(row["cost_subtotal"]) - Decimal(row["cost_discount"]) == Decimal(row["cost_total"])
+        assert row["unit"] == "second" and row["currency"] == "USD"
+    grain = ("bucket", "app", "environment", "machine_type", "unit_price", "percent_discount", "is_surge")
+    keys = Counter(tuple(row[name] for name in grain) for row in found)
+    assert max(keys.values()) == 1
+    acme.switches = Switches()
+    assert list_rows(get, "/serverless/usage", **window) == []
+
+
+def test_usage_is_shown_only_when_asked_for(get: Get, acme: World) -> None:
+    for path in ("/serverless/usage", "/organization/usage", "/models/usage"):
+        assert "time_series" not in get(path).json()
+    acme.switches = Switches()
+    answer = get("/serverless/usage", **DAY, expand="time_series").json()
+    assert answer["time_series"] == [{"bucket": "2026-01-31T00:00:00Z", "results": []}]
+
+
+def test_usage_comes_in_buckets_of_a_time_zone(get: Get, acme: World) -> None:
+    acme.oddities = Oddities()
+    window = {**DAY, "timezone": "Asia/Kolkata"}
+    whole = list_rows(get, "/serverless/usage", **window)
+    buckets = ["2026-01-31T00:00:00+05:30", "2026-02-01T00:00:00+05:30"]
+    assert sorted({row["bucket"] for row in whole}) == buckets
+    clipped = list_rows(get, "/serverless/usage", **window, bound_to_timeframe="false")
+    assert {row["bucket"] for row in clipped} == {"2026-01-31T05:30:00+05:30", buckets[1]}
+    day = date(2026, 1, 31)
+    assert total(clipped, "cost_total") == acme.cost("acme", "serverless", day, day + timedelta(days=1))
+    hours = list_rows(get, "/serverless/usage", **{**DAY, "timeframe": "hour"})
+    assert total(hours, "cost_total") == total(clipped, "cost_total")
+    assert len({row["bucket"] for row in hours}) == 24
+
+
+def test_usage_repeats_on_two_pages_while_rows_shift(get: Get, acme: World) -> None:
+    found = list_rows(get, "/serverless/usage", **{**DAY, "timeframe": "hour"}, limit=20)
+    assert max(Counter(map(json.dumps, found)).values()) == 2
+
+
+@pytest.mark.parametrize("switch", ["surge", "unnamed_app"])
+def test_apps_may_be_odd(get: Get, acme: World, switch: str) -> None:
+    def names(wanted: Switches) -> set[tuple[object, ...]]:
+        acme.switches = wanted
+        found = list_rows(get, "/serverless/usage", **DAY)
+        return {(row["app"], row["environment"], row["is_surge"]) for row in found}
+
+    tidy = names(Switches(serverless=True))
+    assert all(app and environment and not is_surge for app, environment, is_surge in tidy)
+    more = names(replace(Switches(serverless=True), **{switch: True})) - tidy
+    odd = {"surge": {("image-pipeline", "main", True)}}
+    assert more == odd.get(switch, {(None, None, False), ("image-pipeline", None, False)})
+
+
+def test_late_usage_appears_after_some_time(get: Get, acme: World) -> None:
+    day, end = date(2026, 1, 31), datetime(2026, 2, 1, tzinfo=UTC)
+    acme.switches = replace(ALL_LINES, late_rows=True)
+    seen = []
+    for acme.now in (end, end + LATE):
+        found = list_rows(get, "/serverless/usage", **DAY)
+        seen.append({row["app"] for row in found})
+        cost = acme.cost("acme", "serverless", day, end.date())
+        assert total(found, "cost_total") == cost
+    assert seen[1] - seen[0] == {"lora-trainer"}
+    acme.switches = ALL_LINES
+    assert acme.cost("acme", "serverless", day, end.date()) == cost
+
+
+def test_usage_of_models_ties_with_the_events(get: Get, acme: World) -> None:
+    acme.oddities = Oddities(cost_only=True, nulls=True, units_without_price=True)
+    found = list_rows(get, "/models/usage", **DAY)
+    day = date(2026, 1, 31)
+    assert total(found, "cost_total") == acme.total_cost("acme", day, day + timedelta(days=1))
+    expand = "summary,auth_method,auth_method_structured"
+    by_key = get("/models/usage", **DAY, expand=expand).json()["summary"]
+    assert len(by_key) > len(found)
+    assert {"auth_method", "auth_method_structured"} <= set(by_key[0])
+    one = list_rows(get, "/models/usage", **DAY, endpoint_id="fal-ai/flux/dev")
+    assert one == [row for row in found if row["endpoint_id"] == "fal-ai/flux/dev"] != []
+
+
+# ---------------------------------------------------------------- reports of the product lines
+
+
+def line_of(row: dict[str, str]) -> str:
+    """Return the product line of a row of a report, from its service."""
+    services = {"fal Model APIs": "model_apis", "fal Serverless": "serverless", "fal Compute": "compute"}
+    return services.get(row["ServiceName"], "")
+
+
+def billed(found: list[dict[str, str]], line: str) -> Decimal:
+    """Sum what the ordinary usage of a line costs."""
+    usage = [row for row in found if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]]
+    return sum((Decimal(row["BilledCost"]) for row in usage if line_of(row) == line), Decimal(0))
+
+
+@pytest.mark.parametrize("path", ["/account/focus", "/organization/focus"])
+def test_reports_hold_rows_of_all_product_lines(get: Get, acme: World, path: str) -> None:
+    acme.switches = replace(ALL_LINES, unnamed_app=True, price_changes=True)
+    team = "acme" if path == "/account/focus" else None
+    invoice = rows_of(get(path, source="invoice", billing_month="2026-02").content)
+    estimate = rows_of(get(path, source="estimate", **{**DAY, "end": "2026-02-02"}).content)
+    for line in LINES:
+        teams = team if line == "model_apis" else None
+        months = (acme.first_day, date(2026, 2, 1))
+        assert billed(invoice, line) == acme.cost("acme", line, *months, team=teams) > 0
+        days = (date(2026, 1, 31), date(2026, 2, 2))
+        assert billed(estimate, line) == acme.cost("acme", line, *days, team=teams) > 0
+    compute = [row for row in estimate if line_of(row) == "compute"]
+    assert all(row["SkuId"].startswith("type: gpu_") and row["ResourceType"] == "Instance" for row in compute)
+    apps = [row for row in estimate if line_of(row) == "serverless"]
+    assert {"GPU-H100", "GPU-H100 surge"} <= {row["SkuId"] for row in apps}
+    assert {"", "image-pipeline", "image-pipeline:main"} <= {row["ResourceId"] for row in apps}
+
+
+def test_the_total_of_an_organizations_invoice_counts_each_row_once(get: Get, acme: World) -> None:
+    found = rows_of(get("/organization/focus", source="invoice", billing_month="2026-02").content)
+    assert sum(Decimal(row["BilledCost"]) for row in found) == acme.invoice_total(
+        "acme", "2026-02", organization=True
+    )
+    assert sum(row["ChargeCategory"] == "Tax" for row in found) == 1
+
+
+@pytest.mark.parametrize(
+    ("switch", "lines"),
+    [("display_names", {"model_apis"}), ("vague_lines", {"serverless", "compute"})],
+)
+def test_estimates_may_not_identify_a_product_line(
+    get: Get, acme: World, switch: str, lines: set[str]
+) -> None:
+    named = rows_of(get("/account/focus", source="estimate", **DAY).content)
+    acme.switches = replace(ALL_LINES, **{switch: True})
+    found = rows_of(get("/account/focus", source="estimate", **DAY).content)
+    assert {line_of(row) for row in named} - {line_of(row) for row in found} == lines
+    assert total(found, "BilledCost") == total(named, "BilledCost")
+    columns = ("ServiceName", "ServiceCategory", "ServiceSubcategory", "ResourceType", "SkuId", "ResourceId")
+    known = {row[name] for row in named for name in columns if row[name] and line_of(row) in lines}
+    vague = [row for row in found if line_of(row) == ""]
+    assert len(vague) == sum(line_of(row) in lines for row in named)
+    assert not known & {row[name] for row in vague for name in columns if row[name] != "private-lora-app"}
+    invoice = rows_of(get("/account/focus", source="invoice", billing_month="2026-02").content)
+    assert {line_of(row) for row in invoice} == set(LINES)
+
+
+# ---------------------------------------------------------------- organizations
+
+
+def test_teams_are_listed_with_their_root(get: Get, acme: World) -> None:
+    found = list_rows(get, "/organization/teams")
+    assert [(row["username"], row["name"], row["is_org_root"]) for row in found] == [
+        ("acme", "Acme", True),
+        ("acme-video", "Video", False),
+    ]
+    assert set(found[0]) == {"username", "name", "is_org_root", "created_at"}
+
+
+def organization_events(get: Get, **params: object) -> list[dict[str, Any]]:
+    """Return all events of an organization, without the repeats of shifted pages."""
+    found: dict[str, dict[str, Any]] = {}
+    while True:
+        page = json.loads(get("/organization/billing-events", **params).text, parse_float=str, parse_int=str)
+        assert len(page["billing_events"]) <= 100
+        found |= {json.dumps(row): row for row in page["billing_events"]}
+        if not page["has_more"]:
+            return list(found.values())
+        params["cursor"] = page["next_cursor"]
+
+
+def test_events_of_an_organization_are_those_of_its_teams(get: Get, acme: World) -> None:
+    window = {"start": "2026-01-25", "end": "2026-02-06", "limit": 10_000, "expand": "auth_method_structured"}
+    found = organization_events(get, **window)
+    times = [row["timestamp"][:19] for row in found]
+    assert times == sorted(times, reverse=True)
+    for username in ("acme", "acme-video"):
+        of_team = organization_events(get, **window, team_username=username)
+        assert of_team == [row for row in found if row["username"] == username]
+        nanos = total(of_team, "cost_estimate_nano_usd")
+        assert nanos.scaleb(-9) == acme.cost("acme", "model_apis", team=username) > 0
+    assert total(found, "cost_estimate_nano_usd").scaleb(-9) == acme.cost("acme", "model_apis")
+    keys = {
+        username: {
+            row["auth_method_structured"]["api_key_id"] for row in found if row["username"] == username
+        }
+        for username in ("acme", "acme-video")
+    }
+    assert keys["acme"] & keys["acme-video"] == {None}
+    assert organization_events(get, **window, team_username="nobody") == []
+    own = events(get, start="2026-01-26", end="2026-01-27", limit=1000)
+    assert {row["request_id"] for row in own} < {row["request_id"] for row in found}
+    assert "username" not in own[0]
+
+
+def test_reports_of_an_organization_name_the_team(get: Get, acme: World) -> None:
+    answer = get("/organization/focus", source="estimate", **DAY)
+    found = rows_of(answer.content)
+    assert answer.content == get("/account/focus", source="estimate", expand="organization", **DAY).content
+    assert {(row["SubAccountId"], row["SubAccountName"], line_of(row)) for row in found} == {
+        ("cus_acme", "Acme", "model_apis"),
+        ("cus_acme-video", "Video", "model_apis"),
+        ("", "", "serverless"),
+        ("", "", "compute"),
+    }
+    assert {row["BillingAccountId"] for row in found} == {"fal-acme"}
+    video = rows_of(get("/organization/focus", source="estimate", team_username="acme-video", **DAY).content)
+    assert video == [row for row in found if row["SubAccountName"] == "Video"]
+    wrong = {"source": "invoice", "billing_month": "2026-02", "team_username": "acme-video"}
+    assert refused(get("/organization/focus", **wrong)) == (400, "validation_error")
+    missing = get("/organization/focus", source="invoice", billing_month="2027-01")
+    assert refused(missing) == (404, "not_found")
+    own = rows_of(get("/account/focus", source="estimate", **DAY).content)
+    assert "SubAccountId" not in own[0]
+
+
+def test_usage_of_an_organization_ties_for_each_product(get: Get, acme: World) -> None:
+    acme.oddities = Oddities(cost_only=True)
+    window = {"start": "2026-01-25", "end": "2026-02-06", "timeframe": "day"}
+    found = list_rows(get, "/organization/usage", **window)
+    for line in LINES:
+        of_line = list_rows(get, "/organization/usage", **window, product=line)
+        assert {row["product"] for row in of_line} == {line}
+        assert total(of_line, "cost") == acme.cost("acme", line)
+        assert sorted(map(str, of_line)) == sorted(str(row) for row in found if row["product"] == line)
+    assert {row["username"] for row in found} == {"acme", "acme-video"}
+    assert any(row["endpoint_id"] == "type: gpu_1x_h100_sxm5 (trainer-1)" for row in found)
+
+
+# ---------------------------------------------------------------- rights
+
+
+@pytest.mark.parametrize("path", NEW_CALLS)
+def test_a_key_without_rights_is_refused(get: Get, acme: World, path: str) -> None:
+    params = {"source": "estimate", "endpoint_id": "fal-ai/veo3", **DAY}
+    is_of_organization = path.startswith("/organization/")
+    assert get(path, **params).status_code == 200
+    acme.not_admin.add("acme")
+    for_admins = is_of_organization or path in ("/keys", "/serverless/usage")
+    assert get(path, **params).status_code == (403 if for_admins else 200)
+    acme.not_admin.clear()
+    acme.teams.clear()
+    assert get(path, **params).status_code == (403 if is_of_organization else 200)
+    for status, kind in ((401, "authorization_error"), (403, "authorization_error"), (404, "not_found")):
+        acme.refused[path] = status
+        assert refused(get(path, **params)) == (status, kind)
+
+
+def test_the_structured_form_of_the_key_may_be_refused(get: Get, acme: World) -> None:
+    acme.switches = Switches(no_structured_auth=True)
+    for path in ("/models/billing-events", "/organization/billing-events"):
+        both = get(path, expand="auth_method,auth_method_structured")
+        assert refused(both) == (400, "validation_error")
+        assert get(path, expand="auth_method").status_code == 200
+
+
+def test_switches_leave_the_rest_of_a_world_unchanged(world: World) -> None:
+    before = world.events("acme")
+    world.switches = ALL_LINES
+    assert world.events("acme") == before
+    world.plain_accounts.add("acme")
+    assert world.cost("acme") == world.total_cost("acme")
+    same = World(seed=7, days=3, switches=ALL_LINES, events_per_day=5)
+    assert same.costs("acme") == World(seed=7, days=3, switches=ALL_LINES, events_per_day=5).costs("acme")
+    assert {line for _, line in same.costs("acme")} == set(LINES)
+    assert sum(same.costs("acme").values()) == same.cost("acme")
+
+
+@pytest.mark.parametrize("all_lines", [False, True])
+def test_the_samples_invoice_bills_what_its_credits_do_not_cover(all_lines: bool) -> None:
+    world = make_world_of_sample(all_lines=all_lines)
+    found = rows_of(world.invoice_csv("acme", "2026-10", organization=all_lines))
+    usage = [row for row in found if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]]
+    covered = total(usage, "EffectiveCost") - total(usage, "BilledCost")
+    assert 0 < covered <= CREDITS
+    assert total(usage, "EffectiveCost") == world.cost("acme", until=date(2026, 10, 1))
+    assert (total(usage, "BilledCost") > 0) == all_lines
+    assert world.switches_of("studio") == Switches()

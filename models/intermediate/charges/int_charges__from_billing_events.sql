@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 {%- set grain = var('fal_charge_grain') -%}
-{%- set service = model_apis() -%}
+{%- set service = product_lines()['model_apis'] -%}
 
 with
 
@@ -118,6 +118,7 @@ focus as (
 
         ---------- fal_focus
         account as x_Account,
+        api_key_id as x_ApiKeyId,
         auth_method as x_AuthMethod,
         md5(concat_ws(
             '|',
@@ -129,10 +130,16 @@ focus as (
             case when has_units then 'units' else 'requests' end,
             list_unit_price_text,
             percent_discount_text,
-            auth_method
+            auth_method,
+            -- null in older loads, and then no part of the key
+            'key ' || api_key_id,
+            'login ' || login_username,
+            'team ' || team_username
         )) as x_ChargeId,
         'billing_events' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,
+        login_username as x_LoginUsername,
+        'model_apis' as x_ProductLine,
         cast(request_count as bigint) as x_RequestCount,
 
         ---------- fal has no such value, or events do not state it
@@ -145,7 +152,8 @@ focus as (
             'PricingCurrencyEffectiveCost', 'PricingCurrencyListUnitPrice', 'PricingQuantity', 'PricingUnit',
             'ProviderName', 'PublisherName', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory',
             'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId', 'Tags',
-            'x_Account', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_RequestCount',
+            'x_Account', 'x_ApiKeyId', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus',
+            'x_LoginUsername', 'x_ProductLine', 'x_RequestCount',
         ]) }}
 
     from described

@@ -2,7 +2,7 @@
     Columns that a provider's row can lack, and the value that fills each. An amount of the file never changes. x_Repairs
     lists the filled columns. A value is made from the landed row; those that need a filled column name it again.
 -#}
-{%- set service = model_apis() -%}
+{%- set publisher_name = product_lines()['model_apis']['PublisherName'] -%}
 {%- set sku_price_id = "SkuId || '|' || " ~ plain_decimal('ListUnitPrice') -%}
 {%- set billed_by_unit = "ChargeCategory in ('Usage', 'Purchase') and ChargeClass is null" -%}
 {%- set amount_if_credit = "case when ChargeCategory in ('Credit', 'Adjustment') then BilledCost end" -%}
@@ -16,13 +16,16 @@
     'ServiceProviderName': 'coalesce(ProviderName, ' ~ sql_text(var('fal_service_provider_name')) ~ ')',
     'HostProviderName': sql_text(var('fal_host_provider_name')),
     'ProviderName': 'coalesce(ServiceProviderName, ' ~ sql_text(var('fal_provider_name')) ~ ')',
-    'PublisherName': 'coalesce(model_developer, ' ~ service['PublisherName'] ~ ')',
+    'PublisherName': 'coalesce(model_developer, ' ~ publisher_name ~ ')',
     'InvoiceIssuerName': sql_text(var('fal_invoice_issuer_name')),
-    'ServiceCategory': service['ServiceCategory'],
+    'ServiceCategory': of_product_line('ServiceCategory'),
     'ServiceSubcategory':
-        "case when coalesce(ServiceCategory, '') in ('', " ~ service['ServiceCategory'] ~ ') then '
-        ~ service['ServiceSubcategory'] ~ ' end',
-    'ServiceName': service['ServiceName'],
+        "case when coalesce(ServiceCategory, '') in ('', " ~ of_product_line('ServiceCategory') ~ ') then '
+        ~ of_product_line('ServiceSubcategory') ~ ' end',
+    'ServiceName': of_product_line('ServiceName'),
+    'ResourceType':
+        "case when ResourceId is not null and product_line in ('serverless', 'compute') then "
+        ~ of_product_line('ResourceType') ~ ' end',
     'ChargeFrequency': "case when ChargeCategory = 'Usage' then 'Usage-Based' else 'One-Time' end",
     'ChargeDescription':
         "concat_ws(', ', ChargeCategory, ChargeClass, coalesce(ResourceName, display_name, ResourceId, SkuId))",
@@ -78,6 +81,12 @@ accounts as (
 tags as (
 
     select * from {{ ref('int_tags__reports') }}
+
+),
+
+product_lines as (
+
+    select * from {{ ref('int_report_rows__product_lines') }}
 
 ),
 
@@ -146,12 +155,19 @@ with_names as (
         accounts.name_in_seed,
         accounts.type_in_seed,
         tags.spelled_tags,
+        coalesce(product_lines.product_line, {{ unattributed() }}) as product_line,
         endpoints.display_name,
         endpoints.model_developer,
         endpoints.unit
     from all_rows
     inner join accounts on all_rows.account = accounts.account
     left join tags on all_rows.{{ adapter.quote('Tags') }} = tags.tags
+    left join product_lines
+        on
+            all_rows.charge_source = product_lines.charge_source
+            and all_rows.account = product_lines.account
+            and all_rows.landed_for = product_lines.landed_for
+            and all_rows.record_number = product_lines.record_number
     left join endpoints on coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
 
 ),
@@ -165,6 +181,7 @@ filled as (
         landed_for,
         landed_date,
         record_number,
+        product_line,
         provider_columns,
         {%- for column, kind in focus_columns().items() %}
         {% if column in fills or column in replacements -%}
@@ -222,13 +239,15 @@ focus as (
         )) as x_ChargeId,
         charge_source as x_ChargeSource,
         charge_status as x_ChargeStatus,
+        product_line as x_ProductLine,
         case
             when replaced_texts = '' then provider_columns
             else '{' || concat_ws(',', substr(provider_columns, 2, length(provider_columns) - 2), replaced_texts) || '}'
         end as x_ProviderColumns,
         repairs as x_Repairs,
         {{ empty_focus_columns(focus_columns().keys() | list + [
-            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProviderColumns', 'x_Repairs',
+            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProductLine', 'x_ProviderColumns',
+            'x_Repairs',
         ]) }},
 
         ---------- where it was landed

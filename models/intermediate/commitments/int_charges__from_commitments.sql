@@ -1,4 +1,4 @@
-{%- set service = model_apis() -%}
+{%- set service = product_lines()['model_apis'] -%}
 
 with
 
@@ -168,6 +168,7 @@ focus as (
         md5(concat_ws('|', 'commitment', charge_category, account, contract_commitment_id)) as x_ChargeId,
         'commitment' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,
+        {{ unattributed() }} as x_ProductLine,
 
         ---------- fal has no such value, or contracts do not state it
         {{ empty_focus_columns([
@@ -179,7 +180,7 @@ focus as (
             'PricingCurrencyEffectiveCost', 'PricingCurrencyListUnitPrice', 'PricingQuantity', 'PricingUnit',
             'ProviderName', 'PublisherName', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory',
             'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId',
-            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus',
+            'x_Account', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_ProductLine',
         ]) }}
 
     from described

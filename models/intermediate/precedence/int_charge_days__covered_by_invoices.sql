@@ -1,17 +1,36 @@
 with
 
+invoices as (
+
+    select * from {{ ref('stg_fal__focus_invoices') }}
+
+),
+
+product_lines as (
+
+    select * from {{ ref('int_report_rows__product_lines') }}
+    where charge_source = 'invoice'
+
+),
+
 invoiced_usage as (
 
     -- A correction refers to a day that another row of an invoice has charged, so it covers no day.
     select
-        account,
-        billing_month as invoice_month,
-        ChargePeriodStart as period_start,
-        ChargePeriodEnd as period_end,
-        {{ utc_date('ChargePeriodStart') }} as first_day,
-        {{ utc_date('ChargePeriodEnd') }} as last_day
-    from {{ ref('stg_fal__focus_invoices') }}
-    where {{ is_ordinary_usage() }}
+        invoices.account,
+        invoices.billing_month as invoice_month,
+        coalesce(product_lines.product_line, {{ unattributed() }}) as product_line,
+        invoices.ChargePeriodStart as period_start,
+        invoices.ChargePeriodEnd as period_end,
+        {{ utc_date('invoices.ChargePeriodStart') }} as first_day,
+        {{ utc_date('invoices.ChargePeriodEnd') }} as last_day
+    from invoices
+    left join product_lines
+        on
+            invoices.account = product_lines.account
+            and invoices.billing_month = product_lines.landed_for
+            and invoices.record_number = product_lines.record_number
+    where {{ is_ordinary_usage('invoices') }}
 
 ),
 
@@ -36,6 +55,7 @@ covered as (
         account,
         {{ month_of('period_start') }} as charge_month,
         invoice_month,
+        product_line,
         case when is_longer_than_a_day and first_whole_day < last_day then first_whole_day else first_day end
             as covered_from,
         case

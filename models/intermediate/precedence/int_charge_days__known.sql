@@ -18,14 +18,33 @@ covered as (
 
 ),
 
+landed_usage as (
+
+    -- Events and serverless usage are parts of a day's usage, so it is complete when each landed part is.
+    select
+        account,
+        cast(landed_partition as date) as charge_date,
+        min(case when is_complete then 1 else 0 end) = 1 as is_complete
+    from files
+    where feed in ('billing_events', 'serverless_usage')
+    group by account, cast(landed_partition as date)
+
+),
+
 known as (
 
+    select
+        account,
+        charge_date,
+        is_complete
+    from landed_usage
+    union all
     select
         account,
         cast(landed_partition as date) as charge_date,
         is_complete
     from files
-    where coalesce(source, 'billing_events') in ('billing_events', 'estimate')
+    where source = 'estimate'
     union all
     select
         account,

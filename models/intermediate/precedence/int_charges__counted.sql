@@ -8,6 +8,12 @@ from_events as (
 
 ),
 
+from_serverless_usage as (
+
+    select * from {{ ref('int_charges__from_serverless_usage') }}
+
+),
+
 from_reports as (
 
     select * from {{ ref('int_charges__from_focus_reports') }}
@@ -39,14 +45,29 @@ metered as (
         on
             from_events.x_Account = day_sources.account
             and {{ utc_date('from_events.ChargePeriodStart') }} = day_sources.charge_date
+            and from_events.x_ProductLine = day_sources.product_line
     where day_sources.charge_source = 'billing_events'
+
+),
+
+serverless as (
+
+    select
+        {{ all_focus_columns('from_serverless_usage') }}
+    from from_serverless_usage
+    inner join day_sources
+        on
+            from_serverless_usage.x_Account = day_sources.account
+            and {{ utc_date('from_serverless_usage.ChargePeriodStart') }} = day_sources.charge_date
+            and from_serverless_usage.x_ProductLine = day_sources.product_line
+    where day_sources.charge_source = 'serverless_usage'
 
 ),
 
 estimated as (
 
-    -- Events hold only usage. So credits, taxes and corrections of an estimate count in an open month, whichever feed
-    -- its usage comes from.
+    -- The other feeds hold only usage. So credits, taxes and corrections of an estimate count in an open month,
+    -- whichever feed its usage comes from.
     select
         {{ all_focus_columns('from_reports') }}
     from from_reports
@@ -54,6 +75,7 @@ estimated as (
         on
             from_reports.x_Account = day_sources.account
             and {{ utc_date('from_reports.ChargePeriodStart') }} = day_sources.charge_date
+            and from_reports.x_ProductLine = day_sources.product_line
     where
         from_reports.x_ChargeSource = 'estimate'
         and from_reports.is_of_its_day
@@ -67,6 +89,8 @@ charges as (
     select * from invoiced
     union all
     select * from metered
+    union all
+    select * from serverless
     union all
     select * from estimated
 

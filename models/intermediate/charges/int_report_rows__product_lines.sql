@@ -1,0 +1,185 @@
+with
+
+invoices as (
+
+    select * from {{ ref('stg_fal__focus_invoices') }}
+
+),
+
+estimates as (
+
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
+events as (
+
+    select * from {{ ref('int_billing_event_usage__priced') }}
+
+),
+
+models as (
+
+    select * from {{ ref('stg_fal__models') }}
+
+),
+
+catalogue as (
+
+    select * from {{ ref('fal_endpoints') }}
+
+),
+
+serverless_usage as (
+
+    select * from {{ ref('stg_fal__serverless_usage') }}
+
+),
+
+patterns as (
+
+    select * from {{ ref('fal_product_lines') }}
+
+),
+
+report_rows as (
+
+    select
+        'invoice' as charge_source,
+        account,
+        billing_month as landed_for,
+        record_number,
+        {{ product_line_columns() | join(', ') }}
+    from invoices
+    union all
+    select
+        'estimate' as charge_source,
+        account,
+        landed_date as landed_for,
+        record_number,
+        {{ product_line_columns() | join(', ') }}
+    from estimates
+
+),
+
+texts as (
+
+    {%- for column in product_line_columns() %}
+    select
+        charge_source,
+        account,
+        landed_for,
+        record_number,
+        '{{ column }}' as column_name,
+        {{ column }} as column_text
+    from report_rows
+    where {{ column }} is not null
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+
+),
+
+known_names as (
+
+    -- names that the account's own data gives to one product line, and the columns that can contain them
+    select distinct
+        account,
+        endpoint_id as column_text,
+        'model_apis' as product_line
+    from events
+    union
+    select
+        account,
+        endpoint_id as column_text,
+        'model_apis' as product_line
+    from models
+    union
+    select
+        account,
+        app as column_text,
+        'serverless' as product_line
+    from serverless_usage
+    where app is not null
+
+),
+
+candidates as (
+
+    -- An endpoint id decides first, then the name of an app, then the patterns of the seed.
+    select
+        texts.charge_source,
+        texts.account,
+        texts.landed_for,
+        texts.record_number,
+        case known_names.product_line when 'model_apis' then 1 else 2 end as step,
+        0 as priority,
+        known_names.product_line
+    from texts
+    inner join known_names
+        on texts.account = known_names.account and texts.column_text = known_names.column_text
+    where
+        texts.column_name in ('SkuId', 'ResourceId')
+        or (texts.column_name = 'ResourceName' and known_names.product_line = 'serverless')
+    union all
+    select
+        texts.charge_source,
+        texts.account,
+        texts.landed_for,
+        texts.record_number,
+        1 as step,
+        0 as priority,
+        'model_apis' as product_line
+    from texts
+    inner join catalogue on texts.column_text = catalogue.endpoint_id
+    where texts.column_name in ('SkuId', 'ResourceId')
+    union all
+    select
+        texts.charge_source,
+        texts.account,
+        texts.landed_for,
+        texts.record_number,
+        3 as step,
+        patterns.priority,
+        patterns.product_line
+    from texts
+    inner join patterns
+        on
+            texts.column_name = patterns.column_name
+            and {{ matches_glob('lower(texts.column_text)', 'lower(patterns.pattern)') }}
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by charge_source, account, landed_for, record_number
+            order by step asc, priority asc, product_line asc
+        ) as candidate_number
+    from candidates
+
+),
+
+decided as (
+
+    select
+        report_rows.charge_source,
+        report_rows.account,
+        report_rows.landed_for,
+        report_rows.record_number,
+        coalesce(ranked.product_line, {{ unattributed() }}) as product_line
+    from report_rows
+    left join ranked
+        on
+            report_rows.charge_source = ranked.charge_source
+            and report_rows.account = ranked.account
+            and report_rows.landed_for = ranked.landed_for
+            and report_rows.record_number = ranked.record_number
+            and ranked.candidate_number = 1
+
+)
+
+select * from decided
