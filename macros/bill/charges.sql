@@ -25,10 +25,11 @@
     Whether a row of an estimate starts and ends within the day that the estimate was requested for. Rows of another day
     count in the estimate of that day.
 #}
-{% macro is_of_its_day() -%}
+{% macro is_of_its_day(relation=none) -%}
+    {%- set row = relation ~ '.' if relation else '' -%}
     coalesce(
-        {{ utc_date('ChargePeriodStart') }} = landed_date
-        and ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', 'ChargePeriodStart')) }},
+        {{ utc_date(row ~ 'ChargePeriodStart') }} = {{ row }}landed_date
+        and {{ row }}ChargePeriodEnd <= {{ utc_add('day', 1, utc_trunc('day', row ~ 'ChargePeriodStart')) }},
         false
     )
 {%- endmacro %}

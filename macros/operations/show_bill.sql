@@ -1,5 +1,6 @@
 {#
-    Prints the bill: cost by month and source, usage by month and model, and the rest of each commitment.
+    Prints the bill: cost by month and source, usage by month and product line, usage by month and model, and the rest of
+    each commitment.
     `dbt run-operation show_bill`
 #}
 {% macro show_bill() %}
@@ -10,6 +11,7 @@
             case
                 when x_ChargeSource = 'invoice' then 'invoice'
                 when x_ChargeSource = 'billing_events' then 'billing events'
+                when x_ChargeSource = 'serverless_usage' then 'serverless usage'
                 else x_ChargeSource
             end as "source",
             max(x_ChargeStatus) as "status",
@@ -19,6 +21,23 @@
                 as "credits, taxes ... USD",
             cast(sum(BilledCost) as decimal(18, 2)) as "billed USD"
         from {{ ref('cost_and_usage') }}
+        group by 1, 2, 3
+        order by 1, 2, 3
+    {% endset %}
+
+    {% set by_line %}
+        select
+            {{ printable('x_Account') }} as "account",
+            {{ iso_month('ChargePeriodStart') }} as "month",
+            case x_ProductLine
+                when 'model_apis' then 'Model APIs'
+                when 'serverless' then 'Serverless'
+                when 'compute' then 'Compute'
+                else 'unattributed'
+            end as "product line",
+            cast(sum(EffectiveCost) as decimal(18, 2)) as "usage USD"
+        from {{ ref('cost_and_usage') }}
+        where ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment'
         group by 1, 2, 3
         order by 1, 2, 3
     {% endset %}
@@ -80,6 +99,7 @@
         ~ ' yet, or it is in quarantine: see staging.*_quarantine.',
     ) %}
     {% if months.rows | length %}
+        {% do print_table('USAGE BY MONTH AND PRODUCT LINE', by_line) %}
         {% do print_table('USAGE BY MONTH AND MODEL', by_model) %}
         {% do print_table('COMMITMENTS, AS OF THE LAST KNOWN DAY', commitments) %}
     {% endif %}

@@ -84,13 +84,13 @@ class Landed:
         )
         estimates = [row for load in daily if load.feed == ESTIMATE for row in rows_of_the_day(load)]
         self.estimated = [estimate_line(row, self.names) for row in estimates]
-        self.invoiced = [
-            invoice_line(load.partition, row, self.names) for load in invoices for row in load.rows
+        issued = [
+            (date.fromisoformat(f"{load.partition}-01"), invoice_line(load.partition, row, self.names))
+            for load in invoices
+            for row in load.rows
         ]
-        issued = [date.fromisoformat(f"{load.partition}-01") for load in invoices for _ in load.rows]
-        used = [
-            (month, line) for month, line in zip(issued, self.invoiced, strict=True) if line.is_ordinary_usage
-        ]
+        self.invoiced = [line for _, line in issued]
+        used = [(month, line) for month, line in issued if line.is_ordinary_usage]
         self.closed = {month_of(line.day) for month, line in used if month_after(line.day) == month}
         self.covered: dict[str, set[date]] = defaultdict(set)
         for _, line in used:
@@ -208,7 +208,7 @@ def rows_of_the_day(load: Load) -> list[Record]:
 
 
 def complete_days(daily: Iterable[Load]) -> set[date]:
-    """Days whose estimate is complete, or whose events and serverless usage all are, as far as they landed."""
+    """Days whose estimate is complete, or all of whose landed events and serverless usage are."""
     by_day: dict[str, list[Load]] = defaultdict(list)
     for load in daily:
         by_day[load.partition].append(load)

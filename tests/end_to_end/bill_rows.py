@@ -156,10 +156,10 @@ class Account:
     """
 
     alias: str
-    apps: tuple[str | None, ...] = ()
-    endpoints: tuple[str, ...] = ()
     loads: list[Load] = field(default_factory=list)
     commitments: list[Commitment] = field(default_factory=list)
+    apps: tuple[str | None, ...] = ()
+    endpoints: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- rows of the marts

@@ -56,7 +56,7 @@ def make_run(folder: Path) -> str:
 def select_sections(output: str) -> list[str]:
     """Return the paragraphs of the output. Of the long table of models, only the title remains."""
     return [
-        f"{section.splitlines()[0]}\n..." if section.startswith("USAGE BY MONTH") else section
+        f"{section.splitlines()[0]}\n..." if section.startswith("USAGE BY MONTH AND MODEL") else section
         for section in output.strip().split("\n\n")
     ]
 

@@ -17,13 +17,25 @@ from tests.end_to_end.bill_rows import (
     ESTIMATE,
     EVENTS,
     INVOICE,
+    SERVERLESS,
     Account,
+    AppUsage,
     Commitment,
     Event,
     Load,
     Record,
 )
-from tests.end_to_end.landing_zone import event, page, write_events, write_report
+from tests.end_to_end.landing_zone import (
+    event,
+    list_page,
+    page,
+    usage,
+    usage_page,
+    write_events,
+    write_report,
+    write_serverless_usage,
+    write_snapshot,
+)
 
 HOUR = timedelta(hours=1)
 PRICES = {
@@ -34,10 +46,17 @@ PRICES = {
     "another/model": ("0.123456789", "2"),
 }
 ENDPOINTS = tuple(PRICES)
-PATTERNS = (None, None, "*", "fal-ai/*", "fal-ai/flux/*", "fal_ai/*", "*/dev", "*model*", "no/such/*")
+PATTERNS = (None, None, "*", "fal-ai/*", "fal-ai/flux/*", "fal_ai/*", "*/dev", "*model*", "up*", "no/such/*")
+APP_NAMES = ("upscaler", "our_app", "Face Swap", "fal-ai/flux/dev", None)
+MACHINES = ("GPU-H100", "GPU-A100", "XS")
+SECOND_PRICES = ("0.0005", "0.00073", "0.000123456")
+# names in reports of no endpoint and no app: instances, machine types, and texts that no pattern matches
+OTHER_NAMES = ("type: gpu_1x_h100_sxm5 (upscaler)", "TYPE: cpu", "gpu-h100", "mystery", "Upscaler")
+SERVICES = (None,) * 6 + ("fal Serverless", "Serverless Compute", "fal Compute", "Model APIs", "Storage")
 HEADER = (
     "ChargeDescription ChargeCategory ChargeClass ChargePeriodStart ChargePeriodEnd BilledCost EffectiveCost"
-    " ResourceId SkuId PricingUnit PricingQuantity ContractedUnitPrice InvoiceId ContractApplied"
+    " ResourceId SkuId PricingUnit PricingQuantity ContractedUnitPrice InvoiceId ContractApplied ResourceName"
+    " ServiceName"
 ).split()
 THEIR_CONTRACT = json.dumps(
     {
@@ -72,6 +91,10 @@ def random_zone(seed: str) -> Zone:
 def random_account(chance: random.Random, alias: str) -> Account:
     """Draw 40 to 60 days over two to four months, some invoices, and 2 to 14 commitments."""
     account = Account(alias)
+    if chance.random() < 0.7:
+        account.apps = tuple(chance.sample(APP_NAMES, chance.choice((1, 2, 3))))
+    if chance.random() < 0.5:
+        account.endpoints = ("another/model", "never/used")
     first = date(2026, 1, 3) + chance.randrange(60) * DAY
     days = [first + n * DAY for n in range(chance.randrange(40, 61))]
     months = sorted({month_of(day) for day in days})
@@ -92,7 +115,7 @@ def random_account(chance: random.Random, alias: str) -> Account:
 
 
 def change_account(chance: random.Random, account: Account) -> None:
-    """Land more days, land some days and an invoice again, and remove a partition."""
+    """Land more days, land some days and an invoice again, and remove a partition of two feeds."""
     days = sorted(partitions(account, EVENTS) | partitions(account, ESTIMATE))
     last = date.fromisoformat(days[-1])
     for n in range(1, chance.randrange(2, 9)):
@@ -100,8 +123,10 @@ def change_account(chance: random.Random, account: Account) -> None:
     for day in chance.sample(days, 3):
         land_day(chance, account, date.fromisoformat(day))
     land_invoice(chance, account, month_after(last - chance.choice((0, 31)) * DAY))
-    lost = chance.choice(sorted(partitions(account, EVENTS)))
-    account.loads = [load for load in account.loads if (load.feed, load.partition) != (EVENTS, lost)]
+    for feed in (EVENTS, SERVERLESS):
+        if landed := sorted(partitions(account, feed)):
+            lost = chance.choice(landed)
+            account.loads = [load for load in account.loads if (load.feed, load.partition) != (feed, lost)]
 
 
 def partitions(account: Account, feed: str) -> set[str]:
@@ -169,8 +194,11 @@ def random_amount(chance: random.Random, scale: int) -> Decimal:
 
 
 def land_day(chance: random.Random, account: Account, day: date) -> None:
-    """Land events of a day, an estimate of it, both, or neither."""
+    """Land events of a day, its serverless usage, an estimate of it, some of them, or none."""
     complete = chance.random() < 0.97
+    if account.apps and chance.random() < 0.7:
+        usage = random_usage(chance, account, day)
+        land(account, SERVERLESS, f"{day}", usage, complete and chance.random() < 0.97)
     if chance.random() < 0.75:
         land(account, EVENTS, f"{day}", random_events(chance, account, day), complete)
     if chance.random() < 0.4:
@@ -199,7 +227,9 @@ def random_events(chance: random.Random, account: Account, day: date) -> list[Ev
         elif change < 0.7 and original.percent_discount is not None and original.is_metered:
             events.append(replace(original, percent_discount=original.percent_discount + 5))
         elif change < 0.8 and original.auth_method and original.is_metered:
-            events.append(replace(original, auth_method=None))
+            # as an older load has it
+            older = replace(original, auth_method=None, api_key_id=None, login_username=None)
+            events.append(older)
         elif change < 0.9 and original.is_metered:
             # the same request on another meter
             events.append(replace(original, output_units=original.output_units + 1))
@@ -228,7 +258,41 @@ def random_event(chance: random.Random, day: date) -> Event:
         cost_nano_usd=(cost * 10**9).quantize(Decimal(1), ROUND_HALF_EVEN) + chance.choice((0, 0, 0, 1)),
         cost_subtotal=round(before_discount, 9) if chance.random() < 0.5 else None,
         auth_method=chance.choice((None, "Key 1", "Key 2")),
+        api_key_id=chance.choice((None, None, "k-1", "k-2")),
+        login_username=chance.choice((None, None, None, "kim")),
     )
+
+
+def random_usage(chance: random.Random, account: Account, day: date) -> list[AppUsage]:
+    """Draw the serverless usage of a day, with surge, repeated rows, and apps without a name."""
+    rows = []
+    for _ in range(chance.randrange(6)):
+        quantity = Decimal(chance.randrange(1, 90_000)).scaleb(-chance.choice((0, 0, 3)))
+        price = Decimal(chance.choice(SECOND_PRICES))
+        discount = chance.choice((None, None, Decimal(0), Decimal(10), Decimal("12.5")))
+        cost = quantity * price * (1 - (discount or Decimal(0)) / 100)
+        rows.append(
+            AppUsage(
+                day=day,
+                app=chance.choice(account.apps),
+                environment=chance.choice((None, "main", "dev")),
+                machine_type=chance.choice(MACHINES),
+                is_surge=chance.random() < 0.2,
+                quantity=quantity,
+                unit_price=price,
+                percent_discount=discount,
+                cost=round(cost, 12) + chance.choice((0, 0, 0, Decimal("1e-9"))),
+            )
+        )
+    for row in chance.sample(rows, min(1, len(rows))):
+        change = chance.random()
+        if change < 0.2:
+            rows.append(row)
+        elif change < 0.4:
+            rows.append(replace(row, quantity=row.quantity + 1))
+        elif change < 0.5:
+            rows.append(replace(row, cost=row.cost + 1))
+    return rows
 
 
 def random_estimate(chance: random.Random, account: Account, day: date) -> list[Record]:
@@ -251,7 +315,7 @@ def random_estimate(chance: random.Random, account: Account, day: date) -> list[
             )
         )
         kind = chance.choice(("Usage",) * 5 + ("Usage Correction", "Credit", "Tax", "Adjustment"))
-        records.append(random_record(chance, name, kind, start, end, None, is_invoiced=False))
+        records.append(random_record(chance, account, name, kind, start, end, None, is_invoiced=False))
     return records
 
 
@@ -272,7 +336,7 @@ def land_invoice(chance: random.Random, account: Account, billing_month: date) -
         number = len(records)
         invoice_id = chance.choice(ids)
         records.append(
-            random_record(chance, f"{name} {number}", kind, start, end, invoice_id, is_invoiced=True)
+            random_record(chance, account, f"{name} {number}", kind, start, end, invoice_id, is_invoiced=True)
         )
 
     style = chance.choice(("days", "days", "weeks", "months", "all", "none", "corrections"))
@@ -324,6 +388,7 @@ def random_period(chance: random.Random, month: date, style: str) -> tuple[datet
 
 def random_record(
     chance: random.Random,
+    account: Account,
     name: str,
     kind: str,
     start: datetime,
@@ -341,8 +406,11 @@ def random_record(
         return replace(record, effective=Decimal(0))
     if category != "Usage":
         return replace(record, effective=chance.choice((None, cost)))
-    endpoint = chance.choice(ENDPOINTS)
-    resource, sku = chance.choice(((endpoint, endpoint), (endpoint, None), (None, endpoint), (None, None)))
+    names: tuple[str | None, ...] = chance.choice(
+        (ENDPOINTS, ENDPOINTS, account.apps or ENDPOINTS, OTHER_NAMES)
+    )
+    used = chance.choice(names)
+    resource, sku = chance.choice(((used, used), (used, None), (None, used), (None, None)))
     billed = chance.choice((cost,) * 9 + (cost / 2,))
     if is_invoiced:
         billed = chance.choice((cost, cost, Decimal(0), Decimal(0), cost / 2, cost * 2, -cost, -cost / 2))
@@ -356,6 +424,8 @@ def random_record(
         quantity=None if chance.random() < 0.03 else random_amount(chance, 40).copy_sign(cost),
         price=None if chance.random() < 0.05 else random_amount(chance, 2),
         contract_applied=THEIR_CONTRACT if chance.random() < 0.03 else None,
+        resource_name=chance.choice(names) if chance.random() < 0.2 else None,
+        service=chance.choice(SERVICES),
     )
 
 
@@ -372,6 +442,9 @@ def write_account(landing: Path, account: Account) -> None:
             continue
         if load.feed == EVENTS:
             write_events(landing, account.alias, load.partition, event_pages(load), load.load_id)
+        elif load.feed == SERVERLESS:
+            pages = [page_of_usage(load)]
+            write_serverless_usage(landing, account.alias, load.partition, pages, load.load_id)
         else:
             body = report_body(load.rows)
             write_report(
@@ -380,18 +453,23 @@ def write_account(landing: Path, account: Account) -> None:
         if not load.complete:
             manifest = folder / "manifest.json"
             manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": False}))
-    for partition in (landing / "billing_events" / f"account={account.alias}").glob("date=*"):
-        if partition not in kept:
-            shutil.rmtree(partition)
+    for feed in ("billing_events", "serverless_usage"):
+        for partition in (landing / feed / f"account={account.alias}").glob("date=*"):
+            if partition not in kept:
+                shutil.rmtree(partition)
+    models = [json.dumps({"endpoint_id": endpoint}) for endpoint in account.endpoints]
+    if models and not (landing / "catalogue" / f"account={account.alias}").exists():
+        write_snapshot(landing, account.alias, "models", "2026-01-02", [list_page("models", *models)])
 
 
 def folder_of(account: Account, load: Load) -> Path:
     feed, key = {
         EVENTS: ("billing_events", "date"),
+        SERVERLESS: ("serverless_usage", "date"),
         ESTIMATE: ("focus_reports", "date"),
         INVOICE: ("focus_reports", "billing_month"),
     }[load.feed]
-    source = () if load.feed == EVENTS else (f"source={load.feed}",)
+    source = () if load.feed in (EVENTS, SERVERLESS) else (f"source={load.feed}",)
     partition = f"{key}={load.partition}"
     return Path(feed, f"account={account.alias}", *source, partition, f"load={load.load_id}")
 
@@ -401,6 +479,26 @@ def event_pages(load: Load) -> list[tuple[bytes, int]]:
     texts = [event_text(row) for row in load.rows]
     half = len(texts) // 2
     return [page(*texts[:half]), page(*texts[half:])] if len(texts) > 3 else [page(*texts)]
+
+
+def page_of_usage(load: Load) -> tuple[bytes, int]:
+    """Write serverless usage as one page with a bucket of its day."""
+    rows = [
+        usage(
+            app=json.dumps(row.app),
+            environment=json.dumps(row.environment),
+            machine_type=json.dumps(row.machine_type),
+            quantity=f"{row.quantity:f}",
+            unit_price=f"{row.unit_price:f}",
+            percent_discount="null" if row.percent_discount is None else f"{row.percent_discount:f}",
+            cost_subtotal=None,
+            cost_discount=None,
+            cost_total=f"{row.cost:f}",
+            is_surge=json.dumps(row.is_surge),
+        )
+        for row in load.rows
+    ]
+    return usage_page(**{f"d{load.partition.replace('-', '_')}": rows})
 
 
 def event_text(row: Event) -> str:
@@ -417,6 +515,13 @@ def event_text(row: Event) -> str:
     optional = {} if row.cost_subtotal is None else {"cost_subtotal": number(row.cost_subtotal)}
     if row.auth_method is not None or other:
         optional["auth_method"] = json.dumps(row.auth_method)
+    if row.api_key_id or row.login_username:
+        structured = {
+            "detail": row.auth_method,
+            "api_key_id": row.api_key_id,
+            "login_username": row.login_username,
+        }
+        optional["auth_method_structured"] = json.dumps(structured)
     return event(
         row.request_id,
         endpoint_id=json.dumps(row.endpoint_id),
@@ -448,6 +553,8 @@ def report_body(records: Sequence[Record]) -> bytes:
             *(value if value is None else f"{value:f}" for value in (row.quantity, row.price)),
             row.invoice_id,
             row.contract_applied,
+            row.resource_name,
+            row.service,
         )
         writer.writerow(values)
     return text.getvalue().encode()

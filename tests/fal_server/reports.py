@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from tests.fal_server.catalogue import METER_OF
-from tests.fal_server.events import Event, iso, nano_to_usd, plain, product
+from tests.fal_server.events import Event, iso, make_id, nano_to_usd, plain, product
 from tests.fal_server.switches import Team
 from tests.fal_server.usage import Usage, group, sum_of
 
@@ -401,12 +401,13 @@ def _line_row(usages: Sequence[Usage], start: date, end: date, head: dict[str, s
     subtotal = plain(sum_of(usage.subtotal for usage in usages))
     quantity = plain(sum_of(usage.quantity for usage in usages))
     kept = 1 - machine.percent_discount / 100
-    sku = machine.machine_type
+    sku, name, resource_id = machine.machine_type, machine.app or "", machine.app or ""
     if machine.line == "compute":
-        sku += f" ({machine.app})"
-    elif first.is_surge:
+        sku, resource_id = f"{sku} ({name})", f"inst-{make_id(name)[:8]}"
+    elif machine.environment:
+        resource_id = f"{name}:{machine.environment}"
+    if first.is_surge:
         sku += " surge"
-    name = machine.app or ""
     columns = head | {
         "BilledCost": plain(billed),
         "EffectiveCost": plain(billed),
@@ -424,8 +425,8 @@ def _line_row(usages: Sequence[Usage], start: date, end: date, head: dict[str, s
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodStart": _time(start),
         "ChargePeriodEnd": _time(end),
-        "ResourceId": f"{name}:{machine.environment}" if machine.environment else name,
-        "ResourceName": name,
+        "ResourceId": resource_id,
+        "ResourceName": "" if resource_id == name else name,
         "ResourceType": resource_type if name else "",
         "ServiceCategory": "Compute",
         "ServiceName": service,

@@ -32,7 +32,7 @@ CREDITS = Decimal(375)
 
 # with --all-lines: when snapshots are fetched, and what remains of the credits at the last of them
 SNAPSHOTS = (datetime(2026, 9, 10, 9, tzinfo=UTC), datetime.combine(LAST_DAY, time(23, 55), UTC))
-BALANCES = {"acme": Decimal(0), "studio": Decimal(0)}
+BALANCES = {"acme": Decimal(0), "studio": Decimal("0.550103863")}
 
 Command = tuple[str, datetime, tuple[str, ...]]
 

@@ -18,7 +18,6 @@ invoiced_usage as (
     -- A correction refers to a day that another row of an invoice has charged, so it covers no day.
     select
         invoices.account,
-        invoices.billing_month as invoice_month,
         coalesce(product_lines.product_line, {{ unattributed() }}) as product_line,
         invoices.ChargePeriodStart as period_start,
         invoices.ChargePeriodEnd as period_end,
@@ -54,7 +53,6 @@ covered as (
     select distinct
         account,
         {{ month_of('period_start') }} as charge_month,
-        invoice_month,
         product_line,
         case when is_longer_than_a_day and first_whole_day < last_day then first_whole_day else first_day end
             as covered_from,

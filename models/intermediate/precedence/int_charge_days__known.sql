@@ -44,7 +44,7 @@ known as (
         cast(landed_partition as date) as charge_date,
         is_complete
     from files
-    where source = 'estimate'
+    where feed = 'focus_reports' and source = 'estimate'
     union all
     select
         account,

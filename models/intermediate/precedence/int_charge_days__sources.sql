@@ -6,15 +6,22 @@ event_days as (
 
 ),
 
-from_serverless_usage as (
+serverless_usage as (
 
-    select * from {{ ref('int_charges__from_serverless_usage') }}
+    select * from {{ ref('stg_fal__serverless_usage') }}
 
 ),
 
-from_reports as (
+estimates as (
 
-    select * from {{ ref('int_charges__from_focus_reports') }}
+    select * from {{ ref('stg_fal__focus_estimates') }}
+
+),
+
+product_lines as (
+
+    select * from {{ ref('int_report_rows__product_lines') }}
+    where charge_source = 'estimate'
 
 ),
 
@@ -40,19 +47,24 @@ charged_days as (
     from event_days
     union all
     select distinct
-        x_Account as account,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
-        x_ProductLine as product_line,
+        account,
+        charge_date,
+        'serverless' as product_line,
         'serverless_usage' as feed
-    from from_serverless_usage
+    from serverless_usage
     union all
     select distinct
-        x_Account as account,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
-        x_ProductLine as product_line,
+        estimates.account,
+        estimates.landed_date as charge_date,
+        coalesce(product_lines.product_line, {{ unattributed() }}) as product_line,
         'estimate' as feed
-    from from_reports
-    where x_ChargeSource = 'estimate' and is_of_its_day
+    from estimates
+    left join product_lines
+        on
+            estimates.account = product_lines.account
+            and estimates.landed_date = product_lines.landed_for
+            and estimates.record_number = product_lines.record_number
+    where {{ is_of_its_day('estimates') }}
 
 ),
 

@@ -20,7 +20,7 @@ closed_months as (
 
 landed_partitions as (
 
-    -- an invoice covers the month before its billing month
+    -- an invoice covers the month before its billing month; a snapshot of the catalogue belongs to no month
     select
         account,
         feed,
@@ -28,11 +28,12 @@ landed_partitions as (
         landed_partition,
         fetched_at,
         case
-            when source = 'invoice'
+            when feed = 'focus_reports' and source = 'invoice'
                 then {{ utc_add('month', -1, try_utc_timestamp("landed_partition || '-01'")) }}
             else {{ utc_trunc('month', try_utc_timestamp('landed_partition')) }}
         end as billing_period_start
     from landed_files
+    where feed <> 'catalogue'
 
 ),
 
@@ -42,7 +43,7 @@ months as (
         account,
         billing_period_start,
         max(fetched_at) as last_updated_at,
-        max(case when source = 'invoice' then fetched_at end) as invoice_fetched_at,
+        max(case when feed = 'focus_reports' and source = 'invoice' then fetched_at end) as invoice_fetched_at,
         count(distinct case when feed = 'billing_events' then landed_partition end) as days_of_events
     from landed_partitions
     group by account, billing_period_start
