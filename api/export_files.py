@@ -12,15 +12,14 @@ import msgspec
 
 from api.errors import invalid_parameter
 from api.parameters import parse_date_time
-from loaders.files import sync_folder
 from publishing import DuckDBConfig
 
-# bounds of one export, since the machine answers requests at the same time; larger sorts use the disk
+# limits of one export, since the machine answers requests at the same time. Sorts beyond MEMORY use the disk
 MEMORY = "1GB"
 THREADS = 1
 CHUNK = 1 << 20  # bytes
 
-# by file suffix; a file with one JSON object a line is not application/json
+# by file suffix. A .json file has one object on each line, which is not application/json
 MEDIA_TYPES = {
     ".csv": "text/csv",
     ".json": "application/x-ndjson",
@@ -28,13 +27,13 @@ MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 
-# a spreadsheet may execute a text as a formula if it begins with tab, LF or CR, or with = + - @ behind spaces
-# and invisible characters. The code points are the full-width forms of = + - @
+# a spreadsheet may execute a text as a formula if it begins with tab, LF, CR or one of = + - @. Spaces and
+# invisible characters may precede the sign. The code points are the full-width forms of = + - @
 FORMULA = r"^([\t\r\n]|[\p{C}\p{Z}]*[=+@\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}-])"
 
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
-# a billing period belongs to the period that it starts in; a commitment to every period that it overlaps
+# an export has the charges whose billing period starts within it, and the commitments that overlap it
 COST_AND_USAGE = """
     BillingPeriodStart >= cast($start as timestamptz) at time zone 'UTC'
     and BillingPeriodStart < cast($end as timestamptz) at time zone 'UTC'
@@ -53,9 +52,9 @@ ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
     """The content of an export: the billing periods that start within [start, end).
 
-    The export is empty if end is not after start, as in a list. Unknown fields are ignored: the document
-    allows them. csv_formula_escape: put an apostrophe before texts of a CSV that a spreadsheet would
-    execute as formulas, and quotes around all texts.
+    The export is empty if end is not after start, as a list of records is. Unknown fields are ignored, since
+    the OpenAPI document allows them. csv_formula_escape: put an apostrophe before texts of a CSV that a
+    spreadsheet would execute as formulas, and quotes around all texts.
     """
 
     billing_period_start: ZonedTime
@@ -88,9 +87,9 @@ def parse_export_request(body: bytes) -> ExportRequest:
 
 
 def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """Open a publication for an export, which can access the files in the folder work only.
+    """Open a publication for an export. Its queries can access only files in the folder work.
 
-    Large sorts use that folder as well. Raises duckdb.Error.
+    Large sorts write into that folder as well. Raises duckdb.Error.
     """
     config: DuckDBConfig = {
         "memory_limit": MEMORY,
@@ -98,10 +97,10 @@ def open_publication(database: Path, work: Path) -> duckdb.DuckDBPyConnection:
         "temp_directory": str(work / "sorting"),
     }
     publication = duckdb.connect(str(database), read_only=True, config=config)
-    # times of a publication of an older version have a zone
+    # older versions published times with a time zone
     publication.execute("set TimeZone = 'UTC'")
-    # a view or a macro of a published file could read another file. DuckDB accepts allowed_directories only
-    # after the start and before the access is switched off; no SQL of the published file runs before that
+    # a view or a macro of a published file could read other files. These settings prevent it before any SQL
+    # of that file runs. DuckDB accepts allowed_directories only on an open database, while access is on
     publication.execute("set allowed_directories = [$work]", {"work": str(work)})
     publication.execute("set enable_external_access = false")
     publication.execute("set lock_configuration = true")
@@ -123,7 +122,7 @@ class ExportWriter:
     check: Callable[[], None]
 
     def write(self) -> int:
-        """Write request.file_name, and wait until it is on disk. Return the rows of cost and usage."""
+        """Write request.file_name. Return the rows of cost and usage."""
         cost_and_usage = self.work / f"cost_and_usage.{self.request.format}"
         count = self.write_rows("cost_and_usage", COST_AND_USAGE, cost_and_usage)
         if self.request.include_contract_commitments:
@@ -131,7 +130,6 @@ class ExportWriter:
             commitments = self.work / f"contract_commitment.{self.request.format}"
             self.write_rows("contract_commitment", CONTRACT_COMMITMENT, commitments)
             self.zip_files([cost_and_usage, commitments])
-        sync_folder(self.work / self.request.file_name)
         return count
 
     def write_rows(self, mart: str, condition: str, file: Path) -> int:
@@ -140,11 +138,11 @@ class ExportWriter:
         columns = ", ".join(build_column(name, kind, self.request) for name, kind, *_ in described)
         options = OPTIONS[self.request.format]
         escaped = [quote_name(name) for name, kind, *_ in described if is_escaped(kind, self.request)]
-        if escaped:  # without quotes, another separator such as ; begins a cell within a text
+        if escaped:  # without quotes, a program that separates by ; would find a cell within a text
             options += f", force_quote ({', '.join(escaped)})"
         rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
         values = {
-            # as text: a time at the end of the calendar may not be a Python datetime in UTC
+            # as text: Python cannot convert a time at the end of the year 9999 to UTC
             "start": self.request.billing_period_start.isoformat(),
             "end": self.request.billing_period_end.isoformat(),
             "billing_accounts": None if self.billing_accounts is None else sorted(self.billing_accounts),

@@ -28,7 +28,7 @@ from api.export_jobs import JOBS, RECORD, DownloadLink, Job, JobIndex, read_reco
 from api.export_limits import FLOOR, QUOTA, QuotaError, check_free_space, check_new_job, check_quota
 from api.queries import read_publication_id
 from loaders import clock
-from loaders.files import list_folders, lock, remove_folder, sync_folder
+from loaders.files import list_folders, lock, move_durably, remove_folder, sync_to_disk
 
 DATABASE = "publication.duckdb"
 WORK = ".work"
@@ -153,7 +153,7 @@ class Exports:
             folder.mkdir(mode=0o700)
             link(database, folder / DATABASE)
             write_record(folder, job)
-            sync_folder(self._folder)
+            sync_to_disk(self._folder)
         except OSError:
             self._jobs.remove(job)
             remove_folder(folder)
@@ -212,12 +212,10 @@ class Exports:
         """Run a job to its end. If the server stops, the job stays unfinished on disk."""
         try:
             ended = self._export(job)
-        except StoppedError:
-            return
         except Exception as error:
-            if isinstance(error, duckdb.InterruptException) and job.job_id not in self._refusals:
-                return
             error = self._refusals.pop(job.job_id, error)
+            if self._is_stopping:
+                return
             if not (self._folder / job.job_id).is_dir():  # revoking a token removes the folders of its jobs
                 self._jobs.remove(job)
                 log.info("export %s has ended: its token is revoked", job.job_id)
@@ -242,8 +240,7 @@ class Exports:
             count = ExportWriter(publication, job.request, job.billing_accounts, work, check).write()
         size = (work / file_name).stat().st_size
         check_quota(self._jobs.list_of_owner(job.owner), size, self._quota)
-        (work / file_name).replace(folder / file_name)
-        sync_folder(folder)
+        move_durably({work / file_name: folder / file_name})
         now = clock.utc_now()
         return replace(
             job,
@@ -403,7 +400,7 @@ def link(database: Path, name: Path) -> None:
         name.hardlink_to(database)
     except OSError:
         shutil.copyfile(database, name)
-        sync_folder(name)
+        sync_to_disk(name)
 
 
 def remove_work_files(folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""The server's OpenAPI document, for the columns that are published, and its HTML page."""
+"""The server's OpenAPI document, for the columns that are published, and its HTML page.
+
+The data type of a column comes from models/marts/api/schema_columns.sql.
+"""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -17,8 +20,9 @@ DESCRIPTION = (
     "A null field is absent, and so is nextPageToken on the last page. Numbers are exact decimals with a "
     "decimal point; date-times are UTC. A walk through pages stays in the publication that it began in. "
     "Lists also take columns=BilledCost,Tags to return only these fields. This parameter is not declared "
-    "below, since its records lack required fields. An export also takes csvFormulaEscape: true puts an "
-    "apostrophe before texts of a CSV that a spreadsheet would execute as formulas. "
+    "below, because such records lack fields that the schema requires. An export also takes "
+    "csvFormulaEscape: true puts an apostrophe before texts of a CSV that a spreadsheet would execute as "
+    "formulas. "
     "All operations need a token. GET /health, at the root of the server, needs none."
 )
 FIELDS = "Records have the fields of that API, and all other columns of the marts."
@@ -35,9 +39,9 @@ TYPES: dict[str, Json] = {
     "String": TEXT,
     "Number": {"type": "number"},
     "DateTime": DATE_TIME,
-    "JSON": {},  # any type; client generators drop a record with a field of several types
+    "JSON": {},  # any type. With a list of types, client generators would leave out the whole record
 }
-# constraints beyond the type
+# what the schema of a column has besides its type
 REFINED: dict[str, Json] = {
     "ChargeCategory": {"enum": list(CHARGE_CATEGORIES)},
     "ChargeClass": {"enum": ["Correction"]},
@@ -96,10 +100,9 @@ WWW_AUTHENTICATE = {"WWW-Authenticate": {"description": "How to send a token.", 
 
 
 def build_document(schema: Mapping[str, Any], standard_fields: bool = False) -> Json:
-    """Return the document.
+    """Return the OpenAPI document.
 
-    schema: the SchemaMetadata of the publication. standard_fields: leave out fields that FOCUS's document
-    lacks.
+    schema: the SchemaMetadata of the publication. standard_fields: only the fields of FOCUS's own document.
     """
     return {
         "openapi": "3.1.0",
@@ -173,7 +176,10 @@ def refer_to(schema: str) -> Json:
 
 
 def build_list_schema(record: str, required: list[str], **more: Json) -> Json:
-    """Return the schema of a page of records. more: further fields, some of them required."""
+    """Return the schema of a page of records.
+
+    more: the schemas of further fields. required: the names of those that are always present.
+    """
     return {
         "type": "object",
         "properties": {
@@ -351,7 +357,7 @@ SCHEMAS: dict[str, Json] = {
     },
 }
 
-# with fields that FOCUS's document lacks
+# ColumnDefinition with fields that FOCUS's own document lacks
 COLUMN_WITH_OWN_FIELDS: Json = {
     "type": "object",
     "properties": SCHEMAS["ColumnDefinition"]["properties"]
@@ -362,7 +368,8 @@ COLUMN_WITH_OWN_FIELDS: Json = {
     },
     "required": [*COLUMN_DEFINITION, "dataset"],
 }
-# ------------------------------------------------------------------------------------------------- the page
+
+# ------------------------------------------------------------------------------------------- the HTML page
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }

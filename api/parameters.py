@@ -104,6 +104,7 @@ def parse_date_time(name: str, value: str) -> datetime:
             raise ValueError
         year, day, clock, second, fraction, zone = match.groups()
         is_leap = second == "60"
+        # datetime has neither the year 0, which is a leap year as 4 is, nor leap seconds
         minute = datetime.fromisoformat(
             f"{'0004' if year == '0000' else year}{day}T{clock}{'59' if is_leap else second}{zone.upper()}"
         )

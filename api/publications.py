@@ -21,6 +21,7 @@ import duckdb
 
 from api.export_limits import FLOOR
 from api.queries import RECORD_NUMBER, read_publication_id
+from loaders.files import move_durably
 from publishing import DATABASE, DuckDBConfig
 
 KEPT = 4  # older publications, besides those that were replaced in the last hour
@@ -191,7 +192,7 @@ class Publications:
             publication_id = read_checked_id(link)
             file = self._build_path(publication_id)
             if not file.exists():
-                link.rename(file)
+                move_durably({link: file})  # a copy may not be on disk yet
         finally:
             link.unlink(missing_ok=True)
         return publication_id

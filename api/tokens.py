@@ -1,4 +1,4 @@
-"""Access tokens: who may send requests. Only their SHA-256 is stored. Page tokens are in paging.py."""
+"""Access tokens of clients. Only their SHA-256 is stored. Page tokens are in paging.py."""
 
 import hmac
 import re

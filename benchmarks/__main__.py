@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.measure import RATIO, ROOT
 
 README = ROOT / "benchmarks" / "README.md"
-HEAD = "| ratio | value | off beyond | measured on |\n|---|---|---|---|\n"
+HEAD = "| ratio | value | may differ by | measured on |\n|---|---|---|---|\n"
 ROW = re.compile(
     r"^\| (?P<name>[a-z]+: .+?) \| (?P<value>[0-9.]+) \| × (?P<factor>[0-9.]+) \| (?P<where>.+) \|$"
 )

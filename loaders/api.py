@@ -1,7 +1,6 @@
-"""The HTTP client of the fal API: the key, timeouts, retries, and errors of one line."""
+"""The HTTP client of the fal API: the key, timeouts, and errors of one line. retries.py has the pauses."""
 
 import json
-import random
 import re
 import ssl
 import threading
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -18,18 +16,7 @@ from typing import NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_any,
-    stop_when_event_set,
-    wait_exponential_jitter,
-)
-from tenacity.nap import sleep_using_event
 
-from loaders import clock
 from loaders.body import LARGEST, Body, MalformedBodyError, OversizedBodyError, is_html, read_body
 from loaders.connection import Connection
 from loaders.errors import (
@@ -43,26 +30,16 @@ from loaders.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from loaders.retries import LONGEST_RETRY_AFTER, TransientError, make_retrying, read_retry_after
 from loaders.settings import ApiSettings
 
-ATTEMPTS = 6
 CONNECT_TIMEOUT = 10.0
 LONGEST_TRY = 10  # times the timeout, which a server that sends a byte now and then never exceeds
-LONGEST_WAIT_ASKED = 600.0  # seconds that a server may request with Retry-After
 
 HEADER_FLOOD = "Receive buffer too long"  # the message of h11 for headers over 100 KB
 
 T = TypeVar("T")
 Params = Mapping[str, str | int | Sequence[str]]
-
-
-class TransientError(Exception):
-    """A failure that a retry may solve. retry_after: the seconds to wait that the server requests."""
-
-    def __init__(self, what: str, retry_after: float | None = None, *, unreachable: bool = False) -> None:
-        super().__init__(what)
-        self.retry_after = retry_after
-        self.unreachable = unreachable
 
 
 @dataclass(frozen=True)
@@ -115,13 +92,7 @@ class FalApi:
         NotFoundError (404), MisdirectedError (3xx), RejectedError (other 4xx), UnreachableError,
         PostponedError, TooLargeError, GaveUpError.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._choose_pause,
-            stop=stop_any(stop_after_attempt(ATTEMPTS), stop_when_event_set(self.stopping)),
-            sleep=sleep_using_event(self.stopping),
-            reraise=True,
-        )
+        retrying = make_retrying(self._settings.retry_max_wait, self.stopping)
         request = Request(path, params)
         try:
             accepted: T = retrying(self._try_once, request, accept)
@@ -224,7 +195,7 @@ class FalApi:
 
     def _raise_busy(self, answer: str, retry_after: float | None, request: Request) -> NoReturn:
         """Raise PostponedError if a server requests too long a wait, else TransientError."""
-        if retry_after is not None and retry_after > LONGEST_WAIT_ASKED:
+        if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
             wait = f"requests a wait of {retry_after:,.0f} seconds"
             raise PostponedError(self._redact(f"{request}: {answer}, and {wait}; run it again after that"))
         raise TransientError(answer, retry_after)
@@ -239,17 +210,6 @@ class FalApi:
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
         return f" ({text[:300]})"
-
-    def _choose_pause(self, state: RetryCallState) -> float:
-        """Return the seconds until the next attempt: what the server requests, else 1, 2, 4 ... with a limit.
-
-        A random part is added, so that threads do not retry all at once.
-        """
-        longest = self._settings.retry_max_wait
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            return error.retry_after + random.uniform(0, min(1, longest))
-        return wait_exponential_jitter(initial=1, max=longest, jitter=1)(state)
 
     def _redact(self, message: str) -> str:
         """Return a message as one line, without control characters and without the key."""
@@ -305,20 +265,6 @@ def prepare_connections(api_settings: ApiSettings) -> Callable[[], Connection]:
     with _explained_settings():
         certificates = httpx.create_ssl_context(trust_env=trust_env)  # reads a file of 200 KB
     return connect
-
-
-def read_retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of the Retry-After header, which is a number or an HTTP date; None without it."""
-    text: str = response.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        return None
-    return max(0.0, (moment - clock.utc_now()).total_seconds())
 
 
 @contextmanager

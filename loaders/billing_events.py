@@ -165,11 +165,11 @@ def resume_pages(load: Load) -> Iterator[EventPage]:
         if page.file != name_file(count + 1):
             break
         try:
-            body = load.read_page(page)
+            body = load.read_page(page)  # checks the sha256
             kept = parse_page(body)
         except (BrokenFileError, MalformedBodyError):
             break
-        if describe_page(page.file, body, kept.rows) != page or kept.next_cursor is None:
+        if describe_page(page.file, body, kept.rows, page.sha256) != page or kept.next_cursor is None:
             break
         count += 1
         yield kept

@@ -38,7 +38,7 @@ class GzipDecoder:
 
     def __init__(self) -> None:
         self.members = 0
-        self._member: zlib_ng._Decompress | None = None
+        self._member: zlib_ng._Decompress | None = None  # the type has no public name
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """Decode more bytes, in pieces of at most PIECE. Raises MalformedBodyError."""

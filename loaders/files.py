@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -59,17 +60,28 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o666, durable: bool
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         new.touch(mode, exist_ok=False)
-        with new.open("wb") as out:
-            out.write(content)
-            out.flush()
-            if durable:
-                os.fsync(out.fileno())
-        new.replace(file)
+        new.write_bytes(content)
+        if durable:
+            move_durably({new: file})
+        else:
+            new.replace(file)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    if durable:
-        sync_folder(file.parent)
+
+
+def move_durably(moves: Mapping[Path, Path]) -> None:
+    """Rename complete files to new paths, in this order, and wait until that is on disk.
+
+    The content of all files is on disk before the first rename. After a crash, each path therefore has its
+    old file or the whole new one.
+    """
+    for file in moves:
+        sync_to_disk(file)
+    for file, path in moves.items():
+        file.replace(path)
+    for folder in {path.parent for path in moves.values()}:
+        sync_to_disk(folder)
 
 
 def make_folder_durably(folder: Path, root: Path, on_disk: set[Path]) -> None:
@@ -82,13 +94,13 @@ def make_folder_durably(folder: Path, root: Path, on_disk: set[Path]) -> None:
     branch = [folder, *folder.parents]
     for made in reversed(branch[: branch.index(root)]):  # parents first
         if made not in on_disk:
-            sync_folder(made.parent)
+            sync_to_disk(made.parent)
             on_disk.add(made)
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder, or the content of a file, are on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_to_disk(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -27,7 +27,7 @@ from loaders.files import (
     list_folders,
     make_folder_durably,
     remove_folder,
-    sync_folder,
+    sync_to_disk,
     write_durably,
 )
 from loaders.work import (
@@ -314,9 +314,9 @@ class Load:
             manifest = self._make_manifest(make_load_id(target, self.walk.began_at), agreed)
             write_durably(self.work / MANIFEST, (json.dumps(asdict(manifest)) + "\n").encode())
             (self.work / RECORD).unlink()
-            sync_folder(self.work)
+            sync_to_disk(self.work)
             self.work.rename(target / f"load={manifest.load_id}")
-            sync_folder(target)
+            sync_to_disk(target)
         return manifest
 
     def _make_manifest(self, load_id: str, agreed: bool | None) -> Manifest:
@@ -376,9 +376,9 @@ def parse_partition(landing_dir: Path, folder: Path) -> Partition | None:
     return partition if landing_dir / partition.folder == folder else None
 
 
-def describe_page(file: str, body: bytes, rows: int) -> PageFile:
-    """Return the entry of a body in a manifest."""
-    sha256 = hashlib.sha256(body).hexdigest()
+def describe_page(file: str, body: bytes, rows: int, sha256: str | None = None) -> PageFile:
+    """Return the entry of a body in a manifest. sha256: that of the body, if it is known."""
+    sha256 = sha256 or hashlib.sha256(body).hexdigest()
     return PageFile(file, rows, len(body), sha256, is_one_line(body), has_short_numbers(body))
 
 

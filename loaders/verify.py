@@ -33,10 +33,10 @@ from loaders.work import PageFile, read_page
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 100
 
-# patterns of the folder names below each feed, down to the partition
+# patterns of the folder names between a feed and its partitions
 LEVELS = {
-    "billing_events": ("account=.+", "date=.+"),
-    "focus_reports": ("account=.+", "source=(invoice|estimate)", "(billing_month|date)=.+"),
+    "billing_events": ("account=.+",),
+    "focus_reports": ("account=.+", "source=(invoice|estimate)"),
 }
 
 
@@ -143,18 +143,22 @@ def _check_load(load: LandedLoad) -> list[Finding]:
 def _list_partition_folders(landing_dir: Path, account: str | None) -> Iterator[Path]:
     """Yield the folders of partitions, and folders with unknown names at or above their level."""
     for feed in list_folders(landing_dir):
-        if feed.name in LEVELS:
-            folders = list_folders(feed) if account is None else [feed / f"account={account}"]
-            *parents, _ = LEVELS[feed.name]
-            for pattern in parents:
-                unknown = [folder for folder in folders if not re.fullmatch(pattern, folder.name)]
-                yield from unknown
-                folders = [
-                    below for folder in folders if folder not in unknown for below in list_folders(folder)
-                ]
-            yield from folders
+        levels = LEVELS.get(feed.name)
+        if levels and account is not None:
+            yield from _list_below(feed / f"account={account}", levels[1:])
+        elif levels:
+            yield from _list_below(feed, levels)
         elif account is None and not feed.name.startswith("."):
             yield feed
+
+
+def _list_below(parent: Path, levels: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders below all levels, and those that do not match the pattern of their level."""
+    for folder in list_folders(parent):
+        if levels and re.fullmatch(levels[0], folder.name):
+            yield from _list_below(folder, levels[1:])
+        else:
+            yield folder
 
 
 def _report_unknown(landing_dir: Path, folder: Path) -> Finding:
@@ -195,15 +199,13 @@ def _find_gaps(
             days = days_of.setdefault(replace(partition, value=""), set())
             days.add(date.fromisoformat(partition.value))
     for series, days in days_of.items():
-        last = min(max(days), clock.utc_now().date())
-        partitions = {
-            day: replace(series, value=day.isoformat())
-            for day in clock.list_days(min(days), last)
-            if day not in days
-        }
-        missing = (day for day, partition in partitions.items() if partition not in reported)
+        missing = [
+            day
+            for day in clock.list_days(min(days), min(max(days), clock.utc_now().date()))
+            if day not in days and replace(series, value=day.isoformat()) not in reported
+        ]
         for run in _split_runs(missing):
-            reloads = tuple(Reload(partitions[day]) for day in run)
+            reloads = tuple(Reload(replace(series, value=day.isoformat())) for day in run)
             what = f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}"
             folder = landing_dir / reloads[0].partition.folder.parent
             yield Finding(f"{folder} lacks {what}, between days that have landed; load it again", reloads)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from loaders.files import lock, remove_folder, sync_folder
+from loaders.files import lock, move_durably, remove_folder
 
 DATABASE = "fal_focus.duckdb"
 WORK = ".publishing"
@@ -53,7 +53,7 @@ def publish(
 
     The database also has focus.publication, with publication_id and published_at. The metadata of each
     Parquet file has both as well. The database is renamed last, so that its readers find Parquet files that
-    are at least as new. Raises OSError or duckdb.Error; unless a rename fails, no file has changed then.
+    are at least as new. Raises OSError or duckdb.Error; unless a rename fails, no mart has changed then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work:
@@ -63,12 +63,9 @@ def publish(
         for file in files:
             # read-only: a program that opens the database for writing would leave a log beside the next one
             file.chmod(file.stat().st_mode & ~0o222)
-            sync_folder(file)
         # DuckDB would replay the log of a program that wrote into the old database into the new one
         (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
-        for file in files:
-            file.replace(folder / file.name)
-        sync_folder(folder)
+        move_durably({file: folder / file.name for file in files})
 
 
 def count_charges(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:

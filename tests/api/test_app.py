@@ -54,7 +54,7 @@ def raw(served: Served, request: bytes) -> tuple[int, dict[str, str], bytes]:
 
 @pytest.mark.parametrize("path", GUARDED)
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE"])
-def test_no_token_no_data(small: Served, path: str, method: str) -> None:
+def test_a_request_without_a_token_is_a_401(small: Served, path: str, method: str) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer x"},
@@ -69,7 +69,7 @@ def test_no_token_no_data(small: Served, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "X-API-Key", "x-api-key"])
-def test_a_token_may_be_sent_in_two_ways(small: Served, name: str) -> None:
+def test_a_token_can_be_sent_in_two_headers(small: Served, name: str) -> None:
     values = (
         [small.token] if name.lower() == "x-api-key" else [f"Bearer {small.token}", f"bearer {small.token}"]
     )
@@ -77,11 +77,11 @@ def test_a_token_may_be_sent_in_two_ways(small: Served, name: str) -> None:
         assert httpx.get(f"{small.url}/schema", headers={name: value}).status_code == 200
 
 
-def test_a_token_in_the_address_is_none(small: Served) -> None:
+def test_a_token_in_the_query_string_is_refused(small: Served) -> None:
     assert httpx.get(f"{small.url}/schema", params={"X-API-Key": small.token}).status_code == 401
 
 
-def test_what_holds_no_data_is_open(small: Served) -> None:
+def test_health_and_documentation_need_no_token(small: Served) -> None:
     health = httpx.get(small.url.removesuffix("/focus/v1") + "/health")
     assert health.json()["status"] == "ok"
     assert set(health.json()) == {"status", "publishedAt"}
@@ -89,7 +89,7 @@ def test_what_holds_no_data_is_open(small: Served) -> None:
     assert "<h1>" in httpx.get(f"{small.url}/docs").text
 
 
-def test_a_token_may_be_used_so_often(tmp_path: Path) -> None:
+def test_requests_of_a_token_are_limited(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     limited = serving(tmp_path / "published", tmp_path, RateLimit(3, 3600))
     with limited as served, served.client() as api, served.limited_to("other", "acme") as other:
@@ -100,7 +100,7 @@ def test_a_token_may_be_used_so_often(tmp_path: Path) -> None:
         assert other.get("/schema").status_code == 200
 
 
-def test_a_token_may_read_so_many_records(tmp_path: Path) -> None:
+def test_records_that_a_token_reads_are_limited(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     limited = serving(tmp_path / "published", tmp_path, row_rate_limit=RateLimit(150, 3600))
     with limited as served, served.client() as api, served.limited_to("other", "acme") as other:
@@ -131,7 +131,7 @@ def test_requests_without_a_valid_token_count_together(tmp_path: Path) -> None:
         assert api.get("/schema").status_code == 200
 
 
-def test_buckets_that_are_full_again_are_forgotten() -> None:
+def test_full_buckets_are_removed() -> None:
     now = 0.0
     buckets = Buckets(RateLimit(1, 1), lambda: now)
     for number in range(BUCKETS):
@@ -141,7 +141,7 @@ def test_buckets_that_are_full_again_are_forgotten() -> None:
     assert set(buckets.buckets) == {"last"}
 
 
-def test_tokens_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
+def test_an_unreadable_tokens_file_refuses_every_token(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as served, served.client() as api:
         served.settings.tokens_file.write_text("{")
@@ -156,7 +156,7 @@ def test_tokens_that_cannot_be_read_let_nobody_in(tmp_path: Path) -> None:
     "path",
     ["/", "/x", "/cost-and-usage/", "/cost-and-usage/export/", "//schema", "/schema/%2e%2e", "/%00", "/%FF"],
 )
-def test_what_is_not_there_is_a_404(api: httpx.Client, path: str) -> None:
+def test_an_unknown_address_is_a_404(api: httpx.Client, path: str) -> None:
     answer = api.get(path)
     assert (answer.status_code, error(answer)["code"]) == (404, "not_found")
 
@@ -172,7 +172,7 @@ def test_what_is_not_there_is_a_404(api: httpx.Client, path: str) -> None:
         ("QUERY", "/cost-and-usage/export/x", {"GET", "HEAD"}),
     ],
 )
-def test_another_method_is_told_which_are_possible(
+def test_another_method_is_a_405_with_the_allowed_methods(
     api: httpx.Client, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = api.request(method, path)
@@ -182,7 +182,7 @@ def test_another_method_is_told_which_are_possible(
         assert error(answer)["code"] == "method_not_allowed"
 
 
-def test_head_answers_the_head_alone(api: httpx.Client) -> None:
+def test_head_returns_only_headers(api: httpx.Client) -> None:
     answer = api.head("/cost-and-usage")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"] == "application/json"
@@ -191,7 +191,7 @@ def test_head_answers_the_head_alone(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/schema", "/cost-and-usage/export/x", "/downloads/x/y"])
-def test_operations_without_parameters_take_none(api: httpx.Client, path: str) -> None:
+def test_operations_without_parameters_refuse_any(api: httpx.Client, path: str) -> None:
     answer = api.get(path, params={"x": "1"})
     assert (answer.status_code, error(answer)["code"]) == (400, "invalid_parameter")
 
@@ -214,7 +214,7 @@ def test_operations_without_parameters_take_none(api: httpx.Client, path: str) -
         (json.dumps(EXPORT | {"billingPeriodStart": "2026-01-01"}).encode(), "billingPeriodStart must be"),
     ],
 )
-def test_a_body_that_cannot_be_used_is_told_what_is_allowed(
+def test_the_error_for_an_invalid_body_lists_what_is_allowed(
     api: httpx.Client, body: bytes, message: str
 ) -> None:
     answer = api.post("/cost-and-usage/export", content=body, headers={"Content-Type": "application/json"})
@@ -224,12 +224,12 @@ def test_a_body_that_cannot_be_used_is_told_what_is_allowed(
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
-def test_a_body_is_json(api: httpx.Client, kind: str) -> None:
+def test_a_body_that_is_not_json_is_a_415(api: httpx.Client, kind: str) -> None:
     answer = api.post("/cost-and-usage/export", content=json.dumps(EXPORT), headers={"Content-Type": kind})
     assert (answer.status_code, error(answer)["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_body_has_an_end(api: httpx.Client) -> None:
+def test_a_body_that_is_too_large_is_a_413(api: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     for content in (b" " * (LARGEST_BODY + 1), (b" " * 60_000 for _ in range(2))):
         answer = api.post("/cost-and-usage/export", content=content, headers=headers)
@@ -250,14 +250,14 @@ def test_a_body_has_an_end(api: httpx.Client) -> None:
         b"POST /health HTTP/1.1\r\nHost: a\r\ntransfer-encoding: chunked\r\nCONTENT-LENGTH: 5\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_an_error_as_well(small: Served, request_bytes: bytes) -> None:
+def test_an_invalid_http_request_is_a_json_error(small: Served, request_bytes: bytes) -> None:
     status, headers, body = raw(small, request_bytes)
     assert (status, json.loads(body)["code"]) == (400, "invalid_request")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["connection"] == "close"
 
 
-def test_a_body_may_have_line_feeds_and_names_of_headers(small: Served) -> None:
+def test_a_body_can_contain_line_feeds_and_header_names(small: Served) -> None:
     body = b'{\n"content-length: 3\nTransfer-Encoding: chunked"\n\n'
     head = f"POST /focus/v1/cost-and-usage/export HTTP/1.1\r\nHost: a\r\nX-API-Key: {small.token}\r\n"
     content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -265,7 +265,7 @@ def test_a_body_may_have_line_feeds_and_names_of_headers(small: Served) -> None:
     assert (status, json.loads(answer)["code"]) == (400, "invalid_parameter")
 
 
-def test_an_error_of_our_own_is_in_the_log_alone(
+def test_an_internal_error_is_only_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(self: Service, standard_fields: bool) -> bytes:
@@ -282,7 +282,7 @@ def test_an_error_of_our_own_is_in_the_log_alone(
     assert "something private" in caplog.text
 
 
-def test_nothing_published_is_a_503_that_says_what_to_do(
+def test_without_a_publication_the_answer_is_a_503_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
@@ -317,7 +317,7 @@ def test_every_answer_has_the_security_headers(small: Served, api: httpx.Client)
         assert "server" not in answer.headers
 
 
-def test_no_token_and_no_parameter_is_in_the_log(small: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_contains_no_token_and_no_parameter(small: Served, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with small.client() as api:
         api.get("/cost-and-usage", params={"region": "somewhere"})
@@ -356,7 +356,7 @@ def run_export(api: httpx.Client, **fields: object) -> dict[str, Any]:
     return job
 
 
-def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
+def test_an_export_can_be_created_polled_and_downloaded(small: Served) -> None:
     with small.client() as api, small.limited_to("limited", "studio") as limited:
         job = run_export(api)
         assert (job["status"], job["recordCount"]) == ("Complete", 1)
@@ -385,7 +385,7 @@ def test_an_export_is_begun_watched_and_downloaded(small: Served) -> None:
         assert run_export(limited)["recordCount"] == 0
 
 
-def test_an_export_is_its_tokens_as_long_as_it_may_see_as_much(small: Served) -> None:
+def test_an_export_belongs_to_a_token_with_its_billing_accounts(small: Served) -> None:
     with small.limited_to("narrowed", "acme", "studio") as api:
         url = run_export(api)["downloadUrl"]
         assert api.get(url).status_code == 200

@@ -32,7 +32,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     )
 
 
-def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
+def test_only_the_token_is_on_standard_output(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
     assert (made.returncode, made.stderr) == (0, "")
@@ -63,7 +63,7 @@ def test_a_token_is_the_only_word_on_standard_output(tmp_path: Path) -> None:
         (["serve"], {"FAL_PUBLISH_DIR": ""}, "FAL_PUBLISH_DIR is empty: unset it to use published"),
     ],
 )
-def test_misuse_is_a_line_and_exit_code_2(
+def test_misuse_is_a_one_line_error_with_exit_code_2(
     tmp_path: Path, arguments: list[str], settings: dict[str, str], message: str
 ) -> None:
     refused = run(tmp_path, *arguments, **settings)
@@ -72,7 +72,7 @@ def test_misuse_is_a_line_and_exit_code_2(
     assert "Traceback" not in refused.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_a_line_and_exit_code_1(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_one_line_error_with_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused = run(tmp_path, "serve", FOCUS_API_EXPORT_DIR=str(tmp_path / "file" / "exports"))
     assert refused.returncode == 1
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_a_line_and_exit_code_1(tmp_path: Pat
         ),
     ],
 )
-def test_a_token_for_an_account_that_is_not_published_is_made_with_a_warning(
+def test_a_token_for_an_unpublished_account_is_created_with_a_warning(
     tmp_path: Path, accounts: list[str], warnings: list[str]
 ) -> None:
     recency = MARTS["focus.recency"].replace(
@@ -109,7 +109,7 @@ def test_a_token_for_an_account_that_is_not_published_is_made_with_a_warning(
     assert made.stderr.splitlines() == [f"warning: {warning}" for warning in warnings]
 
 
-def test_billing_accounts_that_cannot_be_checked_are_a_warning(tmp_path: Path) -> None:
+def test_billing_accounts_that_cannot_be_checked_cause_a_warning(tmp_path: Path) -> None:
     made = run(tmp_path, "token", "create", "--name", "x", "--billing-account", "acme")
     assert (made.returncode, len(made.stdout)) == (0, 44)
     assert re.fullmatch(
@@ -119,7 +119,7 @@ def test_billing_accounts_that_cannot_be_checked_are_a_warning(tmp_path: Path) -
     )
 
 
-def test_a_token_is_revoked_with_what_it_exported(tmp_path: Path) -> None:
+def test_revoking_a_token_removes_its_exports(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as served, served.limited_to("studio", "studio") as api:
         body = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2027-01-01T00:00:00Z"}
@@ -136,7 +136,7 @@ def test_a_token_is_revoked_with_what_it_exported(tmp_path: Path) -> None:
     assert missing.stderr.endswith("/tokens.json has no token called studio\n")
 
 
-def test_a_port_in_use_is_a_line_that_names_the_option(tmp_path: Path) -> None:
+def test_a_port_in_use_is_a_one_line_error_that_names_the_option(tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -147,7 +147,7 @@ def test_a_port_in_use_is_a_line_that_names_the_option(tmp_path: Path) -> None:
     )
 
 
-def test_a_publish_folder_that_does_not_exist_is_a_line_at_the_start(tmp_path: Path) -> None:
+def test_a_missing_publish_folder_is_a_one_line_error_at_the_start(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "api", "serve", "--port", "0"],
         cwd=ROOT,
@@ -166,7 +166,7 @@ def test_a_publish_folder_that_does_not_exist_is_a_line_at_the_start(tmp_path: P
 
 
 @pytest.mark.parametrize(("mode", "folder"), [("", 0o700), ("group", 0o750)])
-def test_folders_that_the_api_makes_are_private_and_the_tokens_always(
+def test_new_folders_of_the_api_are_private_and_the_tokens_file_always_is(
     tmp_path: Path, mode: str, folder: int
 ) -> None:
     tokens = tmp_path / "secrets" / "tokens.json"
@@ -176,7 +176,7 @@ def test_folders_that_the_api_makes_are_private_and_the_tokens_always(
     assert tokens.stat().st_mode & 0o777 == 0o600 and tokens.parent.stat().st_mode & 0o777 == folder
 
 
-def test_another_file_mode_is_a_line_and_exit_code_2(tmp_path: Path) -> None:
+def test_an_unknown_file_mode_is_a_one_line_error_with_exit_code_2(tmp_path: Path) -> None:
     refused = run(tmp_path, "token", "create", "--name", "x", FAL_FILE_MODE="0640")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: FAL_FILE_MODE is '0640': set it to private or group\n"

@@ -67,20 +67,20 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n"])
-def test_a_request_that_does_not_come_is_not_waited_for(served: None, sent: bytes) -> None:
+def test_a_connection_without_a_request_is_closed(served: None, sent: bytes) -> None:
     with running(hello) as url, connect(url) as connection:
         connection.sendall(sent)
         assert read_to_the_end(connection) == b""
 
 
 @pytest.mark.parametrize("sent", [b"", b"12345"])
-def test_the_rest_of_a_request_that_was_answered_is_not_waited_for(served: None, sent: bytes) -> None:
+def test_the_rest_of_an_answered_request_is_not_awaited(served: None, sent: bytes) -> None:
     with running(hello) as url, connect(url) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n" + sent)
         assert read_to_the_end(connection).endswith(b"\r\n\r\nhi")
 
 
-def test_a_second_request_that_does_not_come_is_not_waited_for(served: None) -> None:
+def test_a_connection_without_a_second_request_is_closed(served: None) -> None:
     with running(hello) as url, connect(url) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP")
         assert read_to_the_end(connection).endswith(b"\r\n\r\nhi")
@@ -113,7 +113,7 @@ def test_a_client_that_does_not_read_is_dropped(served: None) -> None:
         assert ended.wait(20)
 
 
-def test_a_body_that_does_not_come_is_a_408(served: None, tmp_path: Path) -> None:
+def test_a_body_that_does_not_arrive_is_a_408(served: None, tmp_path: Path) -> None:
     publish_small(tmp_path / "published")
     with serving(tmp_path / "published", tmp_path) as api, connect(api.url) as connection:
         head = f"POST /focus/v1/cost-and-usage/export HTTP/1.1\r\nHost: a\r\nX-API-Key: {api.token}\r\n"
@@ -156,7 +156,7 @@ def test_a_slow_reader_of_a_large_page_is_cut_off(tmp_path: Path, monkeypatch: p
         assert not read_to_the_end(connection).endswith(b"0\r\n\r\n")
 
 
-def test_slow_downloads_of_a_token_have_a_bound_and_others_go_on(tmp_path: Path) -> None:
+def test_slow_downloads_of_a_token_are_limited_and_others_continue(tmp_path: Path) -> None:
     publish_many(tmp_path / "published", 10_000)
     with (
         serving(tmp_path / "published", tmp_path) as served,
@@ -234,7 +234,7 @@ def wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server has ended")
 
 
-def test_connections_that_cannot_be_accepted_are_one_line(
+def test_connections_that_cannot_be_accepted_are_logged_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = LoopErrors()
@@ -272,7 +272,7 @@ class CountingPattern:
         return self.pattern.search(content, start, end)
 
 
-def test_each_byte_of_a_head_is_read_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_byte_of_a_head_is_searched_a_few_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEAD_END", "BARE_LINE_FEED", "CONTENT_LENGTH", "TRANSFER_ENCODING"):
         monkeypatch.setattr(overrides, name, CountingPattern(getattr(overrides, name)))
     monkeypatch.setattr(CountingPattern, "searched", 0)
@@ -300,7 +300,7 @@ BOTH = b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"
         (LINES + b"X: a\r\r\n" + BOTH + b"\r\r\n\r\n", True),
     ],
 )
-def test_a_head_is_ambiguous_however_it_arrives(received: bytes, is_ambiguous: bool) -> None:
+def test_an_ambiguous_head_is_detected_in_any_pieces(received: bytes, is_ambiguous: bool) -> None:
     pieces = random.Random(1)
     assert HeadCheck().is_ambiguous(received) == is_ambiguous
     for _ in range(200):

@@ -92,12 +92,12 @@ def run_schemathesis(served: Served, token: str, document: Json, work: Path) -> 
     assert f"Tested: {operations}\n" in done.stdout, done.stdout
 
 
-def test_schemathesis_finds_nothing_by_the_given_document(sample: Served, tmp_path: Path) -> None:
+def test_schemathesis_has_no_findings_by_the_given_document(sample: Served, tmp_path: Path) -> None:
     token = sample.tokens.create("schemathesis-given", frozenset())
     run_schemathesis(sample, token, add_beyond(remove_page_tokens(read_given_document())), tmp_path)
 
 
-def test_schemathesis_finds_nothing_by_our_document(sample: Served, tmp_path: Path) -> None:
+def test_schemathesis_has_no_findings_by_our_document(sample: Served, tmp_path: Path) -> None:
     token = sample.tokens.create("schemathesis-ours", frozenset())
     with sample.client(token) as api:
         _, secret, name = run_export(api)["downloadUrl"].rsplit("/", 2)
@@ -108,7 +108,7 @@ def test_schemathesis_finds_nothing_by_our_document(sample: Served, tmp_path: Pa
 
 
 @pytest.mark.parametrize("whose", ["given", "ours"])
-def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) -> None:
+def test_walks_and_exports_match_both_documents(sample: Served, whose: str) -> None:
     document = read_given_document() if whose == "given" else fetch_our_document(sample)
     operations = schemathesis.openapi.from_dict(document)
     with sample.client() as api:
@@ -129,7 +129,7 @@ def test_walks_and_exports_are_as_the_documents_say(sample: Served, whose: str) 
 
 
 @pytest.mark.parametrize("whose", ["given", "ours"])
-def test_records_have_all_fields_that_are_required(sample: Served, whose: str) -> None:
+def test_records_have_all_required_fields(sample: Served, whose: str) -> None:
     document = read_given_document() if whose == "given" else fetch_our_document(sample)
     schemas = document["components"]["schemas"]
     with sample.client() as api:
@@ -151,7 +151,7 @@ def test_every_number_of_the_sample_has_a_decimal_point(sample: Served, path: st
     assert len(whole) == 1  # totalRecords
 
 
-def test_a_token_of_standard_fields_gets_nothing_that_the_given_document_lacks(sample: Served) -> None:
+def test_a_token_of_standard_fields_gets_only_fields_of_the_given_document(sample: Served) -> None:
     document = read_given_document()
     for schema in document["components"]["schemas"].values():
         schema["additionalProperties"] = False
@@ -170,11 +170,11 @@ def test_a_token_of_standard_fields_gets_nothing_that_the_given_document_lacks(s
 # ------------------------------------------------------------------------------------- our document
 
 
-def test_our_document_takes_and_promises_what_the_given_one_does(sample: Served) -> None:
+def test_our_document_accepts_and_returns_what_the_given_one_does(sample: Served) -> None:
     assert list(find_lost(read_given_document(), fetch_our_document(sample))) == []
 
 
-def test_no_field_can_be_dropped_or_become_another(sample: Served) -> None:
+def test_every_dropped_or_changed_field_is_detected(sample: Served) -> None:
     given, ours = read_given_document(), fetch_our_document(sample)
     for name, schema in given["components"]["schemas"].items():
         for field, content in schema["properties"].items():
@@ -231,7 +231,7 @@ EXPORT = ("components", "schemas", "ExportRequest")
         (("components", "securitySchemes", "apiKeyAuth"), lambda way: way.update(name="Key"), "is another"),
     ],
 )
-def test_nothing_else_can_be_dropped_or_become_another(
+def test_other_changes_of_the_document_are_detected(
     sample: Served, where: tuple[Any, ...], change: Callable[[Any], object], found: str
 ) -> None:
     ours = fetch_our_document(sample)

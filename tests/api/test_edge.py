@@ -10,7 +10,7 @@ from api.edge import CHUNK, Answer, SlowClientError
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5])
 @pytest.mark.parametrize("more", [True, False])
-def test_a_body_goes_out_whole_and_in_pieces(size: int, more: bool) -> None:
+def test_a_body_is_sent_whole_or_in_pieces(size: int, more: bool) -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -25,7 +25,7 @@ def test_a_body_goes_out_whole_and_in_pieces(size: int, more: bool) -> None:
 
 
 @pytest.mark.parametrize("within", [0.05, 300.0])
-def test_an_answer_that_is_taken_too_slowly_ends(monkeypatch: pytest.MonkeyPatch, within: float) -> None:
+def test_an_answer_that_is_read_too_slowly_ends(monkeypatch: pytest.MonkeyPatch, within: float) -> None:
     monkeypatch.setattr(edge, "GRACE", 0.05 if within > 1 else 300.0)
     monkeypatch.setattr(edge, "LEAST_RATE", 10 * CHUNK)
     pieces = 0

@@ -215,7 +215,7 @@ def test_csv_has_plain_decimals_with_a_point_and_date_times_of_focus(tmp_path: P
     ]
 
 
-def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_path: Path) -> None:
+def test_texts_that_a_spreadsheet_would_execute_are_escaped_on_request(tmp_path: Path) -> None:
     texts = [*FORMULAS, *PLAIN]
     database = make_publication(
         tmp_path / "formulas.duckdb", CHARGES, "delete from focus.cost_and_usage", COMMITMENTS
@@ -242,7 +242,7 @@ def test_texts_that_a_spreadsheet_takes_for_formulas_are_escaped_when_asked(tmp_
     )
 
 
-def test_json_has_every_digit_of_a_number_on_a_line_for_each_row(tmp_path: Path, published: Path) -> None:
+def test_json_has_one_line_per_row_and_every_digit_of_a_number(tmp_path: Path, published: Path) -> None:
     _, file = export(tmp_path, published, build_request(format="json"))
     rows = [json.loads(line, parse_float=Decimal) for line in file.read_text().splitlines()]
     numbers = [row[name] for row in rows for name in ("BilledCost", "ConsumedQuantity", "x_RequestCount")]
@@ -268,7 +268,7 @@ def test_parquet_keeps_types_and_values(tmp_path: Path, published: Path) -> None
         assert rows == connection.execute(wanted).fetchall()
 
 
-def test_a_period_begins_with_its_start_and_ends_before_its_end(tmp_path: Path, published: Path) -> None:
+def test_the_start_of_a_period_is_inclusive_and_its_end_exclusive(tmp_path: Path, published: Path) -> None:
     assert export(tmp_path, published, build_request("2026-02-01", "2026-03-01"))[0].record_count == 2
     assert export(tmp_path, published, build_request("2026-02-01", "2026-03-02"))[0].record_count == 3
     assert export(tmp_path, published, build_request("2026-02-02", "2026-03-01"))[0].record_count == 0
@@ -288,7 +288,7 @@ def test_a_period_begins_with_its_start_and_ends_before_its_end(tmp_path: Path, 
         (None, 4, ["a", "b"]),
     ],
 )
-def test_a_limited_token_exports_its_billing_accounts_alone_and_commitments_that_overlap(
+def test_a_limited_token_exports_only_its_billing_accounts_and_overlapping_commitments(
     tmp_path: Path,
     published: Path,
     billing_accounts: frozenset[str] | None,
@@ -309,7 +309,7 @@ def test_a_limited_token_exports_its_billing_accounts_alone_and_commitments_that
 
 
 @pytest.mark.parametrize("end", ["2026-02-10", "2026-02-01"])
-def test_a_period_that_ends_where_it_begins_or_before_is_empty(
+def test_a_period_that_ends_at_or_before_its_start_is_empty(
     tmp_path: Path, published: Path, end: str
 ) -> None:
     request = build_request("2026-02-10", end, format="csv", include_contract_commitments=True)
@@ -320,7 +320,7 @@ def test_a_period_that_ends_where_it_begins_or_before_is_empty(
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet", "json"])
-def test_a_zip_holds_both_datasets_in_the_format_asked_for(
+def test_a_zip_contains_both_datasets_in_the_requested_format(
     tmp_path: Path,
     published: Path,
     file_format: Any,  # noqa: ANN401
@@ -380,7 +380,7 @@ def test_a_request_has_the_defaults_of_the_document() -> None:
         ({"includeContractCommitments": 1}, "Expected `bool`, got `int`"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_said(fields: dict[str, object], message: str) -> None:
+def test_the_error_for_an_invalid_request_names_the_cause(fields: dict[str, object], message: str) -> None:
     good = {"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.json.decode(json.dumps(good | fields), type=ExportRequest)
@@ -390,7 +390,7 @@ def test_what_is_wrong_with_a_request_is_said(fields: dict[str, object], message
 # ---------- access and expiry
 
 
-def test_a_job_and_its_file_are_their_owners_alone(tmp_path: Path, published: Path) -> None:
+def test_only_the_owner_can_read_a_job_and_its_file(tmp_path: Path, published: Path) -> None:
     async def run() -> None:
         async with run_exports(tmp_path) as exports:
             job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
@@ -470,9 +470,7 @@ def test_a_publication_is_copied_where_there_are_no_hard_links(
     assert list_names(file.parent) == {"job.json", file.name}
 
 
-def test_so_many_jobs_are_run_at_once_and_the_others_wait(
-    tmp_path: Path, published: Path, gate: Gate
-) -> None:
+def test_jobs_over_the_limit_of_running_jobs_wait(tmp_path: Path, published: Path, gate: Gate) -> None:
     async def run() -> None:
         async with run_exports(tmp_path, at_once=2) as exports:
             created = [exports.create(request, OWNER, None, published) for request in build_requests(5)]
@@ -493,7 +491,7 @@ def test_so_many_jobs_are_run_at_once_and_the_others_wait(
     asyncio.run(run())
 
 
-def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Path, gate: Gate) -> None:
+def test_unfinished_jobs_of_an_owner_are_limited(tmp_path: Path, published: Path, gate: Gate) -> None:
     async def run() -> None:
         async with run_exports(tmp_path) as exports:
             for request in build_requests(UNFINISHED_AT_MOST):
@@ -509,9 +507,7 @@ def test_an_owner_can_have_so_many_unfinished_jobs(tmp_path: Path, published: Pa
     asyncio.run(run())
 
 
-def test_jobs_are_run_round_by_owner(
-    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_run_in_turns_by_owner(tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
     monkeypatch.setattr(Exports, "_end", lambda exports, job: ran.append(job.owner))
 
@@ -530,7 +526,7 @@ def test_jobs_are_run_round_by_owner(
     assert ran == ["hostile", "another", "hostile", "another", "hostile", "hostile"]
 
 
-def test_the_same_export_of_a_publication_is_made_once_for_an_owner(tmp_path: Path, published: Path) -> None:
+def test_a_repeated_export_of_an_owner_uses_one_file(tmp_path: Path, published: Path) -> None:
     later = tmp_path / "later.duckdb"
     later.hardlink_to(published)
 
@@ -552,7 +548,7 @@ def test_the_same_export_of_a_publication_is_made_once_for_an_owner(tmp_path: Pa
     asyncio.run(run())
 
 
-def test_an_export_that_expires_soon_is_made_again(
+def test_an_export_that_expires_soon_is_not_reused(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, _ = export(tmp_path, published, build_request())
@@ -564,7 +560,7 @@ def test_an_export_that_expires_soon_is_made_again(
 # ---------- limits
 
 
-def test_the_files_of_an_owner_have_a_bound_in_bytes(tmp_path: Path) -> None:
+def test_the_bytes_of_an_owner_are_limited(tmp_path: Path) -> None:
     database = make_publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
 
     async def run() -> None:
@@ -630,7 +626,7 @@ def test_exports_leave_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     asyncio.run(run())
 
 
-def test_an_owner_has_so_many_files_and_jobs(
+def test_files_and_jobs_of_an_owner_are_limited(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export_limits, "FILES_AT_MOST", 2)
@@ -668,7 +664,7 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
         async with run_exports(tmp_path) as exports:
             job = await wait_for_end(exports, exports.create(build_request(), OWNER, None, published).job_id)
             other = exports.create(build_request(), "another", None, published)
-            await wait_until(lambda: exports.find_job(other.job_id, "another").completed_at)  # type: ignore[union-attr]
+            await wait_until(lambda: exports.find_job(other.job_id, "another").completed_at)
             remove_exports(tmp_path, OWNER)
             assert list_names(tmp_path / "jobs") == {other.job_id}
             exports._clean()
@@ -677,7 +673,7 @@ def test_exports_of_some_owners_are_removed_while_a_server_runs(tmp_path: Path, 
     asyncio.run(run())
 
 
-def test_exports_that_run_when_their_token_is_revoked_are_one_line_each(
+def test_revoking_a_token_logs_one_line_for_each_running_export(
     tmp_path: Path, published: Path, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def run() -> list[str]:
@@ -696,7 +692,7 @@ def test_exports_that_run_when_their_token_is_revoked_are_one_line_each(
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_a_folder_is_one_servers(tmp_path: Path) -> None:
+def test_two_servers_cannot_share_an_export_folder(tmp_path: Path) -> None:
     async def run() -> None:
         async with run_exports(tmp_path):
             with pytest.raises(
@@ -747,7 +743,7 @@ def test_a_job_that_cannot_be_written_is_not_created(tmp_path: Path, published: 
 
 
 @pytest.mark.parametrize("is_begun", [False, True])
-def test_a_job_whose_state_cannot_be_written_has_failed_and_is_run_again_after_a_restart(
+def test_a_job_whose_state_cannot_be_written_fails_and_runs_again_after_a_restart(
     tmp_path: Path, published: Path, gate: Gate, is_begun: bool
 ) -> None:
     async def run() -> None:
@@ -821,7 +817,7 @@ def test_a_job_that_is_stopped_is_run_again_on_the_same_publication(tmp_path: Pa
         ("os.remove publication.duckdb 1", "Complete"),
     ],
 )
-def test_a_job_whose_server_is_killed_ends_with_one_whole_file(
+def test_a_job_of_a_killed_server_completes_with_one_whole_file(
     tmp_path: Path, death: str, state: str
 ) -> None:
     database = make_publication(tmp_path / "many.duckdb", CHARGES, COMMITMENTS, MANY)
@@ -850,9 +846,7 @@ def test_a_job_whose_server_is_killed_ends_with_one_whole_file(
     asyncio.run(run())
 
 
-def test_a_job_that_was_not_yet_there_when_its_server_was_killed_leaves_nothing(
-    tmp_path: Path, published: Path
-) -> None:
+def test_a_server_killed_before_it_stored_a_job_leaves_no_files(tmp_path: Path, published: Path) -> None:
     with run_killed(tmp_path, published, "os.rename job.json 1") as server:
         assert server.communicate()[0] == ""
     assert len(list_names(tmp_path / "jobs")) == 1
@@ -860,7 +854,7 @@ def test_a_job_that_was_not_yet_there_when_its_server_was_killed_leaves_nothing(
     assert list_names(tmp_path / "jobs") == set()
 
 
-def test_a_record_that_nobody_can_read_is_removed_and_said(
+def test_an_unreadable_job_record_is_removed_and_logged(
     tmp_path: Path, published: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, _ = export(tmp_path, published, build_request())
@@ -886,7 +880,7 @@ def run_killed(folder: Path, database: Path, death: str) -> Iterator[subprocess.
         server.wait(60)
 
 
-def test_no_folder_behind_a_link_in_place_of_the_jobs_is_removed(tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_jobs_folder_keeps_its_target(tmp_path: Path) -> None:
     (tmp_path / "outside" / "ledgers").mkdir(parents=True)
     (tmp_path / "outside" / "ledgers" / "2025.txt").write_text("not to be lost")
     (tmp_path / "exports").mkdir()
@@ -896,7 +890,7 @@ def test_no_folder_behind_a_link_in_place_of_the_jobs_is_removed(tmp_path: Path)
     assert (tmp_path / "outside" / "ledgers" / "2025.txt").exists()
 
 
-def test_a_link_among_the_jobs_is_none(tmp_path: Path) -> None:
+def test_a_link_among_the_jobs_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "outside" / "ledgers").mkdir(parents=True)
     (tmp_path / "exports" / "jobs").mkdir(parents=True)
     (tmp_path / "exports" / "jobs" / "job").symlink_to(tmp_path / "outside")

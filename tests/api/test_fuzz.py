@@ -149,7 +149,7 @@ def check_answer(answer: httpx.Response) -> int:
         max_size=4,
     ),
 )
-def test_any_parameters_are_answered(
+def test_any_parameters_get_an_answer(
     nothing_fails: None, api: httpx.Client, path: str, parameters: dict[str, str]
 ) -> None:
     status = check_answer(api.get(f"{path}?{urlencode(parameters)}"))
@@ -160,7 +160,7 @@ def test_any_parameters_are_answered(
 
 @FUZZED
 @given(st.data(), st.sampled_from(sorted(KNOWN)))
-def test_a_filter_finds_the_text_that_it_is_and_no_other(
+def test_a_filter_matches_exactly_its_text(
     nothing_fails: None, api: httpx.Client, data: st.DataObject, name: str
 ) -> None:
     value = data.draw(TEXTS | st.sampled_from(sorted(KNOWN[name])))
@@ -183,7 +183,7 @@ def test_a_filter_finds_the_text_that_it_is_and_no_other(
     )
     | JSON
 )
-def test_any_body_is_answered(nothing_fails: None, api: httpx.Client, body: object) -> None:
+def test_any_body_gets_an_answer(nothing_fails: None, api: httpx.Client, body: object) -> None:
     answer = api.post(
         "/cost-and-usage/export", content=json.dumps(body), headers={"Content-Type": "application/json"}
     )
@@ -205,7 +205,7 @@ def job(small: Served) -> str:
     | TEXTS.map(lambda text: f"/{quote(text, safe='/?&=;')}"),
     st.dictionaries(st.sampled_from(HEADERS), HEADER_VALUES, max_size=3),
 )
-def test_any_headers_and_addresses_are_answered(
+def test_any_headers_and_address_get_an_answer(
     nothing_fails: None, small: Served, job: str, method: str, target: str, headers: dict[str, bytes]
 ) -> None:
     sent = {"Host": b"localhost", "Authorization": f"Bearer {small.token}".encode()} | headers
@@ -250,7 +250,9 @@ def parse_plain(number: str) -> Decimal:
     return Decimal(number)
 
 
-def test_numbers_and_texts_come_out_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_and_texts_are_unchanged_in_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
     published = tmp_path / "published"
     names = [f"Column{position}" for position in range(len(COLUMNS))]

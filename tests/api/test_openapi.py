@@ -100,7 +100,7 @@ def test_no_field_has_several_types(small: Served) -> None:
 
 
 @pytest.mark.parametrize("name", GIVEN["components"]["schemas"])
-def test_the_standard_document_has_no_other_fields_than_the_given_one(name: str) -> None:
+def test_the_standard_document_has_only_fields_of_the_given_one(name: str) -> None:
     given = GIVEN["components"]["schemas"][name]
     ours = build_document(SCHEMA, standard_fields=True)["components"]["schemas"][name]
     assert set(ours["properties"]) == set(given["properties"])
@@ -113,7 +113,7 @@ def test_the_standard_fields_are_those_of_the_given_document() -> None:
         assert dataset.standard_fields == set(properties)
 
 
-def test_the_security_schemes_are_those_of_the_given_one() -> None:
+def test_the_security_schemes_equal_those_of_the_given_one() -> None:
     given, ours = GIVEN["components"]["securitySchemes"], OURS["components"]["securitySchemes"]
     assert remove_texts(given) == remove_texts(ours)
     assert GIVEN["security"] == OURS["security"]
@@ -129,7 +129,7 @@ def test_every_route_is_described(small: Served) -> None:
     assert set(list_operations(OURS)) == routes - apart
 
 
-def test_the_page_needs_nothing_from_elsewhere(small: Served) -> None:
+def test_the_page_loads_nothing_from_other_servers(small: Served) -> None:
     answer = httpx.get(f"{small.url}/docs")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "style-src 'sha256-" in answer.headers["content-security-policy"]

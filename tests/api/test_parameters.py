@@ -44,7 +44,7 @@ def parse(query: bytes) -> ListParameters:
         ("9999-12-31T23:59:59-01:00", datetime.max.replace(tzinfo=UTC)),
     ],
 )
-def test_a_date_time_is_what_rfc_3339_says(text: str, time: datetime) -> None:
+def test_date_times_follow_rfc_3339(text: str, time: datetime) -> None:
     assert parse_date_time("billingPeriodStart", text) == time
 
 
@@ -72,12 +72,12 @@ def test_a_date_time_is_what_rfc_3339_says(text: str, time: datetime) -> None:
         "1767225600",
     ],
 )
-def test_what_is_no_date_time_is_told_how_to_be_one(text: str) -> None:
+def test_the_error_for_an_invalid_date_time_shows_a_valid_one(text: str) -> None:
     with pytest.raises(ApiError, match="billingPeriodEnd must be a date-time by RFC 3339 with its zone"):
         parse_date_time("billingPeriodEnd", text)
 
 
-def test_a_plus_that_became_a_space_is_told_so() -> None:
+def test_the_error_for_a_space_in_an_offset_names_the_unescaped_plus() -> None:
     with pytest.raises(ApiError, match="'\\+' must be written %2B in an address"):
         parse(b"billingPeriodStart=2026-01-01T00:00:00+00:00")
     assert parse(b"billingPeriodStart=2026-01-01T00:00:00%2B00:00")
@@ -105,14 +105,14 @@ def test_a_plus_that_became_a_space_is_told_so() -> None:
         (b"region=" + b"a" * 8192, "the parameters are longer than 8192 bytes"),
     ],
 )
-def test_what_cannot_be_used_is_told_what_is_allowed(query: bytes, message: str) -> None:
+def test_the_error_for_an_invalid_parameter_lists_what_is_allowed(query: bytes, message: str) -> None:
     with pytest.raises(ApiError) as refused:
         parse(query)
     assert (refused.value.status, refused.value.code) == (400, "invalid_parameter")
     assert refused.value.message.startswith(message)
 
 
-def test_an_operation_without_parameters_says_so() -> None:
+def test_an_operation_without_parameters_refuses_any() -> None:
     with pytest.raises(ApiError, match="unknown parameter 'x': this operation has no parameters"):
         check_no_parameters(b"x=1")
 

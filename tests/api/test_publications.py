@@ -12,6 +12,7 @@ import pytest
 
 from api import publications
 from api.publications import AN_HOUR, KEPT, OPEN_AT_MOST, NotPublishedError, Publications
+from loaders import files
 from tests.api.serving import publish_small
 
 
@@ -40,7 +41,7 @@ def list_names(folder: Path) -> set[str]:
     return {file.stem for file in folder.glob("*.duckdb")}
 
 
-def test_the_newest_is_served_and_older_ones_stay(published: Path, tmp_path: Path) -> None:
+def test_the_newest_publication_is_served_and_older_ones_stay(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     for count, name in enumerate(["a", "b", "c"]):
         publish_small(published, name, charges=count)
@@ -50,14 +51,14 @@ def test_the_newest_is_served_and_older_ones_stay(published: Path, tmp_path: Pat
     assert [count_rows(Publications(published, tmp_path / "kept"), name) for name in "abc"] == [0, 1, 2]
 
 
-def test_a_publication_is_a_link_and_costs_nothing(published: Path, tmp_path: Path) -> None:
+def test_a_publication_is_pinned_by_a_hard_link(published: Path, tmp_path: Path) -> None:
     publish_small(published, "a")
     read_newest_id(Publications(published, tmp_path / "kept"))
     assert (tmp_path / "kept" / "a.duckdb").samefile(published / "fal_focus.duckdb")
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["a.duckdb"]
 
 
-def test_where_there_are_no_links_it_is_a_copy(
+def test_a_publication_is_copied_where_hard_links_fail(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
@@ -68,7 +69,10 @@ def test_where_there_are_no_links_it_is_a_copy(
     publish_small(published, "a", charges=3)
     assert count_rows(kept) == 3
     publish_small(published, "b", charges=4)
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_to_disk", synced.append)
     assert (count_rows(kept), count_rows(kept, "a")) == (4, 3)
+    assert [path.parent for path in synced] == [tmp_path / "kept", tmp_path]  # the copy, then its folder
 
 
 class OtherFileSystem:
@@ -101,7 +105,7 @@ def other(monkeypatch: pytest.MonkeyPatch) -> OtherFileSystem:
     return OtherFileSystem(monkeypatch)
 
 
-def test_what_failed_is_not_copied_or_read_again_until_it_changes(
+def test_a_broken_publication_is_not_read_again_until_it_changes(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: OtherFileSystem
 ) -> None:
     opened = 0
@@ -148,7 +152,7 @@ def test_the_current_publication_is_served_while_the_next_is_copied(
     assert read_newest_id(kept) == "b"
 
 
-def test_a_publication_is_copied_only_where_there_is_room(
+def test_a_publication_is_copied_only_if_the_disk_has_room(
     published: Path, tmp_path: Path, other: OtherFileSystem, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = Publications(published, tmp_path / "kept", floor=1000)
@@ -186,7 +190,7 @@ def test_a_restart_serves_the_newest_pinned_publication_if_the_published_one_is_
     assert read_newest_id(restarted) == "d"
 
 
-def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_path: Path) -> None:
+def test_the_last_publications_and_those_of_the_last_hour_are_kept(published: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     kept = Publications(published, folder)
     for number in range(KEPT + 4):
@@ -204,7 +208,7 @@ def test_the_last_ones_are_kept_and_all_of_the_last_hour(published: Path, tmp_pa
         count_rows(kept, "p3")
 
 
-def test_there_is_an_end_to_what_is_kept(
+def test_kept_publications_are_limited(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publications, "KEPT_AT_MOST", KEPT + 2)
@@ -215,7 +219,7 @@ def test_there_is_an_end_to_what_is_kept(
     assert len(list_names(tmp_path / "kept")) == KEPT + 3
 
 
-def test_a_query_ends_well_when_its_publication_is_dropped_meanwhile(published: Path, tmp_path: Path) -> None:
+def test_a_query_completes_although_its_publication_is_dropped(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     publish_small(published, "a", charges=5)
     with kept.open() as (_, cursor):
@@ -228,7 +232,7 @@ def test_a_query_ends_well_when_its_publication_is_dropped_meanwhile(published: 
     assert len(kept.opened) == OPEN_AT_MOST
 
 
-def test_nothing_published_says_what_to_do(published: Path, tmp_path: Path) -> None:
+def test_the_error_without_a_publication_has_the_remedy(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     with pytest.raises(NotPublishedError, match=r"there is no fal_focus\.duckdb yet: dbt build publishes it"):
         read_newest_id(kept)
@@ -249,7 +253,7 @@ def test_a_name_cannot_lead_out_of_the_folder(
         count_rows(kept, name)
 
 
-def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_publication_is_not_served(published: Path, tmp_path: Path) -> None:
     kept = Publications(published, tmp_path / "kept")
     published.mkdir()
     (published / "fal_focus.duckdb").write_bytes(b"no database")
@@ -267,7 +271,7 @@ def test_what_is_no_publication_is_not_served(published: Path, tmp_path: Path) -
     assert read_newest_id(kept) == "a"
 
 
-def test_what_cannot_be_served_leaves_the_last_one_served(
+def test_a_broken_publication_leaves_the_current_one_served(
     published: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = Publications(published, tmp_path / "kept")

@@ -42,7 +42,7 @@ def walk(api: httpx.Client, **parameters: object) -> list[dict[str, Any]]:
     return records
 
 
-def test_a_large_page_is_sent_in_pieces_and_holds_what_small_pages_hold(
+def test_a_large_page_is_sent_in_pieces_and_equals_the_small_pages(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = api.get("/cost-and-usage", params={"pageSize": ALL})
@@ -160,20 +160,20 @@ def test_a_field_that_is_null_is_absent(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, ALL - 1, ALL, 1000])
-def test_a_walk_meets_every_record_once_and_in_order(api: httpx.Client, size: int) -> None:
+def test_a_walk_returns_every_record_once_in_order(api: httpx.Client, size: int) -> None:
     costs = [record["BilledCost"] for record in walk(api, pageSize=size)]
     assert costs[2:] == list(range(MORE + 1))
     assert len(costs) == ALL
 
 
-def test_the_size_of_a_page_may_change_on_the_way(api: httpx.Client) -> None:
+def test_the_page_size_can_change_during_a_walk(api: httpx.Client) -> None:
     first = get(api, pageSize=5)
     second = get(api, pageSize=ALL, pageToken=first["nextPageToken"])
     assert len(second["data"]) == ALL - 5
     assert "nextPageToken" not in second
 
 
-def test_every_page_tells_the_total(api: httpx.Client) -> None:
+def test_every_page_has_the_total(api: httpx.Client) -> None:
     first = get(api, pageSize=60, billingPeriodStart="2026-03-01T00:00:00Z")
     second = get(
         api, pageSize=60, billingPeriodStart="2026-03-01T00:00:00Z", pageToken=first["nextPageToken"]
@@ -228,14 +228,14 @@ def test_filters_combine(api: httpx.Client, filters: dict[str, str], rows: int) 
         ({"billingPeriodStart": "2027-01-01T00:00:00Z"}, "Incomplete", None),
     ],
 )
-def test_data_are_complete_once_all_asked_periods_are(
+def test_data_is_complete_once_all_requested_periods_are(
     api: httpx.Client, filters: dict[str, str], completeness: str, last_updated: str | None
 ) -> None:
     page = get(api, **filters)
     assert (page["dataCompleteness"], page.get("dataLastUpdated")) == (completeness, last_updated)
 
 
-def test_a_limited_token_sees_and_counts_its_own_accounts_alone(small: Served) -> None:
+def test_a_limited_token_sees_and_counts_only_its_accounts(small: Served) -> None:
     with small.limited_to("studio-alone", "studio") as studio, small.limited_to("nobody", "x") as nobody:
         records = walk(studio, pageSize=9)
         assert {record["BillingAccountId"] for record in records} == {"studio"}
@@ -249,7 +249,7 @@ def test_a_limited_token_sees_and_counts_its_own_accounts_alone(small: Served) -
         assert (page["dataCompleteness"], "dataLastUpdated" in page) == ("Incomplete", False)
 
 
-def test_columns_chooses_fields_in_the_order_of_the_view(api: httpx.Client) -> None:
+def test_columns_selects_fields_in_the_order_of_the_view(api: httpx.Client) -> None:
     page = get(api, columns="BilledCost,ChargeCategory", pageSize=1)
     assert list(page["data"][0]) == ["ChargeCategory", "BilledCost"]
     assert code(api, columns="BilledCost,record_number") == "invalid_parameter"
@@ -275,7 +275,7 @@ def test_commitments_have_filters_and_pages_of_their_own(api: httpx.Client) -> N
     assert code(api, path=path, pageToken=get(api, pageSize=1)["nextPageToken"]) == "invalid_page_token"
 
 
-def test_a_page_token_is_for_the_same_query_and_caller_alone(small: Served, api: httpx.Client) -> None:
+def test_a_page_token_is_valid_only_for_its_query_and_caller(small: Served, api: httpx.Client) -> None:
     token = get(api, pageSize=1)["nextPageToken"]
     assert code(api, pageToken=token, region="us") == "invalid_page_token"
     assert code(api, pageToken=token, columns="BilledCost") == "invalid_page_token"
@@ -283,14 +283,14 @@ def test_a_page_token_is_for_the_same_query_and_caller_alone(small: Served, api:
         assert code(other, pageToken=token) == "invalid_page_token"
 
 
-def test_a_page_token_of_ones_own_making_is_refused(api: httpx.Client) -> None:
+def test_a_forged_page_token_is_refused(api: httpx.Client) -> None:
     token = get(api, pageSize=1)["nextPageToken"]
     first = "A" if token[0] != "A" else "B"  # another character than the first one of the token
     for changed in ["", "abc", "ü", token[:-1], token + "=", first + token[1:], token * 20]:
         assert code(api, pageToken=changed) == "invalid_page_token"
 
 
-def test_a_walk_stays_in_its_publication_and_outlives_a_restart(
+def test_a_walk_stays_in_its_publication_even_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)

@@ -25,7 +25,7 @@ def standard(request: pytest.FixtureRequest, small: Served, tmp_path: Path) -> I
             yield client
 
 
-def test_records_have_no_other_fields(api: httpx.Client, standard: httpx.Client) -> None:
+def test_records_have_only_standard_fields(api: httpx.Client, standard: httpx.Client) -> None:
     fields = [set(record) for record in get(api)["data"]]
     expected = [names & COST_AND_USAGE.standard_fields for names in fields]
     assert [set(record) for record in get(standard)["data"]] == expected != fields
@@ -43,7 +43,7 @@ def test_a_walk_does_not_change_to_the_standard_fields_midway(small: Served) -> 
         assert code(api, pageSize=1, pageToken=page["nextPageToken"]) == "invalid_page_token"
 
 
-def test_the_schema_has_no_other_columns_or_fields(api: httpx.Client, standard: httpx.Client) -> None:
+def test_the_schema_has_only_standard_columns_and_fields(api: httpx.Client, standard: httpx.Client) -> None:
     ours, given = get(api, path="/schema"), get(standard, path="/schema")
     billed_cost = {"columnName": "BilledCost", "dataType": "Number", "requirement": "Must"}
     billed_cost |= {"nullable": False, "description": "Cost.", "category": "Metric"}
@@ -53,7 +53,7 @@ def test_the_schema_has_no_other_columns_or_fields(api: httpx.Client, standard: 
     assert given | {"columns": []} == ours | {"columns": []}
 
 
-def test_the_openapi_document_has_no_other_fields(small: Served, standard: httpx.Client) -> None:
+def test_the_openapi_document_has_only_standard_fields(small: Served, standard: httpx.Client) -> None:
     def fields(document: httpx.Response) -> set[str]:
         return set(document.json()["components"]["schemas"]["ColumnDefinition"]["properties"])
 

@@ -16,7 +16,7 @@ def tokens(tmp_path: Path) -> Tokens:
     return Tokens(tmp_path / "made" / "api_tokens.json")
 
 
-def test_a_token_is_found_and_is_kept_as_a_hash_alone(tokens: Tokens) -> None:
+def test_a_token_is_found_and_only_its_hash_is_stored(tokens: Tokens) -> None:
     token = tokens.create("platform", frozenset({"acme", "studio"}))
     caller = tokens.find(token)
     assert caller is not None
@@ -28,7 +28,7 @@ def test_a_token_is_found_and_is_kept_as_a_hash_alone(tokens: Tokens) -> None:
     assert [file.name for file in tokens.file.parent.iterdir()] == ["api_tokens.json"]
 
 
-def test_what_is_no_token_is_not_found(tokens: Tokens) -> None:
+def test_an_invalid_token_is_not_found(tokens: Tokens) -> None:
     assert tokens.find("x") is None
     token = tokens.create("platform", frozenset())
     for other in (
@@ -43,12 +43,12 @@ def test_what_is_no_token_is_not_found(tokens: Tokens) -> None:
         assert tokens.find(other) is None
 
 
-def test_a_token_without_accounts_is_limited_to_none(tokens: Tokens) -> None:
+def test_a_token_without_accounts_has_no_limit(tokens: Tokens) -> None:
     caller = tokens.find(tokens.create("platform", frozenset()))
     assert caller and caller.billing_accounts is None
 
 
-def test_a_change_of_the_file_counts_at_once(tokens: Tokens) -> None:
+def test_a_change_of_the_file_takes_effect_at_once(tokens: Tokens) -> None:
     first = tokens.create("first", frozenset())
     assert tokens.find(first)
     second = Tokens(tokens.file).create("second", frozenset())
@@ -61,7 +61,7 @@ def test_a_change_of_the_file_counts_at_once(tokens: Tokens) -> None:
     assert tokens.find(second) is None
 
 
-def test_tokens_made_at_the_same_time_are_all_kept(tokens: Tokens) -> None:
+def test_tokens_created_at_the_same_time_are_all_stored(tokens: Tokens) -> None:
     made: list[str] = []
     threads = [
         threading.Thread(target=lambda n=n: made.append(Tokens(tokens.file).create(f"t{n}", frozenset())))
@@ -75,7 +75,7 @@ def test_tokens_made_at_the_same_time_are_all_kept(tokens: Tokens) -> None:
     assert all(tokens.find(token) for token in made)
 
 
-def test_a_token_that_is_revoked_is_found_no_more(tokens: Tokens) -> None:
+def test_a_revoked_token_is_not_found(tokens: Tokens) -> None:
     first, second = (tokens.create(name, frozenset({"acme"})) for name in ("first", "second"))
     revoked = tokens.revoke("first")
     assert revoked.owner.startswith(revoked.owner_prefix)
@@ -89,7 +89,7 @@ def test_a_token_that_is_revoked_is_found_no_more(tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_nobody_may_while_others_can_write_the_file(tokens: Tokens, mode: int) -> None:
+def test_a_file_that_others_can_write_refuses_every_token(tokens: Tokens, mode: int) -> None:
     token = tokens.create("platform", frozenset())
     tokens.file.chmod(mode)
     with pytest.raises(ServingError, match="can be written by others: chmod 600"):
@@ -98,7 +98,7 @@ def test_nobody_may_while_others_can_write_the_file(tokens: Tokens, mode: int) -
     assert tokens.find(token)
 
 
-def test_a_name_is_given_once(tokens: Tokens) -> None:
+def test_a_name_cannot_be_used_twice(tokens: Tokens) -> None:
     tokens.create("platform", frozenset())
     before = tokens.file.read_bytes()
     with pytest.raises(ServingError, match="has a token called platform already: choose another name"):
@@ -107,12 +107,12 @@ def test_a_name_is_given_once(tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "a\n", "ü", "a" * 64])
-def test_a_name_is_a_plain_word(tokens: Tokens, name: str) -> None:
+def test_a_name_with_other_characters_is_refused(tokens: Tokens, name: str) -> None:
     with pytest.raises(SettingsError, match="a token cannot be called"):
         tokens.create(name, frozenset())
 
 
-def test_a_variable_is_in_place_of_the_file(tokens: Tokens) -> None:
+def test_the_variable_replaces_the_file(tokens: Tokens) -> None:
     token = tokens.create("platform", frozenset())
     other = Tokens(tokens.file, '[{"name": "x", "sha256": "' + sha256(b"secret").hexdigest() + '"}]')
     assert other.find(token) is None
@@ -139,7 +139,7 @@ HASH = "0" * 64
         f'[{{"name": "x", "sha256": "{HASH}", "billing_account": ["acme"]}}]',
     ],
 )
-def test_nobody_may_while_the_file_cannot_be_understood(tokens: Tokens, content: str) -> None:
+def test_an_invalid_file_refuses_every_token(tokens: Tokens, content: str) -> None:
     token = tokens.create("platform", frozenset())
     assert tokens.find(token)
     tokens.file.write_bytes(content.encode("latin-1"))

@@ -39,7 +39,7 @@ def one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 1)
 
 
-def test_turns_go_round_by_token(one_at_once: None) -> None:
+def test_tokens_take_turns(one_at_once: None) -> None:
     done: list[str] = []
 
     async def test() -> None:
@@ -67,7 +67,7 @@ def test_a_token_has_two_turns_at_once() -> None:
     assert max(running) == 2
 
 
-def test_work_for_a_client_that_has_gone_is_not_done(one_at_once: None) -> None:
+def test_work_for_a_closed_connection_is_skipped(one_at_once: None) -> None:
     done: list[str] = []
 
     async def test() -> None:
@@ -86,7 +86,7 @@ def test_work_for_a_client_that_has_gone_is_not_done(one_at_once: None) -> None:
     assert done == ["work"]
 
 
-def test_the_ignored_body_of_a_request_has_a_bound(one_at_once: None) -> None:
+def test_the_ignored_body_of_a_request_is_limited(one_at_once: None) -> None:
     async def sends_on() -> Message:
         await asyncio.sleep(0)
         return {"type": "http.request", "body": b" " * 1000, "more_body": True}
@@ -100,7 +100,7 @@ def test_the_ignored_body_of_a_request_has_a_bound(one_at_once: None) -> None:
     run_in_loop(test)
 
 
-def test_requests_in_progress_have_a_bound_for_a_token_and_for_all() -> None:
+def test_requests_in_progress_are_limited_per_token_and_in_all() -> None:
     async def test() -> None:
         turns = Turns()
         works = [turns.admit("a", stays) for _ in range(REQUESTS_OF_TOKEN)]
@@ -133,7 +133,9 @@ def test_a_token_whose_clients_do_not_read_waits_and_others_do_not() -> None:
     run_in_loop(test)
 
 
-def test_all_unsent_bytes_have_a_bound_but_for_tokens_that_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsent_bytes_of_all_tokens_are_limited_but_a_token_without_any_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "UNSENT", 100)
 
     async def test() -> None:

@@ -97,7 +97,7 @@ def walk(
     return began
 
 
-def test_walks_under_publishes_meet_each_record_of_their_publication_once(
+def test_walks_during_publications_return_each_record_of_their_publication_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
@@ -126,7 +126,7 @@ def test_walks_under_publishes_meet_each_record_of_their_publication_once(
             assert began == sorted(set(began))
 
 
-def test_a_walk_whose_publication_is_gone_must_begin_again(
+def test_a_walk_whose_publication_was_removed_must_begin_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publications, "LOOK_EVERY", 0.0)
@@ -143,7 +143,7 @@ def test_a_walk_whose_publication_is_gone_must_begin_again(
             assert len(get(api, pageToken=token)["data"]) > 1
 
 
-def test_a_limited_token_learns_nothing_of_others(small: Served) -> None:
+def test_a_limited_token_gets_no_data_of_other_accounts(small: Served) -> None:
     with small.client() as api, small.limited_to("acme-alone", "acme") as acme:
         page = get(api, pageSize=1)
         assert code(acme, pageToken=page["nextPageToken"]) == "invalid_page_token"

@@ -397,5 +397,5 @@ def breaking(condition: str, row: Row) -> Row:
     """Return a change of a row that makes A = B, A < B, A <> B or A is not null false."""
     if " is not null" in condition:
         return dict.fromkeys(re.findall(r"(\w+) is not null", condition))
-    left, operator, right = re.fullmatch(r"(\w+) (=|<|<>) (\w+)", condition).groups()  # type: ignore[union-attr]
+    left, operator, right = re.fullmatch(r"(\w+) (=|<|<>) (\w+)", condition).groups()
     return {left: "12345"} if operator == "=" else {right: row[left]}

@@ -34,7 +34,7 @@ def test_every_active_static_must_is_checked() -> None:
     assert unchecked == []
 
 
-def test_a_rule_has_a_check_or_a_reason_for_none() -> None:
+def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
     def is_told(rule: Rule) -> bool:
         return (
             rule.text.endswith(".")
@@ -46,9 +46,9 @@ def test_a_rule_has_a_check_or_a_reason_for_none() -> None:
     assert [rule.rule_id for rule in RULES if not is_told(rule)] == []
 
 
-def test_composites_are_not_deeper_than_the_report_reads() -> None:
+def test_composites_are_within_the_depth_that_the_report_supports() -> None:
     report = (ROOT / "models/conformance/conformance_report.sql").read_text()
-    depth = int(re.search(r"set depth = (\d+)", report)[1])  # type: ignore[index]
+    depth = int(re.search(r"set depth = (\d+)", report)[1])
     part_of = {rule.rule_id: rule.part_of for rule in RULES}
 
     def above(rule_id: str) -> int:
@@ -57,7 +57,7 @@ def test_composites_are_not_deeper_than_the_report_reads() -> None:
     assert max(map(above, part_of)) == depth
 
 
-def test_columns_are_those_of_the_marts_in_their_order() -> None:
+def test_columns_equal_those_of_the_marts_in_order() -> None:
     for dataset, mart in MARTS.items():
         (model,) = yaml.safe_load((ROOT / f"models/marts/focus/{mart}.yml").read_text())["models"]
         named = [column["name"] for column in model["columns"] if not column["name"].startswith("x_")]
@@ -65,7 +65,7 @@ def test_columns_are_those_of_the_marts_in_their_order() -> None:
         assert named == [row["column_id"] for row in sorted(seed, key=lambda row: int(row["position"]))]
 
 
-def test_every_focus_column_has_rules_and_every_rule_of_a_column_names_one() -> None:
+def test_every_focus_column_has_rules_and_every_column_rule_has_a_column() -> None:
     for dataset in MARTS:
         columns = {row["column_id"] for row in read_seed("focus_columns") if row["dataset"] == dataset}
         rules = [rule for rule in RULES if rule.dataset == dataset and rule.rule_status != "Removed"]
@@ -78,12 +78,12 @@ def test_a_display_name_is_the_column_id_with_spaces() -> None:
         assert row["display_name"].replace(" ", "").lower() == row["column_id"].lower()
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_the_version_equals_the_package_version() -> None:
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
     assert project["vars"]["fal_focus_version"] == project["version"] == package["version"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-def test_tables_of_the_documents_are_those_of_the_seed(path: Path) -> None:
+def test_tables_of_the_documents_equal_the_seed(path: Path) -> None:
     assert path.read_text() == document(path), "run python -m tests.conformance.document"

@@ -156,7 +156,7 @@ def test_every_rule_applies_to_a_good_row_and_catches_a_bad_one(
 
 
 @pytest.mark.parametrize("relation", ["charges", "commitments"])
-def test_a_number_or_time_that_the_mart_holds_as_something_else_is_caught(relation: str, good: dict) -> None:
+def test_a_number_or_time_of_another_type_in_the_mart_is_caught(relation: str, good: dict) -> None:
     typed = [rule for rule in RULES if relation in rule.scans and rule.shape in TYPED]
     held, not_held = good[relation], good[f"untyped {relation}"]
     assert typed
@@ -167,7 +167,7 @@ def test_a_number_or_time_that_the_mart_holds_as_something_else_is_caught(relati
         assert {not_held[name][rule.verdict][0] for name in speaks} == {False}, rule.rule_id
 
 
-def test_a_price_in_a_row_that_the_provider_made_does_not_break_a_rule_for_ours(
+def test_a_price_in_a_provider_row_does_not_break_a_rule_for_our_rows(
     database: duckdb.DuckDBPyConnection, compiled: Compiled
 ) -> None:
     ours = CHARGES["usage"]
@@ -201,7 +201,7 @@ def test_the_marts_have_the_columns_that_the_rules_require(
     assert broken_by_columns(database, compiled, "") == {}
 
 
-def test_every_column_that_is_missing_or_of_another_type_is_caught(
+def test_every_missing_column_or_wrong_type_is_caught(
     database: duckdb.DuckDBPyConnection, compiled: Compiled
 ) -> None:
     rules = [rule for rule in RULES if rule.scan == "columns" and rule.shape in ("present", "type")]
@@ -244,7 +244,7 @@ def test_a_custom_column_that_is_named_or_placed_wrongly_is_caught(
     assert set(broken_by_columns(database, compiled, change)) == caught
 
 
-def test_a_bill_without_rows_has_passed_the_rules_on_columns_alone(
+def test_an_empty_bill_passes_only_the_rules_on_columns(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
     passed = database.execute(

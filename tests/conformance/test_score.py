@@ -36,7 +36,7 @@ def test_the_sample_keeps_every_must_and_its_score_is_printed(made: Command, war
     assert statuses == [("finding",), ("inactive",), ("no rows",), ("passed",)]
 
 
-def test_a_must_that_is_broken_fails_the_build_by_its_id_with_a_row(made: Command, warehouse: Path) -> None:
+def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(made: Command, warehouse: Path) -> None:
     assert made.code == 0, made.output
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(

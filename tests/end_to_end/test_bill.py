@@ -107,7 +107,7 @@ def test_rows_from_events_cost_the_same_as_on_the_server(bill: Bill) -> None:
     assert total > 0
 
 
-def test_a_closed_month_is_its_invoice_to_the_last_digit(bill: Bill) -> None:
+def test_a_closed_month_equals_its_invoice_to_the_last_digit(bill: Bill) -> None:
     expected: dict[tuple[str, str | None], Decimal] = defaultdict(Decimal)
     for row in invoice(bill):
         expected[row["ChargeCategory"], row["ChargeClass"] or None] += Decimal(row["BilledCost"])
@@ -191,7 +191,7 @@ def test_loading_everything_again_changes_no_number(bill: Bill, tmp_path: Path) 
     assert {mart: again.rows(f"from {mart} order by all") for mart in MARTS} == before
 
 
-def test_a_day_landed_again_counts_with_its_new_content_alone(bill: Bill) -> None:
+def test_only_the_latest_load_of_a_day_counts(bill: Bill) -> None:
     day, after = date(2026, 2, 3), date(2026, 2, 4)
     partition = bill.landing / "billing_events" / "account=acme" / f"date={day}"
     superseded = {path for path in partition.rglob("*") if path.is_file()}

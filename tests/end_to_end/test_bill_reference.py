@@ -14,7 +14,7 @@ JANUARY = date(2026, 1, 1)
 def credits(id: str, amount: str, **terms: object) -> Commitment:
     """Prepaid credits in January for all endpoints."""
     period = {"start": midnight(JANUARY), "end": midnight(date(2026, 2, 1))}
-    return Commitment(id, "Spend", "prepaid", Decimal(amount), **(period | terms))  # type: ignore[arg-type]
+    return Commitment(id, "Spend", "prepaid", Decimal(amount), **(period | terms))
 
 
 def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: object) -> Record:
@@ -23,7 +23,7 @@ def usage(day: date, cost: str, resource: str = "fal-ai/flux/dev", **fields: obj
     amounts = {"billed": Decimal(cost), "effective": Decimal(cost)}
     return Record(
         name, "Usage", None, midnight(day), midnight(day + DAY), resource=resource, **(amounts | fields)
-    )  # type: ignore[arg-type]
+    )
 
 
 def bill(commitments: list[Commitment], days: list[Record], invoice: tuple[Record, ...] = ()) -> Bill:
@@ -53,7 +53,7 @@ def test_each_purchase_is_paid_once(rows: list[Record], paid: int) -> None:
 @pytest.mark.parametrize(
     ("effective", "billed", "drawn"), [("10", "-5", 10), ("10", "4", 6), ("10", "12", 0)]
 )
-def test_an_invoice_row_draws_what_it_did_not_bill(effective: str, billed: str, drawn: int) -> None:
+def test_an_invoice_row_draws_its_unbilled_cost(effective: str, billed: str, drawn: int) -> None:
     row = usage(JANUARY, effective, billed=Decimal(billed))
     burn_down = bill([credits("a", "100")], [], (row,)).burn_down
     assert burn_down[-1].applied_so_far == drawn

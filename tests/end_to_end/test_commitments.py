@@ -106,7 +106,7 @@ def test_prepaid_parts_of_a_charge_never_exceed_it(worlds: Worlds) -> None:
     assert sum(amount < 0 for amount in paid.values()) > 50, "no correction gave anything back"
 
 
-def test_what_was_paid_is_what_was_applied_and_what_expired(worlds: Worlds) -> None:
+def test_the_paid_amount_equals_the_applied_and_the_expired_amounts(worlds: Worlds) -> None:
     expired = dict(
         worlds.warehouse.rows(
             "select ResourceId, EffectiveCost from intermediate.int_charges__from_commitments"

@@ -84,7 +84,7 @@ def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("several", [list(BAD)[n : n + 4] for n in range(0, len(BAD), 4)])
-def test_an_invalid_contract_is_reported_with_what_to_do(project: Path, several: list[str]) -> None:
+def test_an_invalid_contract_is_reported_with_the_remedy(project: Path, several: list[str]) -> None:
     code, output = dbt_test(
         project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several]
     )

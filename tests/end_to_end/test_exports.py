@@ -69,7 +69,7 @@ def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_an_export_of_all_is_what_dbt_exports(sample: Path, file_format: Any) -> None:  # noqa: ANN401
+def test_an_export_of_everything_equals_the_export_of_dbt(sample: Path, file_format: Any) -> None:  # noqa: ANN401
     exported = export(sample, ExportRequest(*EVER, file_format, include_contract_commitments=True))
     for mart in MARTS:
         files = [folder / f"{mart}.{file_format}" for folder in (exported, sample / "dbt")]
@@ -83,7 +83,7 @@ def test_an_export_of_all_is_what_dbt_exports(sample: Path, file_format: Any) ->
             assert files[0].read_bytes() == files[1].read_bytes() != b""
 
 
-def test_an_export_of_some_holds_those_rows_of_what_dbt_exports(sample: Path) -> None:
+def test_a_limited_export_equals_those_rows_of_the_export_of_dbt(sample: Path) -> None:
     start, end = "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"
     exports = [json.loads(line, parse_float=Decimal) for line in (sample / "dbt/cost_and_usage.json").open()]
     accounts = {row["BillingAccountId"] for row in exports}
@@ -102,7 +102,7 @@ def test_an_export_of_some_holds_those_rows_of_what_dbt_exports(sample: Path) ->
         shutil.rmtree(done)
 
 
-def test_dbt_escapes_formulas_when_asked(tmp_path: Path) -> None:
+def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:
     texts = [*FORMULAS, *PLAIN]
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
         warehouse.execute("create schema focus")

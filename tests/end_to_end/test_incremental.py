@@ -54,7 +54,7 @@ def at(day: str, request_id: str, **fields: str) -> str:
     return event(request_id, timestamp=f'"{day}T12:00:00Z"', **fields)
 
 
-def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_nothing_else(
+def test_a_build_replaces_days_that_are_landed_again_late_gone_or_empty_and_opens_no_others(
     tmp_path: Path, dbt: Dbt
 ) -> None:
     landing, warehouse = tmp_path / "landing", tmp_path / "warehouse.duckdb"
@@ -103,7 +103,7 @@ def test_a_build_replaces_what_is_landed_again_late_gone_or_empty_and_opens_noth
 
 
 @pytest.mark.parametrize(("seed", "grain"), [(1, "day"), (2, "hour")])
-def test_any_sequence_of_changes_gives_what_a_build_of_everything_gives(
+def test_builds_of_changes_equal_a_build_of_everything(
     tmp_path: Path, dbt: Dbt, seed: int, grain: str
 ) -> None:
     chance = random.Random(seed)
@@ -173,7 +173,7 @@ def test_a_table_of_another_version_with_other_columns_or_types_is_rebuilt(tmp_p
     )
 
 
-def test_what_a_failed_build_brought_in_is_tested_until_it_passes(tmp_path: Path, dbt: Dbt) -> None:
+def test_rows_of_a_failed_build_are_tested_until_they_pass(tmp_path: Path, dbt: Dbt) -> None:
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     write_events(landing, "acme", "2026-01-01", [page(at("2026-01-01", "a"))])
     dbt(path, "build", FAL_LANDING_DIR=landing)

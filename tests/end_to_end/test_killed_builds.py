@@ -12,7 +12,7 @@ from tests.end_to_end.conftest import ROOT
 from tests.end_to_end.test_incremental import BUILD, EVENTS, Dbt, change, differences, rebuilt
 
 
-def test_a_killed_build_is_caught_up_by_the_next(tmp_path: Path, dbt: Dbt) -> None:
+def test_the_next_build_completes_a_killed_build(tmp_path: Path, dbt: Dbt) -> None:
     """Kill builds at random moments, some inside a transaction: begun in the log, but not ended."""
     chance = random.Random(1)
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"

@@ -99,7 +99,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
             page(),
         ],
     )
-    # a superseded load, and a folder that is not a load, since it lacks a manifest
+    # a superseded load, its successor, and a folder that is not a load, because it has no manifest
     write_events(
         landing, "acme", "2026-01-06", [page(event("old", timestamp='"2026-01-06T00:00:00Z"'))], "20260107T0"
     )
@@ -184,7 +184,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse
     return dbt_build(landing)
 
 
-def test_what_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(odd: Warehouse) -> None:
+def test_rows_that_cannot_be_charged_are_quarantined_with_file_text_and_reason(odd: Warehouse) -> None:
     reasons = odd.rows(
         "select landed_file, event_number, quarantine_reason, raw_event"
         " from staging.stg_fal__billing_events_quarantine order by all"
@@ -246,7 +246,7 @@ def test_a_build_warns_of_quarantined_rows_with_their_number(odd: Warehouse) -> 
     assert warned["warn_estimates_are_within_their_day"] == 1
 
 
-def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
+def test_usable_rows_are_charged_to_the_last_digit(odd: Warehouse) -> None:
     assert odd.rows(
         "select cast(ChargePeriodStart as date), PricingUnit, ListUnitPrice, EffectiveCost"
         " from focus.cost_and_usage"
@@ -265,7 +265,7 @@ def test_the_rest_is_charged_to_the_last_digit(odd: Warehouse) -> None:
     ) == [("INV-1", Decimal("1.5"))]
 
 
-def test_a_page_is_read_however_it_is_written(odd: Warehouse) -> None:
+def test_the_format_of_a_page_does_not_change_its_values(odd: Warehouse) -> None:
     assert odd.rows(
         "select request_id, unit_price_usd, auth_method from staging.stg_fal__billing_events"
         " where landed_date = '2026-01-08' order by all"
@@ -289,7 +289,7 @@ STYLES = {
     "shuffled": CsvStyle(shuffle=True),
     "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
     "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
-    # a text that stood for absent cells in an earlier version
+    # an earlier version replaced an absent cell by this text
     "text-of-absence": CsvStyle(extra={"x_Region": r"\N~absent~"}),
     "byte-order-mark": CsvStyle(bom=True),
     "carriage-returns": CsvStyle(crlf=True),
@@ -327,7 +327,7 @@ def styled(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Wareho
 
 
 @pytest.mark.parametrize("alias", [alias for alias in STYLES if alias != "plain"])
-def test_the_same_rows_come_out_of_a_csv_however_it_is_written(styled: Warehouse, alias: str) -> None:
+def test_the_format_of_a_csv_does_not_change_its_rows(styled: Warehouse, alias: str) -> None:
     differs = ["x_Account", "x_ChargeId", "x_ProviderColumns", "x_Repairs"]
     differs += {"missing": ["Tags", "PublisherName", "ServiceSubcategory"]}.get(alias, [])
     differs += ["ChargeDescription"] if alias in ("line-breaks", "everything") else []
@@ -340,7 +340,7 @@ def test_the_same_rows_come_out_of_a_csv_however_it_is_written(styled: Warehouse
     assert rows == styled.rows(query.format("plain"))
 
 
-def test_extra_columns_of_a_csv_are_kept_and_missing_ones_filled_in_and_named(styled: Warehouse) -> None:
+def test_extra_columns_are_kept_and_missing_columns_are_filled_in_and_listed(styled: Warehouse) -> None:
     assert styled.rows(
         "select distinct json_extract_string(x_ProviderColumns, '$.x_Region'),"
         " json_extract_string(x_ProviderColumns, '$.NewColumn')"
@@ -365,7 +365,7 @@ def test_an_account_missing_from_the_seed_has_its_alias_as_id_and_warns(styled: 
     assert re.search(rf"WARN {len(STYLES)} warn_accounts_are_in_the_seed", styled.output)
 
 
-def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
+def test_a_build_reads_the_loads_that_it_listed_despite_new_loads_and_a_prune(
     tmp_path: Path, dbt: Callable[..., Warehouse]
 ) -> None:
     landing, warehouse = tmp_path / "landing", tmp_path / "warehouse.duckdb"
@@ -387,7 +387,7 @@ def test_a_build_reads_what_it_listed_though_a_day_lands_again_and_a_prune_runs(
     assert newest != f"load={listed[0]}"
 
 
-def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
+def test_odd_provider_rows_are_findings_and_do_not_stop_the_publication(
     tmp_path: Path, dbt_build: Build, dbt: Callable[..., Warehouse]
 ) -> None:
     landing = tmp_path / "landing"
@@ -396,7 +396,7 @@ def test_odd_rows_of_a_provider_are_findings_and_stop_no_publication(
     )
     header = "InvoiceId,ChargeCategory,ChargeClass,EffectiveCost,BilledCost,ChargePeriodStart,ChargePeriodEnd"
     invoice = [
-        # the unbilled part exceeds the cost; 375 were committed; there is no commitment of 20
+        # more is unbilled than the cost; the seed commits 375 and not 370; it has no commitment of 20
         "INV-acme-2026-10,Usage,,10,-5,2026-09-15T00:00:00Z,2026-09-16T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,370,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",
         "INV-acme-2026-10,Purchase,,0,20,2026-09-01T00:00:00Z,2027-09-01T00:00:00Z",

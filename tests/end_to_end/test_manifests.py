@@ -38,7 +38,7 @@ def with_first_file(load: Path, name: str) -> list[dict[str, Any]]:
     return [first | {"file": name}, *others]
 
 
-def test_a_manifest_that_names_a_file_elsewhere_ends_the_build_and_no_older_load_counts(
+def test_a_manifest_that_names_a_file_elsewhere_ends_the_build(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "secret.txt").write_text("password: hunter2")
@@ -81,7 +81,7 @@ def test_a_manifest_of_another_load_or_without_files_ends_the_build(
     )
 
 
-def test_text_in_quarantine_is_printed_short_and_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+def test_quarantined_text_is_printed_short_and_without_control_characters(tmp_path: Path) -> None:
     hostile = "\x9b2J\u202etxt.exe\u2028é" + "A" * 5000
     odd = event("r1", output_units=f'"{hostile}"')
     write_events(tmp_path / "landing", "acme", "2026-01-05", [page(odd)], NEW)

@@ -52,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_build_in_which_all_passed_publishes_every_mart_as_it_is(built: Path) -> None:
+def test_a_passed_build_publishes_every_mart_unchanged(built: Path) -> None:
     names = {f"{mart.partition('.')[2]}.parquet" for mart in MARTS}
     assert set(contents(built)) == names | {"fal_focus.duckdb"}
     with duckdb.connect() as connection:
@@ -72,7 +72,7 @@ def test_a_build_in_which_all_passed_publishes_every_mart_as_it_is(built: Path) 
                 assert connection.execute(f"from {published} order by all").fetchall() == rows
 
 
-def test_the_views_of_the_api_are_published_as_they_are_and_need_no_warehouse(built: Path) -> None:
+def test_the_views_of_the_api_are_published_and_need_no_warehouse(built: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{built / 'published' / 'fal_focus.duckdb'}' as pinned (read_only)")
         views = connection.execute(
@@ -105,7 +105,7 @@ def test_an_incomplete_build_does_not_publish(built: Path, command: list[str]) -
     assert contents(built) == before
 
 
-def test_a_build_with_a_test_that_fails_publishes_nothing(built: Path) -> None:
+def test_a_build_with_a_failed_test_does_not_publish(built: Path) -> None:
     before = contents(built)
     # the manifest counts more events than the page has
     body, rows = page(event(timestamp='"2026-01-06T09:30:00Z"'))

@@ -110,7 +110,7 @@ def grouped(rows: Sequence[Sequence[Any]], row_type: Callable[..., Any]) -> dict
 
 
 def differences(zone: Zone, account: Account, expected: Bill, built: Bill) -> list[str]:
-    """For each mart that differs, show the first rows that only one side has."""
+    """For each mart that differs, return lines with the first rows that only one side has."""
     found = []
     for mart in ("lines", "burn_down", "summaries", "months"):
         ours, theirs = Counter(getattr(expected, mart)), Counter(getattr(built, mart))
@@ -123,7 +123,7 @@ def differences(zone: Zone, account: Account, expected: Bill, built: Bill) -> li
 
 
 def text(row: Any) -> str:  # noqa: ANN401
-    """Show a row without empty fields and without trailing zeros."""
+    """Return a row as text, without empty fields and without trailing zeros."""
 
     def plain(value: object) -> object:
         if isinstance(value, Decimal):
@@ -140,7 +140,7 @@ def text(row: Any) -> str:  # noqa: ANN401
 
 @pytest.fixture(scope="module")
 def zones(pytestconfig: pytest.Config) -> list[Zone]:
-    """Zones for the seeds from --zones-seed, --zones of them."""
+    """As many zones as --zones, each from a seed of its own; the first seed is --zones-seed."""
     first = pytestconfig.getoption("--zones-seed")
     return [random_zone(str(first + number)) for number in range(pytestconfig.getoption("--zones"))]
 
@@ -157,7 +157,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, zones: list[Zone]) -> Path
     return copy
 
 
-def test_bills_of_random_zones_are_those_of_the_reference(
+def test_bills_of_random_zones_equal_the_reference(
     zones: list[Zone], project: Path, dbt: Callable[..., Warehouse]
 ) -> None:
     landing, path = project.parent / "landing", project.parent / "warehouse.duckdb"

@@ -46,16 +46,14 @@ def test_months_are_the_same_in_every_time_zone_of_a_reader(sample: Warehouse) -
         ("SkuId, ListUnitPrice", "SkuPriceId"),
     ],
 )
-def test_a_thing_has_the_same_name_in_every_feed(sample: Warehouse, key: str, value: str) -> None:
+def test_an_id_has_the_same_name_in_every_feed(sample: Warehouse, key: str, value: str) -> None:
     feeds = "select count(distinct x_ChargeSource) from focus.cost_and_usage where x_Account = 'acme'"
     assert sample.value(feeds) == 3
     query = f"select {key} from focus.cost_and_usage group by all having count(distinct {value}) > 1"
     assert sample.rows(query) == []
 
 
-def test_a_tag_has_one_spelling_and_a_page_of_the_api_is_read_by_duckdb(
-    sample: Warehouse, tmp_path: Path
-) -> None:
+def test_a_tag_has_one_spelling_and_duckdb_reads_a_page_of_the_api(sample: Warehouse, tmp_path: Path) -> None:
     keys = "select distinct unnest(json_keys(Tags)) from focus.cost_and_usage order by all"
     assert sample.rows(keys) == [("CostCenter",), ("Team",)]
     file = tmp_path / "page.json"
@@ -95,7 +93,7 @@ def test_every_published_table_and_column_has_a_comment(sample: Warehouse) -> No
     assert [name for name, comment in relations + columns if not comment] == []
 
 
-def test_dbt_docs_open_with_this_project_and_lead_from_the_landing_zone_to_the_readers(
+def test_dbt_docs_open_with_this_project_and_its_lineage_is_complete(
     sample: Warehouse, dbt: Callable[..., Warehouse]
 ) -> None:
     documented = dbt(sample.path, "docs", "generate", FAL_LANDING_DIR=ROOT / "sample")

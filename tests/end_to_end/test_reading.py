@@ -80,7 +80,7 @@ def test_the_flags_of_a_manifest_do_not_change_the_events_of_a_page(read: Wareho
     assert 100 < count == raw < len(rows)
 
 
-def test_a_plain_event_is_typed_as_it_would_be_field_by_field(read: Warehouse) -> None:
+def test_the_fast_path_for_plain_events_gives_the_same_types(read: Warehouse) -> None:
     compiled = read.compiled("base_fal__typed_billing_events")
     plain, by_field = "unnest(are_plain) as is_plain", "false as is_plain"
     assert plain in compiled

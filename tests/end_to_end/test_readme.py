@@ -26,7 +26,7 @@ def test_a_query_returns_rows(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
 
 
-def test_queries_are_in_no_document_without_a_test() -> None:
+def test_every_document_with_queries_has_a_test() -> None:
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     assert [path.name for path in documents if "```sql" in path.read_text()] == ["queries.md"]
 
@@ -53,7 +53,7 @@ def test_make_run_installs_neither_test_tools_nor_the_api(tmp_path: Path) -> Non
     assert "requirements/dev.txt" in commands("units")
 
 
-def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
+def test_the_commands_for_an_own_account_produce_a_bill(tmp_path: Path) -> None:
     (commands,) = (block for block in BLOCK.findall(README) if "export FAL_KEY" in block)
     world = World(accounts={"default": "k"}, first_day=date(2026, 1, 1), days=3, events_per_day=5)
     with FalServer(world) as server:
@@ -73,7 +73,7 @@ def test_the_commands_for_ones_own_account_bring_a_bill(tmp_path: Path) -> None:
     ) == world.total_cost("default")
 
 
-def test_the_commands_for_the_api_are_answered(sample: Warehouse, tmp_path: Path) -> None:
+def test_the_commands_for_the_api_work(sample: Warehouse, tmp_path: Path) -> None:
     (commands,) = (block for block in BLOCK.findall(API) if "token create" in block in block)
     with serving(sample.path.with_suffix(".published"), tmp_path) as served:
         done = run(
@@ -109,7 +109,7 @@ def test_a_build_with_other_settings_passes_and_costs_the_same(
     assert built.rows(total) == sample.rows(total)
 
 
-def test_commitments_can_be_looked_at_as_of_an_earlier_day(
+def test_commitments_can_be_evaluated_as_of_an_earlier_day(
     tmp_path: Path, dbt: Callable[..., Warehouse]
 ) -> None:
     built = dbt(

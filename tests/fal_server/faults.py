@@ -60,7 +60,7 @@ class Fault:
         cls, status: int, body: bytes = b"", headers: dict[str, str] | None = None, **more: object
     ) -> "Fault":
         """Send this answer."""
-        return cls(lambda fal, request: Answer(status, body, "text/plain", headers or {}), **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: Answer(status, body, "text/plain", headers or {}), **more)
 
     @classmethod
     def error(
@@ -68,28 +68,28 @@ class Fault:
     ) -> "Fault":
         """Send an error in fal's format."""
         answer = replace(error_answer(status, kind, message), headers=headers or {})
-        return cls(lambda fal, request: answer, **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: answer, **more)
 
     @classmethod
     def rate_limited(cls, retry_after: str | None = "0", **more: object) -> "Fault":
         """Send 429, with a Retry-After in seconds or as an HTTP date, or without one."""
         headers = {} if retry_after is None else {"Retry-After": retry_after}
-        return cls.error(429, "rate_limited", "Too many requests", headers, **more)  # type: ignore[arg-type]
+        return cls.error(429, "rate_limited", "Too many requests", headers, **more)
 
     @classmethod
     def server_error(cls, **more: object) -> "Fault":
         """Send 500 in fal's format."""
-        return cls.error(500, "server_error", "Something went wrong", **more)  # type: ignore[arg-type]
+        return cls.error(500, "server_error", "Something went wrong", **more)
 
     @classmethod
     def bad_gateway(cls, status: int = 502, **more: object) -> "Fault":
         """Send HTML as from a proxy, with 502 or any other status, even 200."""
-        return cls.answer(status, HTML, {"Content-Type": "text/html"}, **more)  # type: ignore[arg-type]
+        return cls.answer(status, HTML, {"Content-Type": "text/html"}, **more)
 
     @classmethod
     def unauthorized(cls, **more: object) -> "Fault":
         """Send 401 in fal's format."""
-        return cls.error(401, "authorization_error", "Invalid key", **more)  # type: ignore[arg-type]
+        return cls.error(401, "authorization_error", "Invalid key", **more)
 
     @classmethod
     def malformed(cls, **more: object) -> "Fault":
@@ -99,22 +99,22 @@ class Fault:
     @classmethod
     def cut(cls, **more: object) -> "Fault":
         """End the connection in the middle of the body."""
-        return cls(delivery=Delivery(sent="half", ending="close"), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="half", ending="close"), **more)
 
     @classmethod
     def reset(cls, **more: object) -> "Fault":
         """Reset the connection before a response."""
-        return cls(delivery=Delivery(sent="nothing", ending="reset"), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="nothing", ending="reset"), **more)
 
     @classmethod
     def stall(cls, seconds: float = 120.0, **more: object) -> "Fault":
         """Send nothing for a time, by default longer than the loaders wait."""
-        return cls(delivery=Delivery(sent="nothing", ending="silence", seconds=seconds), **more)  # type: ignore[arg-type]
+        return cls(delivery=Delivery(sent="nothing", ending="silence", seconds=seconds), **more)
 
     @classmethod
     def altered(cls, alter: Callable[[Answer], Answer], **more: object) -> "Fault":
         """Change the true answer."""
-        return cls(lambda fal, request: alter(fal.answer(request)), **more)  # type: ignore[arg-type]
+        return cls(lambda fal, request: alter(fal.answer(request)), **more)
 
 
 class Script(list[Fault]):

@@ -37,7 +37,7 @@ def test_single_requests_can_be_pulled(run: Run, world: World) -> None:
     assert {json.loads(line)["request_id"] for line in result.out.splitlines()} == {wanted}
 
 
-def test_expansions_alone_make_a_pull_ad_hoc(run: Run, landing: Path) -> None:
+def test_a_request_with_expansions_is_ad_hoc(run: Run, landing: Path) -> None:
     result = run("billing-events", *DAY, "--expand", "auth_method", "--expand", "auth_method_structured")
     event = json.loads(result.out.splitlines()[0])
     assert {"auth_method", "auth_method_structured"} <= set(event)
@@ -53,7 +53,7 @@ def test_all_pages_of_an_ad_hoc_pull_are_followed(run: Run, server: FalServer, w
     assert len([request for request in server.requests if "cursor" in request.params]) == 3
 
 
-def test_numbers_are_printed_as_fal_wrote_them(run: Run, world: World) -> None:
+def test_numbers_are_printed_unchanged(run: Run, world: World) -> None:
     at = datetime(2026, 1, 26, 12, tzinfo=UTC)
     event = Event("r-1", "x/y", at, 10**20, "12345678901234567890", "3.33e-05", "0.12345678901234567")
     world.set_day("acme", at.date(), [event])
@@ -62,7 +62,7 @@ def test_numbers_are_printed_as_fal_wrote_them(run: Run, world: World) -> None:
     assert '"unit_price":3.33e-05,"percent_discount":0.12345678901234567,' in result.out
 
 
-def test_without_a_window_fal_takes_the_last_24_hours(run: Run, server: FalServer) -> None:
+def test_a_pull_without_a_window_sends_no_dates(run: Run, server: FalServer) -> None:
     result = run("billing-events", "--endpoint-id", "fal-ai/flux/dev")
     assert result.code == 0 and result.out
     assert not {"start", "end"} & set(server.requests[-1].params)
@@ -77,7 +77,7 @@ def test_times_of_day_are_allowed_ad_hoc(run: Run) -> None:
     assert times and min(times) >= "2026-01-26T06" and max(times) < "2026-01-26T18:00:00.000Z"
 
 
-def test_a_window_of_more_than_90_days_is_asked_for_in_pieces(
+def test_a_window_of_more_than_90_days_is_requested_in_pieces(
     run: Run, world: World, server: FalServer
 ) -> None:
     result = run("billing-events", "--start", "2025-06-01", "--end", "2026-02-05", "--expand", "auth_method")
@@ -90,7 +90,7 @@ def test_a_window_of_more_than_90_days_is_asked_for_in_pieces(
     assert times == sorted(times, reverse=True)
 
 
-def test_more_than_fifty_ids_are_one_clear_error(run: Run, server: FalServer) -> None:
+def test_more_than_fifty_ids_are_a_one_line_error(run: Run, server: FalServer) -> None:
     ids = [part for number in range(51) for part in ("--request-id", f"r-{number}")]
     result = run("billing-events", *DAY, *ids)
     assert result.code == 2
@@ -110,7 +110,7 @@ def test_more_than_fifty_ids_are_one_clear_error(run: Run, server: FalServer) ->
         (("--adhoc", "--timeframe", "hour"), {"timeframe": ["hour"]}),
     ],
 )
-def test_an_ad_hoc_report_passes_every_parameter_through(
+def test_an_ad_hoc_report_sends_every_parameter(
     run: Run, server: FalServer, landing: Path, options: tuple[str, ...], sent: dict[str, list[str]]
 ) -> None:
     result = run("focus-report", "--source", "estimate", *DAY, *options)
@@ -123,7 +123,7 @@ def test_an_ad_hoc_report_passes_every_parameter_through(
     assert not landing.exists()
 
 
-def test_an_ad_hoc_invoice_keeps_the_charge_month(
+def test_an_ad_hoc_invoice_is_requested_by_its_charge_month(
     run: Run, server: FalServer, world: World, landing: Path
 ) -> None:
     world.csv_style = type(world.csv_style)(bom=True, crlf=True)

@@ -27,7 +27,7 @@ def test_rows_are_read_as_they_are_written_and_the_text_around_them_stays() -> N
 @pytest.mark.parametrize(
     ("value", "good"), [(1.13, True), (1.35, True), (1.37, False), (0.95, True), (0.9, False)]
 )
-def test_a_ratio_that_is_off_by_more_than_its_factor_is_marked(
+def test_a_ratio_beyond_its_factor_is_marked(
     value: float, good: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compare(ROWS[:1], {ROWS[0].name: value}, {}) == good

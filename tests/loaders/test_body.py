@@ -27,7 +27,7 @@ def answer(content: bytes, *, chunk: int = 1000, **headers: str) -> httpx.Respon
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000, 10**9])
 @pytest.mark.parametrize("piece", [1, 1000, 2**20])
-def test_gzip_is_undone_and_kept_as_it_came_however_it_is_cut_into_chunks(
+def test_gzip_in_any_chunks_is_decoded_and_kept(
     monkeypatch: pytest.MonkeyPatch, chunk: int, piece: int
 ) -> None:
     monkeypatch.setattr(body, "PIECE", piece)
@@ -37,19 +37,19 @@ def test_gzip_is_undone_and_kept_as_it_came_however_it_is_cut_into_chunks(
     assert got == Body(content, wire, is_framed=True)
 
 
-def test_a_body_without_encoding_is_taken_as_it_is() -> None:
+def test_a_body_without_encoding_is_unchanged() -> None:
     assert read_body(answer(CSV, Transfer_Encoding="chunked"), inf) == Body(CSV, None, is_framed=True)
     assert read_body(answer(CSV), inf) == Body(CSV, None, is_framed=False)
 
 
-def test_a_body_in_several_gzip_members_is_read_to_its_end_and_is_no_single_stream() -> None:
+def test_a_body_of_several_gzip_members_is_decoded_and_not_kept_as_gzip() -> None:
     wire = gzip.compress(b"BilledCost\n") + gzip.compress(b"1.5\n")
     for chunk in (1, 5, 1000):
         got = read_body(answer(wire, chunk=chunk, Content_Encoding="gzip"), inf)
         assert (got.content, got.gzipped) == (b"BilledCost\n1.5\n", None)
 
 
-def test_every_cut_of_a_gzip_stream_is_noticed() -> None:
+def test_every_truncation_of_a_gzip_stream_is_detected() -> None:
     wire = gzip.compress(b"BilledCost\n1.5\n") + gzip.compress(b"2.5\n")
     whole = len(gzip.compress(b"BilledCost\n1.5\n"))
     for end in {*range(1, len(wire))} - {whole}:
@@ -68,18 +68,18 @@ def test_every_cut_of_a_gzip_stream_is_noticed() -> None:
     ],
     ids=["none", "zlib", "zeros after", "wrong checksum", "text after"],
 )
-def test_what_is_not_gzip_to_its_last_byte_is_refused(wire: bytes) -> None:
+def test_invalid_or_truncated_gzip_is_refused(wire: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="gzip encoding"):
         read_body(answer(wire, Content_Encoding="gzip"), inf)
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
-def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str) -> None:
+def test_an_encoding_that_was_not_requested_is_refused(encoding: str) -> None:
     with pytest.raises(MalformedBodyError, match="instead of gzip"):
         read_body(answer(CSV, Content_Encoding=encoding), inf)
 
 
-def test_a_body_of_exactly_the_bound_is_read_and_one_byte_more_is_refused(
+def test_a_body_of_the_limit_is_read_and_one_byte_more_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(body, "LARGEST", len(CSV))
@@ -90,7 +90,7 @@ def test_a_body_of_exactly_the_bound_is_read_and_one_byte_more_is_refused(
             read_body(answer(wire, **headers), inf)
 
 
-def test_bytes_on_the_wire_are_bounded_as_well(
+def test_compressed_bytes_are_limited_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     noise = random.Random(1).randbytes(3000)
@@ -113,13 +113,13 @@ def test_a_zip_bomb_is_refused_before_it_fills_the_memory() -> None:
         tracemalloc.stop()
 
 
-def test_a_body_that_takes_too_long_is_given_up() -> None:
+def test_a_body_that_takes_too_long_is_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         read_body(answer(CSV), until=0)
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "text/csv", ""])
-def test_a_page_for_people_is_known_whatever_it_calls_itself(content_type: str) -> None:
+def test_html_is_detected_with_any_content_type(content_type: str) -> None:
     reply = httpx.Response(200, headers={"Content-Type": content_type})
     assert is_html(reply, Body(b"\n <!doctype html>"))
     assert is_html(reply, Body(b"sorry")) == ("html" in content_type)

@@ -35,7 +35,7 @@ def test_the_help_of_each_command_is_its_manual(run: Run, command: str) -> None:
     assert ("created if it is missing" in manual) == makes_the_folder
 
 
-def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
+def test_without_a_command_the_help_lists_the_commands(run: Run) -> None:
     result = run()
     assert result.code == 0
     assert all(command in result.out for command in COMMANDS)
@@ -90,7 +90,7 @@ def test_without_a_command_it_tells_what_there_is(run: Run) -> None:
         (("snyc",), "snyc"),
     ],
 )
-def test_misuse_is_one_clear_line_and_asks_fal_nothing(
+def test_misuse_is_a_one_line_error_and_sends_no_request(
     run: Run, server: FalServer, landing: Path, args: tuple[str, ...], message: str
 ) -> None:
     result = run(*args)
@@ -147,7 +147,7 @@ def test_misuse_is_one_clear_line_and_asks_fal_nothing(
     ],
 )
 @pytest.mark.parametrize("command", [EVENTS, ("sync",)], ids=["billing-events", "sync"])
-def test_a_setting_that_cannot_be_used_is_one_clear_line(
+def test_a_setting_that_cannot_be_used_is_a_one_line_error(
     run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...], settings: dict[str, str], message: str,
 ) -> None:  # fmt: skip
@@ -161,21 +161,21 @@ def test_a_setting_that_cannot_be_used_is_one_clear_line(
     assert server.requests == [] and not landing.exists()
 
 
-def test_the_scheme_of_the_url_may_be_in_capitals(
+def test_the_scheme_of_the_url_can_be_in_capitals(
     run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_API_URL", server.url.replace("http", "HTTP"))
     assert run(*EVENTS).code == 0
 
 
-def test_flags_win_over_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAL_LANDING_DIR", str(tmp_path / "not-here"))
     run(*EVENTS, "--landing-dir", tmp_path / "here", "--account", "bolt")
     assert (tmp_path / "here/billing_events/account=bolt").is_dir()
     assert not (tmp_path / "not-here").exists()
 
 
-def test_spaces_around_the_key_do_no_harm(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spaces_around_the_key_are_ignored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAL_KEY", f" {KEY}\n")
     assert run(*EVENTS).code == 0
 
@@ -218,7 +218,7 @@ def test_the_key_is_in_no_output_and_no_file(run: Run, server: FalServer, landin
         '"se/cret"\\',
     ],
 )
-def test_the_key_is_known_however_and_in_whatever_part_it_is_quoted(
+def test_every_quoted_form_or_part_of_the_key_is_redacted(
     run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch, quoted: str
 ) -> None:
     monkeypatch.setenv("FAL_KEY", 'id-123:"se/cret"\\')
@@ -229,7 +229,7 @@ def test_the_key_is_known_however_and_in_whatever_part_it_is_quoted(
 # ---------------------------------------------------------------- as a process of its own
 
 
-def test_it_runs_as_a_module_with_plain_lines_when_there_is_no_terminal(
+def test_the_module_prints_plain_lines_without_a_terminal(
     server: FalServer, landing: Path, loads: Loads
 ) -> None:
     done = subprocess.run(
@@ -242,7 +242,7 @@ def test_it_runs_as_a_module_with_plain_lines_when_there_is_no_terminal(
     assert len(loads(day_of("*"))) == 1
 
 
-def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
+def test_ctrl_c_ends_at_once_with_one_line_and_no_partial_load(
     server: FalServer, landing: Path, loads: Loads
 ) -> None:
     server.faults.append(
@@ -268,9 +268,7 @@ def test_ctrl_c_ends_at_once_with_one_line_and_no_half_published_load(
     ]  # fmt: skip
 
 
-def test_a_refused_key_is_told_at_once_while_another_day_waits_for_a_silent_server(
-    server: FalServer, landing: Path
-) -> None:
+def test_a_refused_key_ends_the_run_although_another_day_waits(server: FalServer, landing: Path) -> None:
     def first_day(request: Request) -> bool:
         return request.one("start") == "2026-01-26T00:00:00Z"
 
@@ -287,7 +285,7 @@ def test_a_refused_key_is_told_at_once_while_another_day_waits_for_a_silent_serv
     assert unfinished(landing) == set()
 
 
-def test_ctrl_c_while_the_libraries_load_is_one_line(
+def test_ctrl_c_while_the_libraries_load_is_a_one_line_error(
     server: FalServer, landing: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "httpx.py").write_text("raise KeyboardInterrupt")
@@ -306,7 +304,7 @@ def test_ctrl_c_while_the_libraries_load_is_one_line(
         "focus-report --source invoice --billing-month 2026-02 --adhoc",
     ],
 )
-def test_a_reader_that_has_enough_is_no_error(
+def test_a_reader_that_closes_the_pipe_is_not_an_error(
     server: FalServer, landing: Path, world: World, command: str
 ) -> None:
     world.csv_style = replace(world.csv_style, extra={"x_Long": "x" * 10_000})  # exceeds the buffer of a pipe
@@ -320,7 +318,7 @@ def test_a_reader_that_has_enough_is_no_error(
     assert len(server.requests) < 66
 
 
-def test_a_standard_output_that_nobody_reads_does_not_stop_the_landing(
+def test_a_closed_standard_output_does_not_stop_the_landing(
     server: FalServer, landing: Path, loads: Loads
 ) -> None:
     reader, closed = os.pipe()
@@ -348,7 +346,7 @@ def test_a_standard_output_that_nobody_reads_does_not_stop_the_landing(
         ("verify",),
     ],
 )
-def test_a_standard_output_on_a_full_disk_is_one_clear_line(
+def test_a_standard_output_on_a_full_disk_is_a_one_line_error(
     server: FalServer, landing: Path, command: tuple[str, ...]
 ) -> None:
     landing.mkdir()
@@ -364,7 +362,7 @@ def test_a_standard_output_on_a_full_disk_is_one_clear_line(
     assert command[:1] != ("sync",) or server.requests == []
 
 
-def test_a_standard_error_that_cannot_be_written_stops_nothing(
+def test_a_broken_standard_error_does_not_stop_the_landing(
     server: FalServer, landing: Path, loads: Loads
 ) -> None:
     with Path("/dev/full").open("w") as full:
@@ -377,7 +375,7 @@ def test_a_standard_error_that_cannot_be_written_stops_nothing(
     assert len(loads(day_of("*"))) == 1
 
 
-def test_there_is_a_bar_on_a_terminal_and_plain_lines_when_a_log_asks_for_colour(
+def test_a_terminal_shows_a_bar_and_a_log_plain_lines_even_with_forced_colour(
     server: FalServer, landing: Path
 ) -> None:
     command = [sys.executable, "-m", "loaders", *EVENTS]
@@ -393,7 +391,7 @@ def test_there_is_a_bar_on_a_terminal_and_plain_lines_when_a_log_asks_for_colour
     assert "landed billing_events" not in shown
 
 
-def test_libraries_for_a_terminal_load_only_when_there_is_one() -> None:
+def test_libraries_for_a_terminal_load_only_on_a_terminal() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "loaders", "sync", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
@@ -401,7 +399,7 @@ def test_libraries_for_a_terminal_load_only_when_there_is_one() -> None:
     assert not {"rich", "pygments"} & loaded
 
 
-def test_the_local_server_hands_its_settings_to_a_command(landing: Path) -> None:
+def test_the_local_server_passes_its_settings_to_a_command(landing: Path) -> None:
     done = subprocess.run(
         [
             sys.executable, "-m", "tests.fal_server", "--days", "3", "--events-per-day", "20",

@@ -26,7 +26,7 @@ def get(server: FalServer) -> Get:
     """GET a path with a valid key."""
 
     def get(path: str, key: str = f"Key {KEY}", **params: object) -> httpx.Response:
-        return httpx.get(server.url + path, params=params, headers={"Authorization": key})  # type: ignore[arg-type]
+        return httpx.get(server.url + path, params=params, headers={"Authorization": key})
 
     return get
 
@@ -103,12 +103,12 @@ def test_events_come_newest_first_with_an_exclusive_end(get: Get, world: World) 
     assert not any(time.startswith("2026-01-28") for time in times)
 
 
-def test_by_default_it_is_the_last_24_hours(get: Get) -> None:
+def test_the_default_window_is_the_last_24_hours(get: Get) -> None:
     times = [row["timestamp"] for row in events(get)]
     assert times and min(times) >= "2026-02-04T12:00" and max(times) < "2026-02-05T12:00"
 
 
-def test_authentication_is_shown_only_when_asked_for(get: Get) -> None:
+def test_auth_method_is_returned_only_on_request(get: Get) -> None:
     plain = events(get, start="2026-01-26", end="2026-01-27")[0]
     label = events(get, start="2026-01-26", end="2026-01-27", expand="auth_method")[0]
     both = events(get, start="2026-01-26", end="2026-01-27", expand="auth_method,auth_method_structured")[0]
@@ -131,7 +131,7 @@ def test_filters_take_lists_and_repeats(get: Get) -> None:
     )
 
 
-def test_rows_shift_while_one_pages(get: Get) -> None:
+def test_rows_shift_between_page_requests(get: Get) -> None:
     rows = [json.dumps(row) for row in events(get, start="2026-01-26", end="2026-01-27", limit=20)]
     repeats = Counter(Counter(rows).values())
     assert repeats == {1: 51, 2: 9}
@@ -148,7 +148,7 @@ def test_a_world_without_oddities_has_none() -> None:
     assert world.empty_day is None
 
 
-def test_every_oddity_shows_up() -> None:
+def test_every_oddity_occurs() -> None:
     world = World(days=10, events_per_day=2000)
     rows = world.events("acme")
     assert len(rows) == 9 * 2000
@@ -172,7 +172,7 @@ def test_one_oddity_can_be_switched_on_alone() -> None:
     assert counts[2] > 10 and set(counts) == {1, 2}
 
 
-def test_identities_are_distinct_whatever_the_oddities() -> None:
+def test_identities_are_distinct_with_any_oddities() -> None:
     identities = Counter(
         (event.request_id, event.endpoint_id, event.timestamp, event.unit_price, event.output_units)
         for event in World(days=10, events_per_day=2000).events("acme")
@@ -180,7 +180,7 @@ def test_identities_are_distinct_whatever_the_oddities() -> None:
     assert max(identities.values()) == 1
 
 
-def test_every_event_is_json_and_says_what_the_total_says(get: Get, world: World) -> None:
+def test_the_costs_of_all_events_agree_with_the_total(get: Get, world: World) -> None:
     rows = events(get, start="2026-01-25", end="2026-02-06")
     assert Decimal(sum(int(row["cost_estimate_nano_usd"]) for row in rows)).scaleb(-9) == world.total_cost(
         "acme"
@@ -190,7 +190,7 @@ def test_every_event_is_json_and_says_what_the_total_says(get: Get, world: World
         assert Decimal(row["cost_subtotal"]) - Decimal(row["cost_discount"]) == Decimal(row["cost_total"])
 
 
-def test_what_lies_after_now_does_not_exist_yet(get: Get, world: World) -> None:
+def test_future_events_and_invoices_are_not_returned(get: Get, world: World) -> None:
     world.now = datetime(2026, 1, 30, tzinfo=UTC)
     assert events(get, start="2026-01-30", end="2026-02-06") == []
     assert refused(get("/account/focus", source="invoice", billing_month="2026-02")) == (404, "not_found")
@@ -204,7 +204,7 @@ def test_a_day_can_be_given_other_content(world: World) -> None:
     assert len(after) == len(before) and not set(after) & set(before)
 
 
-def test_an_invoice_may_know_what_a_day_held_before(world: World) -> None:
+def test_an_invoice_can_have_the_events_before_an_amendment(world: World) -> None:
     before = world.invoice_csv("acme", "2026-02")
     world.amend("acme", date(2026, 1, 26), events=5, invoiced=False)
     assert world.invoice_csv("acme", "2026-02") == before
@@ -235,14 +235,14 @@ def test_an_invoice_ties_with_the_events_and_has_credit_tax_and_correction(get: 
     assert {row["BillingPeriodStart"] for row in rows} == {"2026-01-01T00:00:00Z"}
 
 
-def test_no_amount_has_more_decimals_than_a_cost_column_holds(world: World) -> None:
+def test_every_amount_fits_the_decimals_of_a_cost_column(world: World) -> None:
     for row in rows_of(World(days=40, events_per_day=300).invoice_csv("acme", "2026-02")):
         for name in ("BilledCost", "ListCost", "ContractedCost", "ContractedUnitPrice", "ListUnitPrice"):
-            assert -Decimal(row[name] or 0).as_tuple().exponent <= 18  # type: ignore[operator]
-        assert -Decimal(row["PricingQuantity"] or 0).as_tuple().exponent <= 9  # type: ignore[operator]
+            assert -Decimal(row[name] or 0).as_tuple().exponent <= 18
+        assert -Decimal(row["PricingQuantity"] or 0).as_tuple().exponent <= 9
 
 
-def test_an_invoice_may_cover_some_days_only_and_be_split_in_two(world: World) -> None:
+def test_an_invoice_can_cover_some_days_and_be_split_in_two(world: World) -> None:
     world.invoice_months["2026-02"] = Invoice(days=(date(2026, 1, 25), date(2026, 1, 29)), parts=2)
     rows = rows_of(world.invoice_csv("acme", "2026-02"))
     usage = [row for row in rows if row["ChargeCategory"] == "Usage" and not row["ChargeClass"]]
@@ -250,13 +250,13 @@ def test_an_invoice_may_cover_some_days_only_and_be_split_in_two(world: World) -
     assert {row["InvoiceId"] for row in rows} == {"INV-acme-2026-02-1", "INV-acme-2026-02-2"}
 
 
-def test_a_key_that_is_no_enterprises_gets_403_on_reports_alone(get: Get, world: World) -> None:
+def test_a_key_without_enterprise_gets_403_only_on_reports(get: Get, world: World) -> None:
     world.non_enterprise.add("acme")
     assert refused(get("/account/focus", source="estimate")) == (403, "authorization_error")
     assert get("/models/billing-events").status_code == 200
 
 
-def test_estimates_are_bucketed_in_the_time_zone_and_told_in_utc(get: Get, world: World) -> None:
+def test_estimates_are_bucketed_in_the_time_zone_and_stated_in_utc(get: Get, world: World) -> None:
     params = {"source": "estimate", "start": "2026-01-26", "end": "2026-01-27", "timeframe": "day"}
     rows = rows_of(get("/account/focus", **params, timezone="Asia/Kolkata").content)
     assert {row["ChargePeriodStart"] for row in rows} == {"2026-01-25T18:30:00Z", "2026-01-26T18:30:00Z"}
@@ -289,7 +289,7 @@ def test_an_organization_is_reported_over_all_its_teams(
     assert {row["BillingAccountId"] for row in whole} == {"fal-acme", "fal-bolt"}
 
 
-def test_a_page_holds_fewer_rows_with_expansions(get: Get, server: FalServer) -> None:
+def test_a_page_has_fewer_rows_with_expansions(get: Get, server: FalServer) -> None:
     server.page_cap, server.expanded_page_cap = 50, 20
     window = {"start": "2026-01-26", "end": "2026-01-27"}
     assert len(get("/models/billing-events", **window).json()["billing_events"]) == 50

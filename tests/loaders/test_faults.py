@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders import api
+from loaders import api, retries
 from tests.fal_server import FAULTS, CsvStyle, Event, FalServer, Oddities, Request, World
 from tests.fal_server.messages import write_cursor
 from tests.loaders.conftest import KEY, Landed, Loads, Run, day_of
@@ -108,7 +108,7 @@ def world(world: World) -> World:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up after fewer attempts."""
-    monkeypatch.setattr(api, "ATTEMPTS", ATTEMPTS)
+    monkeypatch.setattr(retries, "ATTEMPTS", ATTEMPTS)
 
 
 def landed_before(run: Run, landing: Path, command: str) -> dict[Path, bytes]:
@@ -138,7 +138,7 @@ def victims(fault: str) -> Callable[[Request], bool]:
 
 
 @pytest.mark.parametrize(("command", "fault", "message"), params(PASSING, HOPELESS))
-def test_it_loses_nothing(
+def test_a_fault_loses_nothing(
     run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: str, fault: str, message: str,
 ) -> None:  # fmt: skip
@@ -166,9 +166,7 @@ def test_it_loses_nothing(
     assert {path: files(landing)[path] for path in before} == before
 
 
-def test_a_circle_through_the_first_page_ends_with_one_line(
-    run: Run, server: FalServer, landing: Path
-) -> None:
+def test_cursors_in_a_circle_end_with_one_line(run: Run, server: FalServer, landing: Path) -> None:
     before = landed_before(run, landing, "events")
     server.faults.append(FAULTS["cursors_in_a_circle"](times=100))
     result = run(*COMMANDS["events"])
@@ -178,7 +176,9 @@ def test_a_circle_through_the_first_page_ends_with_one_line(
 
 
 @pytest.mark.parametrize("fault", RIGHT)
-def test_it_is_taken_as_it_is(run: Run, server: FalServer, loads: Loads, landing: Path, fault: str) -> None:
+def test_an_unusual_page_is_accepted(
+    run: Run, server: FalServer, loads: Loads, landing: Path, fault: str
+) -> None:
     landed_before(run, landing, "events")
     server.faults.append(FAULTS[fault](when=victims(fault)))
     result = run(*COMMANDS["events"])
@@ -189,7 +189,7 @@ def test_it_is_taken_as_it_is(run: Run, server: FalServer, loads: Loads, landing
     assert rows == {"empty_page": [25, 0, 25, 10], "larger_page": [60], "unframed": [25, 25, 10]}[fault]
 
 
-def test_every_fault_that_has_a_name_is_tried() -> None:
+def test_every_named_fault_is_tested() -> None:
     assert {case.fault for case in (*PASSING, *HOPELESS)} | set(RIGHT) == set(FAULTS)
 
 
@@ -205,7 +205,9 @@ ODD = Event(
 )
 
 
-def test_what_nobody_expected_lands_as_it_is(run: Run, server: FalServer, loads: Loads, world: World) -> None:
+def test_unexpected_texts_and_columns_land_unchanged(
+    run: Run, server: FalServer, loads: Loads, world: World
+) -> None:
     world.set_day("acme", DAY, [ODD])
     world.csv_style = CsvStyle(
         extra={"x_鍵 🚀": "3.33e-05", "x_Long": "0.1234567890123456789", "x_Ü": "ü\u2028"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loaders import files
-from loaders.files import lock, replace_file
+from loaders.files import lock, move_durably, replace_file
 from tests.loaders import machine
 
 HOLD = """
@@ -40,7 +40,7 @@ def hold(path: Path) -> "subprocess.Popen[str]":
     return process
 
 
-def test_a_lock_is_refused_while_another_process_holds_it_and_free_after_its_death(path: Path) -> None:
+def test_a_lock_is_refused_while_another_process_holds_it_and_is_free_after_its_end(path: Path) -> None:
     with hold(path) as holder:
         with pytest.raises(BlockingIOError):
             lock(path, wait=False)
@@ -84,7 +84,7 @@ def test_a_replaced_file_has_its_mode_reduced_by_the_umask(tmp_path: Path, mode:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_file_that_is_replaced_at_any_step_on_a_full_disk_keeps_its_content(tmp_path: Path) -> None:
+def test_a_full_disk_at_any_step_of_a_replacement_keeps_the_old_content(tmp_path: Path) -> None:
     file = tmp_path / "file"
     for at in range(10):
         file.write_bytes(b"old")
@@ -100,16 +100,27 @@ def test_a_file_that_is_replaced_at_any_step_on_a_full_disk_keeps_its_content(tm
     assert file.read_bytes() == b"new"
 
 
-def test_the_file_and_its_folder_are_on_disk_before_and_after_the_replacement(
+def test_files_are_on_disk_before_the_first_rename_and_their_folder_after_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    steps: list[tuple[str, Path]] = []
+    monkeypatch.setattr(files, "sync_to_disk", lambda path: steps.append(("sync", path)))
+    monkeypatch.setattr(Path, "replace", lambda file, path: steps.append((file.name, path)))
+    folder = tmp_path / "folder"
+    move_durably({tmp_path / "b": folder / "b", tmp_path / "a": folder / "new"})
+    assert steps == [
+        ("sync", tmp_path / "b"),
+        ("sync", tmp_path / "a"),
+        ("b", folder / "b"),
+        ("a", folder / "new"),
+        ("sync", folder),
+    ]
+
+
+def test_a_replacement_that_is_not_durable_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     with machine.happening(99, machine.die) as steps:
         replace_file(tmp_path / "file", b"new", durable=False)
     assert steps == ["open", "replace"]
-    synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_folder", synced.append)
-    replace_file(tmp_path / "file", b"new")
-    assert synced == [tmp_path]
 
 
 def test_a_link_is_replaced_and_its_target_stays(tmp_path: Path) -> None:

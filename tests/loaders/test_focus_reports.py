@@ -37,7 +37,7 @@ def test_an_invoice_lands_under_its_billing_month_byte_for_byte(run: Run, loads:
     assert manifest["rows"] == manifest["pages"][0]["rows"] == len(records(load))
 
 
-def test_a_charge_month_is_asked_for_as_the_billing_month_after_it(
+def test_a_charge_month_is_requested_as_the_next_billing_month(
     run: Run, loads: Loads, server: FalServer
 ) -> None:
     assert run("focus-report", "--source", "invoice", "--charge-month", "2026-01").code == 0
@@ -51,12 +51,12 @@ def test_december_is_billed_in_january(run: Run, loads: Loads, world: World) -> 
     assert len(loads("focus_reports/account=acme/source=invoice/billing_month=2026-01")) == 1
 
 
-def test_an_invoice_without_a_month_is_that_of_this_month(run: Run, loads: Loads) -> None:
+def test_the_default_invoice_is_of_the_current_month(run: Run, loads: Loads) -> None:
     assert run("focus-report", "--source", "invoice").code == 0
     assert len(loads(INVOICE)) == 1
 
 
-def test_a_month_without_an_invoice_is_one_clear_line(run: Run, loads: Loads) -> None:
+def test_a_month_without_an_invoice_is_a_one_line_error(run: Run, loads: Loads) -> None:
     result = run("focus-report", "--source", "invoice", "--billing-month", "2025-06")
     assert result.code == 1
     (line,) = result.err.splitlines()
@@ -85,7 +85,7 @@ def test_estimates_land_one_utc_day_at_a_time(
 
 
 @pytest.mark.parametrize("timeframe", ["minute", "hour"])
-def test_estimates_may_be_finer_than_a_day(run: Run, loads: Loads, world: World, timeframe: str) -> None:
+def test_estimates_can_be_finer_than_a_day(run: Run, loads: Loads, world: World, timeframe: str) -> None:
     result = run(
         "focus-report", "--source", "estimate", "--start", "2026-01-31", "--end", "2026-02-01",
         "--timeframe", timeframe, "--no-bound-to-timeframe", "--timezone", "UTC",
@@ -108,7 +108,7 @@ def test_estimates_may_be_finer_than_a_day(run: Run, loads: Loads, world: World,
     ],
     ids=["shuffled", "missing", "additional", "bom_crlf", "quoted_breaks"],
 )
-def test_a_csv_lands_as_it_is_whatever_its_columns_and_line_ends(
+def test_a_csv_with_any_columns_and_line_ends_lands_unchanged(
     run: Run, loads: Loads, world: World, style: CsvStyle
 ) -> None:
     plain_rows = len(world.invoice_csv("acme", "2026-02").splitlines()) - 1
@@ -119,7 +119,7 @@ def test_a_csv_lands_as_it_is_whatever_its_columns_and_line_ends(
     assert load.manifest["rows"] == len(records(load)) == plain_rows
 
 
-def test_an_account_without_focus_reports_is_one_clear_line(run: Run, world: World) -> None:
+def test_an_account_without_focus_reports_is_a_one_line_error(run: Run, world: World) -> None:
     world.non_enterprise.add("acme")
     result = run("focus-report", "--source", "invoice", "--billing-month", "2026-02")
     assert result.code == 1
@@ -149,7 +149,7 @@ HEADER = b"BilledCost,ChargeCategory,ChargePeriodStart\n"
         (HEADER + b'1,Usage,"end""', "inside a quoted field"),
     ],
 )
-def test_what_is_no_whole_focus_csv_is_refused(body: bytes, reason: str) -> None:
+def test_an_incomplete_or_invalid_csv_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(MalformedBodyError, match=reason):
         parse_report(body)
 
@@ -177,7 +177,7 @@ def test_rows_are_records_without_the_header_and_blank_lines(body: bytes, rows: 
 
 
 @pytest.mark.parametrize("body", [b"upstream temporarily unavailable", HEADER + b'1,Usage,"2026-'])
-def test_a_text_that_is_no_report_never_replaces_one(
+def test_an_invalid_report_does_not_replace_a_landed_one(
     run: Run, loads: Loads, server: FalServer, body: bytes
 ) -> None:
     command = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")

@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.api import read_retry_after
 from loaders.billing_events import EventPage, parse_page
 from loaders.body import Body, MalformedBodyError, read_body
 from loaders.focus_reports import NEEDED_COLUMNS, Report, accept_report
+from loaders.retries import read_retry_after
 from tests.loaders.conftest import Wire
 
 
@@ -54,7 +54,7 @@ def decompress(wire: bytes) -> Body | None:
 
 
 @given(wire=MEMBERS, at=st.integers(0, 200), changed=st.binary(max_size=3), to_end=st.booleans())
-def test_any_gzip_is_undone_as_the_standard_library_does_or_refused(
+def test_any_gzip_is_decoded_as_by_the_standard_library_or_refused(
     wire: bytes, at: int, changed: bytes, to_end: bool
 ) -> None:
     wire = wire[:at] + changed + (b"" if to_end else wire[at + len(changed) :])
@@ -152,7 +152,7 @@ def read_back(page: EventPage) -> list[object]:
 @example(body=b"\xef\xbb\xbf{}")
 @example(body=b"[" * 100_000)
 @example(body=b'{"billing_events":' + b"[" * 100_000)
-def test_any_bytes_are_a_page_or_refused_as_one(body: bytes) -> None:
+def test_any_bytes_are_a_page_or_are_refused(body: bytes) -> None:
     page, expected = parse(body), read_with_json(body)
     assert (page is None) == (expected is None)
     if page and expected:
@@ -161,7 +161,7 @@ def test_any_bytes_are_a_page_or_refused_as_one(body: bytes) -> None:
 
 
 @given(page=PAGES)
-def test_a_page_is_read_as_it_was_written(page: str) -> None:
+def test_any_written_page_is_read_back(page: str) -> None:
     body = page.encode()
     expected = read_with_json(body)
     got = parse(body)
@@ -172,7 +172,7 @@ def test_a_page_is_read_as_it_was_written(page: str) -> None:
 
 
 @given(page=PAGES, data=st.data())
-def test_no_cut_of_a_page_is_a_page(page: str, data: st.DataObject) -> None:
+def test_every_truncated_page_is_refused(page: str, data: st.DataObject) -> None:
     body = page.encode()
     end = data.draw(st.integers(0, len(body) - 1))
     assert parse(body[:end]) is None
@@ -215,7 +215,7 @@ HEADER = ",".join(NEEDED_COLUMNS).encode() + b"\n"
 @example(body=b"1,2,3\r\r\n4,5,6", has_header=True)
 @example(body=b'"end', has_header=True)
 @example(body=b"end", has_header=False)
-def test_any_bytes_are_a_report_or_refused_as_one(body: bytes, has_header: bool) -> None:
+def test_any_bytes_are_a_report_or_are_refused(body: bytes, has_header: bool) -> None:
     body = HEADER + body if has_header else body
     report = parse_csv(body)
     if report:
@@ -228,7 +228,7 @@ def test_any_bytes_are_a_report_or_refused_as_one(body: bytes, has_header: bool)
 
 
 @given(table=TABLES, style=STYLES, bom=st.booleans())
-def test_a_table_is_a_report_with_as_many_rows(
+def test_any_written_csv_has_its_number_of_rows(
     table: tuple[list[str], list[list[str]]], style: dict[str, object], bom: bool
 ) -> None:
     body = write_csv(table, style).encode("utf-8-sig" if bom else "utf-8")
@@ -237,7 +237,7 @@ def test_a_table_is_a_report_with_as_many_rows(
 
 
 @given(table=TABLES, style=STYLES, data=st.data())
-def test_a_cut_of_a_table_is_refused_or_ends_where_nothing_shows_it(
+def test_a_truncated_csv_is_refused_if_its_content_shows_it(
     table: tuple[list[str], list[list[str]]], style: dict[str, object], data: st.DataObject
 ) -> None:
     """Only the length reveals a truncation at the end of a row, in its last field or in the header."""
@@ -255,7 +255,7 @@ def test_a_cut_of_a_table_is_refused_or_ends_where_nothing_shows_it(
 
 
 @given(body=st.binary(max_size=100).filter(lambda body: not _is_utf8(body)))
-def test_a_report_that_is_not_utf_8_is_refused_at_the_door(body: bytes) -> None:
+def test_a_report_that_is_not_utf_8_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="it is not UTF-8"):
         accept_report(Body(HEADER + body))
 
@@ -294,13 +294,13 @@ DATELIKE = st.lists(
 @given(header=HEADERS | DATELIKE | st.binary(max_size=20))
 @example(header=b"9" * 400)
 @example(header=b"05 Feb 1:2 2147483648")
-def test_any_retry_after_is_a_time_to_wait_or_none(header: bytes) -> None:
+def test_any_retry_after_gives_a_wait_or_none(header: bytes) -> None:
     seconds = read_seconds(header)
     assert seconds is None or seconds >= 0
 
 
 @given(moment=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
-def test_a_date_asks_to_wait_until_then(moment: datetime) -> None:
+def test_retry_after_as_a_date_waits_until_then(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
     assert read_seconds(format_datetime(moment, usegmt=True).encode()) == max(
         0, (moment - NOW).total_seconds()
@@ -308,5 +308,5 @@ def test_a_date_asks_to_wait_until_then(moment: datetime) -> None:
 
 
 @given(seconds=st.integers(0, 10**30))
-def test_seconds_ask_to_wait_as_many(seconds: int) -> None:
+def test_retry_after_as_seconds_waits_as_long(seconds: int) -> None:
     assert read_seconds(str(seconds).encode()) == float(seconds)

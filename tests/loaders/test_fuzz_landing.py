@@ -64,7 +64,7 @@ def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
     with LandingZone(folder).open_account("acme") as zone:
         partition = locate_day("acme", day)
         with zone.start_load(partition, REQUEST) as load:
-            manifest = load.publish(agreed=walk(api, load))  # type: ignore[arg-type]
+            manifest = load.publish(agreed=walk(api, load))
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
 
@@ -142,7 +142,7 @@ def is_true(landed: Landed, manifest: bytes) -> bool:
 
 
 @given(st.data())
-def test_any_bytes_in_place_of_a_manifest_are_told_or_true(landed: Landed, data: st.DataObject) -> None:
+def test_any_bytes_as_a_manifest_are_reported_or_valid(landed: Landed, data: st.DataObject) -> None:
     original = landed.manifest
     manifest = data.draw(
         st.binary()
@@ -182,7 +182,7 @@ def check(landing: Path, landed: Landed, manifest: bytes) -> None:
 
 
 @given(st.data())
-def test_any_bytes_in_place_of_a_record_land_the_same_day(
+def test_any_bytes_as_a_walk_record_land_the_same_day(
     landed: Landed, stopped: Path, data: st.DataObject
 ) -> None:
     (record,) = stopped.glob(".work/account=acme/kept/*/walk.jsonl")
@@ -247,7 +247,7 @@ LAST = "load=99991231T235959999999Z-abcdef"  # the last possible time
 @given(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES), max_size=5), st.booleans())
 @example([("billing_events", "account=acme", f"date={DAY}", LAST)], False)
 @example([("billing_events", "account=acme", f"date={DAY}", LAST)], True)
-def test_folders_of_any_names_stop_nothing(
+def test_folders_of_any_names_do_not_break_a_command(
     landed: Landed, names: list[tuple[str, ...]], has_manifests: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

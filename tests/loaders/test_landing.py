@@ -49,7 +49,7 @@ def land(
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
 
-def test_partitions_lie_where_the_models_look(landing: Path) -> None:
+def test_partitions_have_the_paths_that_the_models_read(landing: Path) -> None:
     folders = [
         Partition("billing_events", "a", "2026-01-26").folder,
         Partition("focus_reports", "a", "2026-01-26", "estimate").folder,
@@ -89,19 +89,19 @@ def test_load_ids_sort_in_the_order_of_landing_even_when_the_clock_goes_back(
     assert [load.name for load in list_loads(landing / DAY.folder)] == landed
 
 
-def test_an_id_follows_a_folder_that_has_no_manifest_too(landing: Path) -> None:
+def test_a_load_id_is_after_that_of_a_folder_without_a_manifest(landing: Path) -> None:
     (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir(parents=True)
     assert make_load_id(landing / DAY.folder, NOW).startswith("20990101T000000000001Z-")
 
 
-def test_a_folder_without_a_manifest_is_no_load(landing: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_load(landing: Path) -> None:
     load = land(landing)
     (landing / DAY.folder / "load=20990101T000000000000Z-abcdef").mkdir()
     (landing / DAY.folder / "load=notes").mkdir()
     assert list_loads(landing / DAY.folder) == [load.folder]
 
 
-def test_nothing_is_visible_before_the_load_is_whole(landing: Path) -> None:
+def test_a_load_is_invisible_until_it_is_complete(landing: Path) -> None:
     with LandingZone(landing).open_account("acme") as zone, zone.start_load(DAY, {}) as load:
         load.add_page("page-00001.json.gz", b"{}", 0)
         assert tree(landing) == set()
@@ -110,7 +110,7 @@ def test_nothing_is_visible_before_the_load_is_whole(landing: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["rename", "manifest"])
-def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
+def test_a_crash_just_before_the_rename_leaves_no_partial_load(
     landing: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     first = land(landing)
@@ -125,7 +125,7 @@ def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
         if step == "rename":
             patch.setattr(Path, "rename", crash)
         else:
-            patch.setattr("loaders.landing.sync_folder", crash)
+            patch.setattr("loaders.landing.sync_to_disk", crash)
         with pytest.raises(Crash):
             land(landing, b'{"new": 1}')
     assert list_loads(landing / DAY.folder) == [first.folder]
@@ -134,7 +134,7 @@ def test_a_crash_just_before_the_rename_leaves_no_half_published_load(
     assert unfinished(landing) == set()
 
 
-def test_a_folder_that_becomes_unwritable_is_one_clear_line_and_no_obstacle_later(landing: Path) -> None:
+def test_a_folder_that_becomes_unwritable_is_a_one_line_error_and_works_again_later(landing: Path) -> None:
     zone = LandingZone(landing)
     with pytest.raises(LandingError, match="cannot use the landing folder"), zone.open_account("acme"):
         hidden = (landing / ".work").rename(landing / "elsewhere")
@@ -158,7 +158,7 @@ def test_work_of_a_dead_process_is_removed_by_the_next_run(landing: Path) -> Non
     assert unfinished(landing) == set()
 
 
-def test_a_run_that_was_given_up_cannot_publish_nor_add_any_more(landing: Path) -> None:
+def test_a_run_that_lost_its_lock_cannot_add_pages_or_publish(landing: Path) -> None:
     zone = LandingZone(landing)
     with zone.open_account("acme"):
         load = zone.start_load(DAY, {})
@@ -175,7 +175,7 @@ def test_a_run_that_was_given_up_cannot_publish_nor_add_any_more(landing: Path) 
 # ---------------------------------------------------------------- one loader an account
 
 
-def test_a_second_loader_of_an_account_is_told_who_has_it(run: Run, landing: Path) -> None:
+def test_a_second_loader_of_an_account_gets_the_process_that_holds_it(run: Run, landing: Path) -> None:
     with LandingZone(landing).open_account("acme"):
         result = run("sync")
         assert (result.code, result.out) == (1, "")
@@ -195,7 +195,7 @@ def test_loaders_of_two_accounts_run_beside_each_other(landing: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\n", b"process 1 since then", b"x" * 9999])
-def test_a_lock_that_does_not_say_who_holds_it_still_holds(landing: Path, content: bytes) -> None:
+def test_a_lock_file_without_content_still_blocks(landing: Path, content: bytes) -> None:
     with LandingZone(landing).open_account("acme"):
         (landing / ".work/account=acme/lock").write_bytes(content)
         with (
@@ -205,7 +205,7 @@ def test_a_lock_that_does_not_say_who_holds_it_still_holds(landing: Path, conten
             pass
 
 
-def test_a_lock_file_that_nobody_holds_is_no_obstacle(landing: Path) -> None:
+def test_a_lock_file_without_a_holder_does_not_block(landing: Path) -> None:
     land(landing)
     (landing / ".work/account=acme/lock").write_text("process 1 since 2020-01-01T00:00:00Z")
     land(landing)
@@ -222,10 +222,10 @@ def test_prune_and_verify_need_no_lock(run: Run, landing: Path) -> None:
 # ---------------------------------------------------------------- files
 
 
-def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_folder_above_a_load_is_on_disk(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Path] = []
     for module in ("files", "landing"):
-        monkeypatch.setattr(f"loaders.{module}.sync_folder", synced.append)
+        monkeypatch.setattr(f"loaders.{module}.sync_to_disk", synced.append)
     load = land(landing)
     days = load.folder.parents[0]
     assert {days, *days.parents} & set(synced) == {landing, *(landing / path for path in (
@@ -233,12 +233,10 @@ def test_every_folder_on_the_way_to_a_load_is_on_disk(landing: Path, monkeypatch
     ))}  # fmt: skip
 
 
-def test_a_run_waits_once_for_a_folder_whoever_made_it(
-    landing: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_syncs_each_folder_once(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     land(landing)
     synced: list[Path] = []
-    monkeypatch.setattr("loaders.files.sync_folder", synced.append)
+    monkeypatch.setattr("loaders.files.sync_to_disk", synced.append)
     with LandingZone(landing).open_account("acme") as zone:
         for day in ("2026-01-26", "2026-01-27", "2026-01-26"):
             with zone.start_load(Partition("billing_events", "acme", day), {}) as load:
@@ -253,13 +251,13 @@ def test_compressed_files_are_the_same_for_the_same_body(landing: Path) -> None:
     assert files[0][4:8] == bytes(4)  # the gzip header has no time
 
 
-def test_gzip_that_came_is_kept_as_it_came(landing: Path) -> None:
+def test_received_gzip_lands_unchanged(landing: Path) -> None:
     came = gzip.compress(b"{}", 1, mtime=7)
     load = land(landing, gzipped=came)
     assert (load.folder / "page-00001.json.gz").read_bytes() == came
 
 
-def test_gzip_that_came_with_a_header_that_duckdb_refuses_is_compressed_anew(
+def test_received_gzip_with_a_header_that_duckdb_refuses_is_compressed_again(
     landing: Path, tmp_path: Path
 ) -> None:
     came = gzip.compress(b"{}", mtime=0)
@@ -298,14 +296,14 @@ def test_a_page_is_one_line_without_line_breaks_and_surrogates(body: bytes, expe
 
 
 @pytest.mark.parametrize("number", [b"1234567890123456", b"1.23456789012345", b"0.00000000000001"])
-def test_a_long_number_is_found_wherever_it_is(number: bytes) -> None:
+def test_a_long_number_is_found_at_any_position(number: bytes) -> None:
     for before in (*range(20), *range(PIECE - 40, PIECE + 40), *range(2 * PIECE - 40, 2 * PIECE + 40)):
         assert not has_short_numbers(b" " * before + number)
         assert not has_short_numbers(b" " * before + number + b" " * PIECE)
         assert has_short_numbers(b" " * before + number[:-1] + b"e" + number[:-1])
 
 
-def test_what_is_recorded_of_a_page_is_what_plain_patterns_find() -> None:
+def test_the_fast_checks_of_a_page_agree_with_regular_expressions() -> None:
     draw = random.Random(1)
     for _ in range(300):
         size = draw.randrange(3 * PIECE)
@@ -319,7 +317,7 @@ def test_what_is_recorded_of_a_page_is_what_plain_patterns_find() -> None:
         assert has_short_numbers(bytes(body)) == (not re.search(rb"[0-9.]{16}", body))
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_one_line_error(run: Run, landing: Path) -> None:
     landing.write_text("in the way")
     result = run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     assert result.code == 1
@@ -328,7 +326,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(run: Run, landing: Path)
     assert "check FAL_LANDING_DIR" in line
 
 
-def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
+def test_a_full_disk_is_a_one_line_error_and_publishes_nothing(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -342,7 +340,7 @@ def test_a_full_disk_is_one_clear_line_and_publishes_nothing(
     assert tree(landing) == set()
 
 
-def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
+def test_a_broken_manifest_is_a_one_line_error(run: Run, loads: Loads) -> None:
     run("billing-events", "--start", "2026-02-01", "--end", "2026-02-02")
     (load,) = loads(day_of("2026-02-01"))
     (load.folder / "manifest.json").write_text("{")
@@ -352,7 +350,7 @@ def test_a_broken_manifest_is_one_clear_line(run: Run, loads: Loads) -> None:
     assert "manifest.json is not a manifest: remove that load's folder and land it again" in line
 
 
-def test_of_a_page_that_holds_more_than_recorded_little_is_decoded(tmp_path: Path) -> None:
+def test_a_page_that_is_longer_than_recorded_is_decoded_only_in_part(tmp_path: Path) -> None:
     content = gzip.compress(bytes(64 * 2**20), 9)
     (tmp_path / "page-00001.json.gz").write_bytes(content)
     tracemalloc.start()
@@ -406,7 +404,7 @@ def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: 
         (-timedelta(days=400), False),  # by a clock that was ahead
     ],
 )
-def test_prune_leaves_what_a_build_may_be_reading(
+def test_prune_keeps_loads_that_a_build_may_be_reading(
     run: Run, landing: Path, ago: timedelta, removed: bool
 ) -> None:
     old, new = land_long_ago(landing, 2)
@@ -415,7 +413,7 @@ def test_prune_leaves_what_a_build_may_be_reading(
     assert list_loads(landing / DAY.folder) == ([new] if removed else [old, new])
 
 
-def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
+def test_prune_keeps_loads_that_were_the_latest_when_a_build_began(
     run: Run, landing: Path, world: World, set_clock: Callable[[datetime], None]
 ) -> None:
     day = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
@@ -429,7 +427,7 @@ def test_a_build_reads_to_its_end_what_was_the_latest_when_it_began(
     assert "removed 3 superseded loads of 1 partition" in run("prune").out
 
 
-def test_prune_leaves_the_work_of_a_running_loader_alone(run: Run, landing: Path) -> None:
+def test_prune_keeps_the_work_of_a_running_loader(run: Run, landing: Path) -> None:
     land_long_ago(landing, 3)
     with LandingZone(landing).open_account("acme") as zone, zone.start_load(DAY, {}) as load:
         load.add_page("page-00001.json.gz", b'{"slow": 1}', 0)
@@ -441,7 +439,7 @@ def test_prune_leaves_the_work_of_a_running_loader_alone(run: Run, landing: Path
     ]
 
 
-def test_what_a_prune_that_died_left_is_deleted_by_the_next(run: Run, landing: Path) -> None:
+def test_a_prune_deletes_the_leftovers_of_a_killed_one(run: Run, landing: Path) -> None:
     old, _ = land_long_ago(landing, 2)
     (landing / ".work/pruned").mkdir()
     old.rename(landing / ".work/pruned/0123")
@@ -468,7 +466,7 @@ def test_two_prunes_side_by_side_both_succeed(
     assert list_loads(landing / DAY.folder) == landed[3:]
 
 
-def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
+def test_prune_keeps_as_many_loads_as_requested(run: Run, landing: Path) -> None:
     landed = land_long_ago(landing, 4)
     run("prune", "--keep", 3)
     assert list_loads(landing / DAY.folder) == landed[1:]
@@ -483,7 +481,7 @@ def test_prune_keeps_as_many_as_asked_for(run: Run, landing: Path) -> None:
     ],
     ids=["manifest no JSON", "manifest without pages", "page missing"],
 )
-def test_prune_keeps_the_last_whole_load(run: Run, landing: Path, damage: Callable[[Path], object]) -> None:
+def test_prune_keeps_the_last_valid_load(run: Run, landing: Path, damage: Callable[[Path], object]) -> None:
     landed = land_long_ago(landing, 5)
     for load in landed[3:]:
         damage(load)
@@ -510,7 +508,7 @@ def test_prune_removes_nothing_where_all_loads_are_broken(run: Run, landing: Pat
     assert list_loads(landing / DAY.folder) == landed
 
 
-def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
+def test_prune_can_be_limited_to_one_account(run: Run, landing: Path) -> None:
     for account in ("acme", "bolt"):
         land_long_ago(landing, 2, Partition("billing_events", account, "2026-01-26"))
     assert f"loads in {landing} of account bolt:\n" in run("prune", "--account", "bolt").out
@@ -518,7 +516,7 @@ def test_prune_can_be_kept_to_one_account(run: Run, landing: Path) -> None:
     assert len(list_loads(landing / "billing_events/account=bolt/date=2026-01-26")) == 1
 
 
-def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
+def test_prune_ignores_everything_but_loads(run: Run, landing: Path) -> None:
     land_long_ago(landing, 2)
     strange = landing / DAY.folder / "load=20200101T000000000000Z-abcdef"
     strange.mkdir()
@@ -527,7 +525,7 @@ def test_prune_looks_at_loads_only(run: Run, landing: Path) -> None:
     assert len(list_loads(landing / DAY.folder)) == 1
 
 
-def test_prune_never_keeps_none(run: Run, landing: Path) -> None:
+def test_prune_refuses_to_keep_no_load(run: Run, landing: Path) -> None:
     land(landing)
     result = run("prune", "--keep", 0)
     assert result.code == 2 and len(result.errors) == 1
@@ -540,14 +538,14 @@ def test_prune_needs_no_key(run: Run, landing: Path, monkeypatch: pytest.MonkeyP
     assert run("prune").code == 0
 
 
-def test_prune_of_a_folder_with_an_impossible_name_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_prune_of_a_folder_with_an_impossible_name_is_a_one_line_error(run: Run, landing: Path) -> None:
     result = run("prune", "--landing-dir", "x" * 300)
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert "landing folder xxx" in line and "check FAL_LANDING_DIR" in line
 
 
-def test_prune_without_a_landing_folder_is_one_clear_line(run: Run, landing: Path) -> None:
+def test_prune_without_a_landing_folder_is_a_one_line_error(run: Run, landing: Path) -> None:
     result = run("prune")
     assert result.code == 1
     assert result.err == f"error: the landing folder {landing} does not exist; check FAL_LANDING_DIR\n"

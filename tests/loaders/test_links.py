@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("name", ["run-0123", "kept", f"kept/{LOAD}", f"kept/{LOAD}/sub", "kept/file"])
-def test_what_a_link_in_the_work_folder_points_to_stays(
+def test_the_target_of_a_link_in_the_work_folder_stays(
     run: Run, landing: Path, loads: Loads, outside: Path, name: str
 ) -> None:
     before = contents(outside)
@@ -60,7 +60,7 @@ def test_a_record_that_is_a_link_is_neither_read_nor_written(
 
 
 @pytest.mark.parametrize("name", [".work", ".work/account=acme", ".work/account=acme/lock"])
-def test_a_link_in_place_of_the_work_folder_is_one_clear_line(
+def test_a_link_in_place_of_the_work_folder_is_a_one_line_error(
     run: Run, landing: Path, outside: Path, name: str
 ) -> None:
     before = contents(outside)
@@ -105,7 +105,7 @@ def test_prune_leaves_a_link_that_is_named_like_a_load(run: Run, landing: Path, 
     assert sorted(outside.rglob("*")) == before and old.is_symlink() and new.exists()
 
 
-def test_a_landing_folder_that_is_a_link_itself_is_one_like_any_other(
+def test_the_landing_folder_itself_can_be_a_link(
     run: Run, landing: Path, tmp_path: Path, loads: Loads
 ) -> None:
     (tmp_path / "disk").mkdir()

@@ -157,7 +157,7 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     assert verified(landing)
 
 
-def test_a_process_that_dies_at_any_step_to_a_file_loses_nothing(
+def test_a_process_that_dies_at_any_file_operation_loses_nothing(
     server: FalServer, api: FalApi, landing: Path, undisturbed: dict[str, object]
 ) -> None:
     child = FORKS.Process(target=machine.die_at_every_step, args=(server.url, landing, FIRST))
@@ -193,9 +193,7 @@ def test_a_process_that_dies_in_the_middle_of_a_write_loses_nothing(
     assert unfinished(landing) == set()
 
 
-def test_a_prune_that_dies_leaves_the_latest_loads_and_nothing_that_the_next_does_not_remove(
-    landing: Path, api: FalApi
-) -> None:
+def test_a_killed_prune_keeps_the_latest_loads_and_the_next_one_cleans_up(landing: Path, api: FalApi) -> None:
     for _ in range(3):
         machine.land(api, landing, FIRST)
     latest = latest_loads(landing)
@@ -217,7 +215,7 @@ def test_a_prune_that_dies_leaves_the_latest_loads_and_nothing_that_the_next_doe
 # ---------------------------------------------------------------- full disk, read-only folder
 
 
-def test_a_disk_that_is_full_from_any_step_on_is_one_clear_line_and_loses_nothing(
+def test_a_disk_that_is_full_from_any_step_on_is_a_one_line_error_and_loses_nothing(
     api: FalApi, landing: Path, undisturbed: dict[str, object]
 ) -> None:
     refused = 0
@@ -242,7 +240,7 @@ def test_a_disk_that_is_full_from_any_step_on_is_one_clear_line_and_loses_nothin
 
 
 @pytest.mark.parametrize("size", [0, 1, 50, 100, 300, 600])
-def test_a_file_that_cannot_grow_is_one_clear_line_and_loses_nothing(
+def test_a_file_that_cannot_grow_is_a_one_line_error_and_loses_nothing(
     process: Start, api: FalApi, landing: Path, tmp_path: Path,
     undisturbed: dict[str, object], size: int,
 ) -> None:  # fmt: skip
@@ -270,7 +268,7 @@ exit $code
 """
 
 
-def test_a_small_disk_that_fills_up_is_one_clear_line_and_what_landed_stays(
+def test_a_small_disk_that_fills_up_is_a_one_line_error_and_landed_days_stay(
     server: FalServer, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landing.mkdir()
@@ -309,7 +307,7 @@ def test_a_small_disk_that_fills_up_is_one_clear_line_and_what_landed_stays(
     "arguments", [ALL_DAYS, ["sync", "--since", str(FIRST)], ["prune"]], ids=lambda args: args[0]
 )
 @pytest.mark.parametrize("has_landed", [False, True])
-def test_a_folder_that_may_only_be_read_is_one_clear_line(
+def test_a_read_only_folder_is_a_one_line_error(
     process: Start,
     api: FalApi,
     landing: Path,
@@ -330,7 +328,7 @@ def test_a_folder_that_may_only_be_read_is_one_clear_line(
     assert {path: path.stat().st_mtime_ns for path in landing.rglob("*")} == before
 
 
-def test_a_folder_that_may_only_be_read_can_be_verified(
+def test_a_read_only_folder_can_be_verified(
     process: Start, api: FalApi, landing: Path, tmp_path: Path
 ) -> None:
     machine.land(api, landing, FIRST)
@@ -345,7 +343,7 @@ def test_a_folder_that_may_only_be_read_can_be_verified(
 # ---------------------------------------------------------------- two loaders at once
 
 
-def test_of_two_loaders_of_one_account_the_second_ends_at_once_and_death_frees_the_account(
+def test_a_second_loader_of_an_account_ends_at_once_until_the_first_one_has_ended(
     process: Start, server: FalServer, landing: Path, tmp_path: Path
 ) -> None:
     server.faults.append(Fault.stall(60))

@@ -33,7 +33,7 @@ def test_a_load_of_full_pages_stays_under_120_mb(server: FalServer, landing: Pat
         )
         return Answer(200, f'{{"billing_events":[{listed[page]}],{rest}}}'.encode())
 
-    server.answer = answer  # type: ignore[method-assign]
+    server.answer = answer
     loader = [
         sys.executable,
         "-m",

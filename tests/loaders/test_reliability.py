@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "reliability.md").read_text()
 
 
-def test_every_test_that_is_named_exists() -> None:
+def test_every_named_test_exists() -> None:
     named = re.findall(r"`((?:tests/\w+/)?test_\w+\.py::[^`]+)`", DOCUMENT)
     elsewhere = {name.rpartition("/test_")[0] for name in named if name.startswith("tests/")}
     folders = sorted({"tests/loaders", "tests/api"} | elsewhere)
@@ -36,6 +36,6 @@ def like(name: str) -> re.Pattern[str]:
     return re.compile(translate(name.replace("[", "[[]")))
 
 
-def test_every_fault_with_a_name_is_listed() -> None:
+def test_every_named_fault_is_listed() -> None:
     listed = re.findall(r"^\| [^|]+ \| `(\w+)` \|", DOCUMENT, flags=re.MULTILINE)
     assert sorted(listed) == sorted(FAULTS)

@@ -1,5 +1,6 @@
 """An interrupted day resumes at the page where it stopped, for an hour after the last page."""
 
+import hashlib
 import os
 import re
 import signal
@@ -60,7 +61,7 @@ def kept(landing: Path) -> Path:
     return folder
 
 
-def test_a_day_that_gave_up_goes_on_with_the_next_page(run: Run, server: FalServer, loads: Loads) -> None:
+def test_a_day_that_gave_up_continues_with_the_next_page(run: Run, server: FalServer, loads: Loads) -> None:
     stop_after(run, server, 4)
     assert run(*DAY).code == 0
     assert pages_asked_for(server) == [5, 6]
@@ -74,7 +75,7 @@ def test_a_day_that_gave_up_goes_on_with_the_next_page(run: Run, server: FalServ
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
-def test_a_day_goes_on_after_kill_9_and_after_ctrl_c(
+def test_a_day_continues_after_kill_9_and_after_ctrl_c(
     run: Run, server: FalServer, loads: Loads, landing: Path, signal_: signal.Signals
 ) -> None:
     server.faults.append(Fault.stall(20, when=later_than(4)))
@@ -101,7 +102,7 @@ def set_to_now(landing: Path) -> None:
     record.write_text(re.sub('_at":"[^"]*"', '_at":"2026-02-05T12:00:00Z"', record.read_text()))
 
 
-def test_a_load_was_fetched_when_its_first_page_was(
+def test_fetched_at_is_the_time_of_the_first_page(
     run: Run, server: FalServer, loads: Loads, set_clock: SetClock
 ) -> None:
     stop_after(run, server, 4)
@@ -156,7 +157,7 @@ def test_a_walk_of_two_hours_is_kept_for_an_hour_after_its_last_page(
         (timedelta(minutes=40), timedelta(minutes=39), [1, 2, 3, 4, 5, 6]),  # the clock was set back
     ],
 )
-def test_a_walk_that_is_stopped_again_and_again_is_as_old_as_its_last_page(
+def test_the_age_of_a_walk_counts_from_its_last_page(
     run: Run, server: FalServer, set_clock: SetClock, second: timedelta, third: timedelta, asked: list[int]
 ) -> None:
     stop_after(run, server, 2)
@@ -169,7 +170,7 @@ def test_a_walk_that_is_stopped_again_and_again_is_as_old_as_its_last_page(
     assert pages_asked_for(server) == asked
 
 
-def test_a_run_that_brings_no_page_does_not_keep_a_walk_young(
+def test_a_run_without_a_new_page_does_not_extend_the_life_of_a_walk(
     run: Run, server: FalServer, set_clock: SetClock
 ) -> None:
     stop_after(run, server, 4)
@@ -185,7 +186,7 @@ def test_a_run_that_brings_no_page_does_not_keep_a_walk_young(
 @pytest.mark.parametrize(
     ("passed", "asked"), [(timedelta(hours=24), [6]), (timedelta(hours=24, seconds=1), [1, 2, 3, 4, 5, 6])]
 )
-def test_a_walk_that_is_stopped_again_and_again_goes_on_for_a_day(
+def test_a_walk_that_is_stopped_repeatedly_can_continue_for_a_day(
     run: Run, server: FalServer, landing: Path, set_clock: SetClock, passed: timedelta, asked: list[int]
 ) -> None:
     stop_after(run, server, 5)
@@ -196,7 +197,7 @@ def test_a_walk_that_is_stopped_again_and_again_goes_on_for_a_day(
     assert pages_asked_for(server) == asked
 
 
-def test_old_work_is_thrown_away_by_any_run_of_its_account(
+def test_any_run_of_an_account_deletes_its_old_work(
     run: Run, server: FalServer, landing: Path, set_clock: SetClock
 ) -> None:
     stop_after(run, server, 4)
@@ -211,14 +212,16 @@ def test_old_work_is_thrown_away_by_any_run_of_its_account(
     assert unfinished(landing) == set()
 
 
-def test_another_request_does_not_go_on_with_these_pages(run: Run, server: FalServer, loads: Loads) -> None:
+def test_another_request_does_not_continue_with_these_pages(
+    run: Run, server: FalServer, loads: Loads
+) -> None:
     stop_after(run, server, 4)
     assert run(*DAY[:-1], 20).code == 0
     assert pages_asked_for(server) == [1, 2, 3]
     assert loads(day_of("2026-01-26"))[0].manifest["rows"] == 60
 
 
-def test_the_open_day_goes_on_while_it_is_open(
+def test_an_unfinished_open_day_continues_while_it_is_open(
     run: Run, server: FalServer, loads: Loads, set_clock: SetClock
 ) -> None:
     today = ("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
@@ -230,7 +233,7 @@ def test_the_open_day_goes_on_while_it_is_open(
     assert (load.manifest["complete"], load.manifest["walks"]) == (False, 1)
 
 
-def test_pages_of_an_open_day_are_none_of_the_day_when_it_is_over(
+def test_pages_of_an_open_day_are_not_used_after_it_is_over(
     run: Run, server: FalServer, loads: Loads, set_clock: SetClock
 ) -> None:
     today = ("billing-events", "--start", "2026-02-05", "--end", "2026-02-06", "--page-size", 10)
@@ -248,9 +251,7 @@ def test_pages_of_an_open_day_are_none_of_the_day_when_it_is_over(
 # ---------------------------------------------------------------- a resumed walk that goes wrong
 
 
-def test_a_cursor_that_is_refused_later_begins_the_day_anew(
-    run: Run, server: FalServer, loads: Loads
-) -> None:
+def test_a_cursor_that_is_refused_later_restarts_the_day(run: Run, server: FalServer, loads: Loads) -> None:
     stop_after(run, server, 4)
     server.faults.append(Fault.error(400, "validation_error", "cursor: not one of ours", when=later_than(4)))
     assert run(*DAY).code == 0
@@ -258,7 +259,7 @@ def test_a_cursor_that_is_refused_later_begins_the_day_anew(
     assert len(loads(day_of("2026-01-26"))[0].events) == 60
 
 
-def test_a_cursor_that_is_refused_at_once_is_one_clear_line(run: Run, server: FalServer) -> None:
+def test_a_cursor_that_is_refused_at_once_is_a_one_line_error(run: Run, server: FalServer) -> None:
     server.faults.append(
         Fault.error(400, "validation_error", "cursor: not one of ours", times=9, when=later_than(4))
     )
@@ -270,7 +271,7 @@ def test_a_cursor_that_is_refused_at_once_is_one_clear_line(run: Run, server: Fa
     assert len(result.errors) == 1
 
 
-def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_keeps_the_pages(run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     stop_after(run, server, 4)
     monkeypatch.setenv("FAL_KEY", "wrong")
     assert "check FAL_KEY" in run(*DAY).err
@@ -309,7 +310,7 @@ def test_a_wrong_key_costs_no_pages(run: Run, server: FalServer, monkeypatch: py
         "page without record", "manifest",
     ],
 )  # fmt: skip
-def test_only_whole_pages_count(
+def test_only_complete_pages_are_kept(
     run: Run, server: FalServer, loads: Loads, landing: Path, damage: Callable[[Path], None], asked: list[int]
 ) -> None:
     stop_after(run, server, 4)
@@ -324,9 +325,17 @@ def test_only_whole_pages_count(
     assert unfinished(landing) == set()
 
 
-def test_pages_that_run_in_a_circle_are_noticed_across_two_runs(
-    run: Run, server: FalServer, loads: Loads
-) -> None:
+def test_a_resumed_page_is_hashed_once(run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_after(run, server, 4)
+    hashed: list[bytes] = []
+    true = hashlib.sha256
+    monkeypatch.setattr(hashlib, "sha256", lambda body: hashed.append(body) or true(body))
+    assert run(*DAY).code == 0
+    assert pages_asked_for(server) == [5, 6]
+    assert len(hashed) == len(set(hashed)) == 6
+
+
+def test_cursors_in_a_circle_are_detected_across_two_runs(run: Run, server: FalServer, loads: Loads) -> None:
     stop_after(run, server, 4)
     first_page = server.answer(request_for_page_1(server, run))
     server.faults.append(Fault.answer(200, first_page.body, times=6, when=later_than(4)))
@@ -344,7 +353,7 @@ def request_for_page_1(server: FalServer, run: Run) -> Request:
 # ---------------------------------------------------------------- and walks
 
 
-def test_rows_that_moved_while_nobody_walked_are_noticed(
+def test_rows_that_moved_between_two_runs_are_detected(
     run: Run, server: FalServer, loads: Loads, world: World
 ) -> None:
     stop_after(run, server, 4)
@@ -353,7 +362,7 @@ def test_rows_that_moved_while_nobody_walked_are_noticed(
     assert loads(day_of("2026-01-26"))[0].manifest["walks"] == 2
 
 
-def test_a_second_walk_goes_on_and_still_knows_the_first(
+def test_a_second_walk_continues_and_is_compared_with_the_first(
     run: Run, server: FalServer, loads: Loads, world: World
 ) -> None:
     world.oddities = Oddities(shifted_pages=True)

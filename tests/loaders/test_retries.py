@@ -17,11 +17,13 @@ from tenacity import Future, RetryCallState, Retrying
 
 import loaders.api
 from loaders import billing_events, clock
-from loaders.api import FalApi, TransientError, read_retry_after
+from loaders.api import FalApi
+from loaders.connection import Connection
 from loaders.errors import GaveUpError, UnauthorizedError
 from loaders.landing import Manifest
 from loaders.parallel import land_all
 from loaders.progress import Reporter
+from loaders.retries import ATTEMPTS, TransientError, choose_pause, read_retry_after
 from loaders.settings import ApiSettings
 from tests.fal_server import FalServer, Fault, Request, World
 from tests.fal_server.faults import HTML, saying
@@ -38,7 +40,7 @@ def test_a_fault_on_a_later_page_repeats_that_page_only(run: Run, server: FalSer
     assert [page["rows"] for page in loads(day_of("*"))[0].manifest["pages"]] == [40, 23]
 
 
-def test_empty_pages_without_end_end_with_one_line(
+def test_endless_empty_pages_end_with_one_line(
     run: Run, server: FalServer, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(request: Request) -> Answer:
@@ -62,7 +64,7 @@ def test_empty_pages_without_end_end_with_one_line(
         (404, "not_found", "check FAL_API_URL"),
     ],
 )
-def test_a_refusal_is_not_tried_again(
+def test_a_refusal_is_not_retried(
     run: Run, server: FalServer, status: int, kind: str, what_to_do: str
 ) -> None:
     server.faults.append(Fault.error(status, kind, "No, and here is why", times=100))
@@ -78,7 +80,7 @@ def test_a_refusal_is_not_tried_again(
     [Fault.error(404, "not_found", "No such endpoint"), Fault.answer(301, b"", {"Location": "/v2"})],
     ids=["404", "301"],
 )
-def test_a_wrong_api_path_is_told_once_and_not_for_every_day(
+def test_a_wrong_api_path_is_reported_once_and_not_for_every_day(
     run: Run, server: FalServer, fault: Fault
 ) -> None:
     server.faults.append(replace(fault, times=100))
@@ -88,14 +90,16 @@ def test_a_wrong_api_path_is_told_once_and_not_for_every_day(
     assert line.startswith("error: GET /models/billing-events (2026-0") and "check FAL_API_URL" in line
 
 
-def test_a_refusal_that_cannot_be_read_is_a_refusal(run: Run, server: FalServer) -> None:
+def test_a_refusal_with_an_unreadable_body_is_not_retried(run: Run, server: FalServer) -> None:
     server.faults.append(Fault.answer(401, b"??", {"Content-Encoding": "br"}))
     result = run(*EVENTS)
     assert "answered 401; check FAL_KEY" in result.err
     assert len(server.requests) == 1
 
 
-def test_a_redirect_is_not_followed_and_the_key_stays_here(run: Run, server: FalServer, world: World) -> None:
+def test_a_redirect_is_not_followed_and_the_key_is_not_sent(
+    run: Run, server: FalServer, world: World
+) -> None:
     with FalServer(world) as other:
         elsewhere = other.url.replace("127.0.0.1", "localhost")
         server.faults.append(Fault.answer(302, b"", {"Location": f"{elsewhere}/models/billing-events"}))
@@ -107,7 +111,7 @@ def test_a_redirect_is_not_followed_and_the_key_stays_here(run: Run, server: Fal
 
 
 @pytest.mark.parametrize("location", ["javascript:1", "http://xn--a/"])
-def test_a_redirect_to_an_address_that_is_none_is_one_line(
+def test_a_redirect_to_an_invalid_address_is_a_one_line_error(
     run: Run, server: FalServer, location: str
 ) -> None:
     server.faults.append(Fault.answer(302, b"", {"Location": location}))
@@ -118,7 +122,7 @@ def test_a_redirect_to_an_address_that_is_none_is_one_line(
     assert len(server.requests) == 1
 
 
-def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_with_an_invalid_name_is_a_one_line_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://a..b:80")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -126,7 +130,7 @@ def test_a_proxy_whose_name_cannot_be_one_is_one_line(run: Run, monkeypatch: pyt
     assert "a redirect or a proxy has an invalid address; check FAL_API_URL and HTTPS_PROXY" in line
 
 
-def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer) -> None:
+def test_a_message_of_several_lines_is_printed_on_one(run: Run, server: FalServer) -> None:
     server.faults.append(Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000))
     (line,) = run(*EVENTS).err.splitlines()
     assert "one two [31m three xxx" in line and len(line) < 700
@@ -135,30 +139,24 @@ def test_a_message_over_several_lines_is_told_on_one(run: Run, server: FalServer
 # ---------------------------------------------------------------- pauses
 
 
-@pytest.fixture
-def api() -> FalApi:
-    """A client with pauses of up to a minute."""
-    return FalApi(ApiSettings("http://127.0.0.1:1/v1", KEY))
-
-
-def pause(api: FalApi, error: Exception, attempt: int = 1) -> float:
-    """Return the pause after an error."""
+def pause(error: Exception, attempt: int = 1) -> float:
+    """Return the pause after an error, with pauses of up to a minute."""
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
     state.outcome = Future.construct(attempt, error, True)
-    return api._choose_pause(state)
+    return choose_pause(60, state)
 
 
-def test_retry_after_is_obeyed_whatever_our_own_longest_pause(api: FalApi) -> None:
+def test_retry_after_can_exceed_our_longest_pause() -> None:
     for asked in (0, 17, 600):
-        pauses = {pause(api, TransientError("429", asked)) for _ in range(20)}
+        pauses = {pause(TransientError("429", asked)) for _ in range(20)}
         assert all(asked <= seen <= asked + 1 for seen in pauses)
         assert len(pauses) > 1  # threads do not retry all at once
 
 
 @pytest.mark.parametrize("status", [429, 502])
 @pytest.mark.parametrize(("header", "told"), [("601", "601"), ("86400", "86,400"), ("9" * 20, "0" * 3)])
-def test_a_server_that_asks_for_more_than_ten_minutes_is_not_waited_for(
+def test_a_retry_after_of_more_than_ten_minutes_is_not_awaited(
     run: Run, server: FalServer, status: int, header: str, told: str
 ) -> None:
     server.faults.append(Fault.answer(status, HTML, {"Retry-After": header}, times=100))
@@ -169,11 +167,11 @@ def test_a_server_that_asks_for_more_than_ten_minutes_is_not_waited_for(
     assert len(server.requests) < 6  # of twelve days
 
 
-def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
-    pauses = [pause(api, TransientError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
+def test_pauses_grow_with_jitter_up_to_the_limit() -> None:
+    pauses = [pause(TransientError("500"), attempt) for attempt in (1, 2, 3, 4, 9)]
     assert all(low <= seen <= low + 1 for low, seen in zip((1, 2, 4, 8), pauses, strict=False))
     assert pauses[-1] == 60
-    assert len({pause(api, TransientError("500")) for _ in range(5)}) > 1
+    assert len({pause(TransientError("500")) for _ in range(5)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -188,7 +186,7 @@ def test_pauses_grow_with_jitter_up_to_the_longest_one(api: FalApi) -> None:
         ("", None),
     ],
 )
-def test_retry_after_may_be_seconds_or_a_date(
+def test_retry_after_can_be_seconds_or_a_date(
     monkeypatch: pytest.MonkeyPatch, header: str, seconds: float | None
 ) -> None:
     monkeypatch.setattr(clock, "utc_now", lambda: datetime(2026, 2, 5, 12, tzinfo=UTC))
@@ -246,6 +244,11 @@ def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, url.removesuffix("/v1"))
         url = "https://fal.example/v1"
+    made: list[httpx.Client] = []
+    true = Connection.__init__
+    monkeypatch.setattr(
+        Connection, "__init__", lambda self, client: made.append(client) or true(self, client)
+    )
     with FalApi(ApiSettings(url, KEY, timeout=10, retry_max_wait=0.01)) as api:
         with pytest.raises(GaveUpError, match="it took longer than"):
             api.get("/models/billing-events", {}, lambda body: body)
@@ -254,6 +257,16 @@ def test_a_try_that_takes_too_long_leaves_no_thread_and_no_connection(
             time.sleep(0.05)
         assert (tries(), server.open) == ([], set())
         assert server.connections > 1
+        assert len(made) == ATTEMPTS and all(client.is_closed for client in made)
+
+
+def test_a_connection_that_is_aborted_before_its_request_is_closed() -> None:
+    client = httpx.Client()
+    connection = Connection(client)
+    connection.abort()
+    assert client.is_closed
+    with pytest.raises(httpx.TransportError, match="aborted"), connection.stream("http://127.0.0.1", {}):
+        pass
 
 
 def tries() -> list[threading.Thread]:
@@ -272,7 +285,7 @@ def test_cookies_are_not_sent_back(run: Run, server: FalServer) -> None:
 
 
 @pytest.mark.parametrize("limit", [8192, 10**6], ids=["new", "kept by an earlier version"])
-def test_a_cursor_that_no_address_can_hold_fails_its_day_alone_and_the_next_run_lands_it(
+def test_a_cursor_too_long_for_an_address_fails_only_its_day_and_the_next_run_lands_it(
     run: Run, server: FalServer, loads: Loads, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     def is_of_that_day(request: Request) -> bool:
@@ -315,7 +328,7 @@ def test_a_run_that_stops_makes_no_further_request(server: FalServer) -> None:
     with FalApi(ApiSettings(server.url, KEY, retry_max_wait=0.01)) as api:
         jobs = [lambda: api.get("/models/billing-events", {}, lambda body: body), refused]
         with pytest.raises(UnauthorizedError):
-            land_all(api, jobs, 2, Reporter(None, 2))  # type: ignore[arg-type]
+            land_all(api, jobs, 2, Reporter(None, 2))
         assert api.stopping.is_set()
         time.sleep(0.5)
         assert len(server.requests) == 1

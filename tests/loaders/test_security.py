@@ -42,13 +42,13 @@ def key_file(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_the_key_may_come_from_a_private_file(run: Run, key_file: Path, mode: int, loads: Loads) -> None:
+def test_the_key_can_come_from_a_private_file(run: Run, key_file: Path, mode: int, loads: Loads) -> None:
     key_file.chmod(mode)
     assert run(*EVENTS).code == 0
     assert len(loads(day_of("*"))) == 1
 
 
-def test_a_link_to_a_private_file_is_one(
+def test_a_link_to_a_private_key_file_is_accepted(
     run: Run, key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to(key_file)
@@ -98,7 +98,7 @@ def test_a_key_file_without_a_key_is_refused(
         ("x" * 300, "cannot be read: File name too long"),
     ],
 )
-def test_what_is_no_key_file_is_refused_without_waiting_for_it(
+def test_an_invalid_key_file_is_refused_without_a_wait(
     run: Run, server: FalServer, key_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, what: str
 ) -> None:
     (key_file.parent / "folder").mkdir()
@@ -110,7 +110,7 @@ def test_what_is_no_key_file_is_refused_without_waiting_for_it(
     assert server.requests == []
 
 
-def test_a_key_beside_a_key_file_is_refused(
+def test_a_key_and_a_key_file_together_are_refused(
     run: Run, server: FalServer, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_KEY", "another")
@@ -123,7 +123,7 @@ def test_a_key_beside_a_key_file_is_refused(
 # ---------------------------------------------------------------- where the key goes
 
 
-def test_plain_http_goes_to_this_machine_past_any_proxy(
+def test_plain_http_works_only_to_this_machine_and_bypasses_any_proxy(
     run: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FalServer(world) as proxy:
@@ -163,7 +163,7 @@ def secure(world: World, authority: trustme.CA, request: pytest.FixtureRequest) 
     indirect=["secure"],
     ids=["of an unknown authority", "expired", "of the future", "of another host"],
 )
-def test_a_certificate_that_cannot_be_trusted_is_told_once_and_the_key_stays_here(
+def test_an_untrusted_certificate_is_reported_once_and_the_key_is_not_sent(
     run: Run, secure: FalServer, authority: trustme.CA, landing: Path, loads: Loads,
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trusts: bool, why: str,
 ) -> None:  # fmt: skip
@@ -181,7 +181,7 @@ def test_a_certificate_that_cannot_be_trusted_is_told_once_and_the_key_stays_her
     assert len(loads(day_of("*"))) == 1
 
 
-def test_an_authority_of_ones_own_can_be_named(
+def test_a_custom_certificate_authority_can_be_set(
     run: Run, secure: FalServer, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
@@ -190,7 +190,7 @@ def test_an_authority_of_ones_own_can_be_named(
     assert len(secure.requests) == 1
 
 
-def test_no_variable_of_the_environment_switches_verification_off(secure: FalServer, landing: Path) -> None:
+def test_no_environment_variable_switches_verification_off(secure: FalServer, landing: Path) -> None:
     usual = {
         "PYTHONHTTPSVERIFY": "0",
         "CURL_CA_BUNDLE": "",
@@ -252,7 +252,9 @@ def test_the_traceback_and_the_log_of_a_bug_do_not_show_the_key(
     assert KEY[:12] not in done.stdout + done.stderr and "Authorization" not in done.stderr
 
 
-def test_what_holds_the_key_does_not_show_it(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_connections_and_the_debug_log_do_not_show_the_key(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     api_settings = settings.read_api_settings("http://127.0.0.1:1/v1")
     assert api_settings.key == KEY
     with FalApi(api_settings) as api:
@@ -298,7 +300,7 @@ def test_the_list_of_processes_and_the_bar_do_not_show_the_key(
     ("mode", "file", "folder"),
     [(None, 0o600, 0o700), ("", 0o600, 0o700), ("private", 0o600, 0o700), ("group", 0o640, 0o750)],
 )
-def test_what_lands_is_its_owners_alone_or_also_its_groups_whatever_the_umask(
+def test_landed_files_are_private_or_for_the_group_with_any_umask(
     run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
     umask: int, mode: str | None, file: int, folder: int,
 ) -> None:  # fmt: skip
@@ -327,7 +329,7 @@ def test_a_folder_that_exists_keeps_its_mode(run: Run, landing: Path) -> None:
     assert stat.S_IMODE((landing / "billing_events").stat().st_mode) == 0o700
 
 
-def test_another_file_mode_is_one_clear_line(
+def test_an_unknown_file_mode_is_a_one_line_error(
     run: Run, landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAL_FILE_MODE", "0640")

@@ -41,7 +41,7 @@ def days_asked_for(server: FalServer) -> list[str]:
         (at(20), True, None),
     ],
 )
-def test_a_day_is_fetched_until_it_was_fetched_three_days_after_it_ended(
+def test_a_day_is_fetched_again_until_three_days_after_its_end(
     fetched_at: datetime | None, complete: bool, reason: str | None
 ) -> None:
     day = date(2026, 2, 1)
@@ -60,14 +60,14 @@ def test_a_day_is_fetched_until_it_was_fetched_three_days_after_it_ended(
         (date(2026, 2, 5), ["2026-01", "2026-02"], ["2026-01", "2026-02"]),
     ],
 )
-def test_invoices_that_are_missing_and_the_last_two_are_asked_for(
+def test_missing_invoices_and_the_last_two_are_requested(
     since: date, landed: list[str], asked: list[str]
 ) -> None:
     complete = dict.fromkeys(landed, Latest(at(5), True))
     assert sync.plan_invoices(since, at(5), complete) == asked
 
 
-def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it_is() -> None:
+def test_an_invoice_fetched_before_the_end_of_its_month_is_fetched_again_after_it() -> None:
     landed = {
         "2025-10": Latest(at(20), True),
         "2025-11": Latest(at(20), False),
@@ -78,7 +78,7 @@ def test_an_invoice_fetched_before_its_month_was_over_is_asked_for_again_once_it
     assert asked == ["2025-11", "2026-02", "2026-04", "2026-05"]
 
 
-def test_it_begins_at_the_first_landed_day_or_else_with_the_month_before_last() -> None:
+def test_sync_starts_at_the_first_landed_day_or_the_month_before_last() -> None:
     assert sync.choose_since([], date(2026, 2, 5)) == date(2025, 12, 1)
     assert sync.choose_since([], date(2026, 3, 31)) == date(2026, 1, 1)
     assert sync.choose_since(["2026-01-30", "2026-02-01"], date(2026, 2, 5)) == date(2026, 1, 30)
@@ -87,7 +87,9 @@ def test_it_begins_at_the_first_landed_day_or_else_with_the_month_before_last() 
 # ---------------------------------------------------------------- end to end
 
 
-def test_the_first_sync_fetches_everything_since_and_says_so(run: Run, loads: Loads, world: World) -> None:
+def test_the_first_sync_fetches_everything_since_its_start_and_prints_it(
+    run: Run, loads: Loads, world: World
+) -> None:
     result = run("sync", "--since", "2026-01-25")
     assert result.code == 0, result.err
     plan, summary = result.out.splitlines()
@@ -109,7 +111,7 @@ def test_a_second_sync_fetches_only_the_open_and_the_unsettled_days(run: Run, se
     assert days_asked_for(server) == ["2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05"]
 
 
-def test_days_last_fetched_before_a_pause_are_fetched_again(
+def test_days_fetched_before_a_pause_are_fetched_again(
     run: Run, server: FalServer, set_clock: SetClock
 ) -> None:
     run("sync", "--since", "2026-01-25")
@@ -124,14 +126,14 @@ def test_days_last_fetched_before_a_pause_are_fetched_again(
     assert days_asked_for(server)[0] == "2026-02-26"
 
 
-def test_a_settled_past_is_left_alone(run: Run, server: FalServer) -> None:
+def test_settled_days_are_not_fetched_again(run: Run, server: FalServer) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-02-01")
     days_asked_for(server)
     run("sync", "--since", "2026-01-26")
     assert days_asked_for(server)[0] == "2026-02-01"
 
 
-def test_what_a_clock_that_was_ahead_fetched_is_fetched_again(
+def test_loads_of_a_clock_that_was_ahead_are_fetched_again(
     run: Run, server: FalServer, set_clock: SetClock
 ) -> None:
     set_clock(at(5))
@@ -152,13 +154,13 @@ def test_a_gap_is_filled(run: Run, server: FalServer) -> None:
     assert days_asked_for(server)[:3] == ["2026-01-27", "2026-01-30", "2026-01-31"]
 
 
-def test_other_accounts_do_not_count(run: Run, server: FalServer) -> None:
+def test_sync_ignores_loads_of_other_accounts(run: Run, server: FalServer) -> None:
     run("billing-events", "--start", "2026-01-25", "--end", "2026-01-27", "--account", "other")
     result = run("sync")
     assert "acme since 2025-12-01: 67 days: 67 missing; invoices: 2026-01, 2026-02" in result.out
 
 
-def test_an_account_without_focus_reports_is_told_once_and_does_not_fail(
+def test_an_account_without_focus_reports_gets_one_line_and_does_not_fail(
     run: Run, world: World, server: FalServer
 ) -> None:
     world.non_enterprise.add("acme")
@@ -181,7 +183,7 @@ def test_months_without_an_invoice_do_not_fail_the_run(run: Run, world: World, l
     assert len(loads("focus_reports/*/*/*")) == 1
 
 
-def test_an_invoice_issued_anew_is_landed_again(run: Run, loads: Loads, world: World) -> None:
+def test_a_reissued_invoice_lands_again(run: Run, loads: Loads, world: World) -> None:
     run("sync", "--since", "2026-01-25")
     world.amend("acme", date(2026, 1, 26))
     run("sync")
@@ -189,9 +191,7 @@ def test_an_invoice_issued_anew_is_landed_again(run: Run, loads: Loads, world: W
     assert old.bodies != new.bodies == [world.invoice_csv("acme", "2026-02")]
 
 
-def test_a_day_that_fails_does_not_keep_the_others_from_landing(
-    run: Run, server: FalServer, loads: Loads
-) -> None:
+def test_a_failed_day_does_not_stop_the_others(run: Run, server: FalServer, loads: Loads) -> None:
     server.faults.append(
         Fault.server_error(times=100, when=lambda request: request.one("start") == "2026-01-28T00:00:00Z")
     )
@@ -206,7 +206,7 @@ def test_a_day_that_fails_does_not_keep_the_others_from_landing(
     assert len(loads(day_of("2026-01-28"))) == 1
 
 
-def test_what_would_fail_for_every_invoice_is_told_once(
+def test_an_error_that_concerns_every_invoice_is_reported_once(
     run: Run, server: FalServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -245,7 +245,7 @@ def test_an_invoice_is_fetched_again_after_its_month(run: Run, loads: Loads, set
     assert "invoices: 2026-04, 2026-05" in run("sync", "--since", "2026-05-19").out
 
 
-def test_a_clock_before_the_first_landed_day_is_what_the_error_is_about(
+def test_a_clock_before_the_first_landed_day_is_an_error_about_the_clock(
     run: Run, server: FalServer, set_clock: SetClock
 ) -> None:
     run("billing-events", "--start", "2026-02-01", "--end", "2026-02-02")
@@ -259,7 +259,7 @@ def test_a_clock_before_the_first_landed_day_is_what_the_error_is_about(
     )
 
 
-def test_a_sync_beginning_in_the_future_is_misuse(run: Run) -> None:
+def test_a_sync_that_starts_in_the_future_is_misuse(run: Run) -> None:
     result = run("sync", "--since", at(6).date() + timedelta(days=1))
     assert result.code == 2
     assert result.err == "error: --since 2026-02-07 is in the future: today is 2026-02-05 (UTC).\n"

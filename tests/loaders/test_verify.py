@@ -94,7 +94,7 @@ def commands_of(result: Result) -> list[str]:
     return [line.strip() for line in result.out.splitlines() if line.startswith("  ")]
 
 
-def test_a_landing_zone_as_the_loaders_leave_it_is_well(run: Run, zone: Path) -> None:
+def test_a_landing_zone_of_the_loaders_has_no_findings(run: Run, zone: Path) -> None:
     result = run("verify")
     assert (result.code, result.err) == (0, "")
     assert result.out == (
@@ -102,7 +102,7 @@ def test_a_landing_zone_as_the_loaders_leave_it_is_well(run: Run, zone: Path) ->
     )
 
 
-def test_the_sample_whose_manifests_say_nothing_of_walks_is_well(
+def test_the_sample_whose_manifests_lack_walks_has_no_findings(
     run: Run, set_clock: Callable[[datetime], None]
 ) -> None:
     set_clock(datetime(2026, 12, 1, tzinfo=UTC))
@@ -123,7 +123,7 @@ def test_verify_needs_no_key_and_changes_nothing(
     }
 
 
-def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
+def test_a_terminal_shows_a_bar(zone: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "loaders", "verify", "--landing-dir", str(zone)]
     settings = os.environ | {"TERM": "xterm"}
@@ -135,7 +135,7 @@ def test_there_is_a_bar_on_a_terminal(zone: Path) -> None:
     assert "verifying" in shown and "━" in shown and "7/7" in shown
 
 
-def test_an_empty_landing_zone_is_told_as_such(run: Run, landing: Path) -> None:
+def test_an_empty_landing_zone_is_reported(run: Run, landing: Path) -> None:
     assert run("verify").err == f"error: the landing folder {landing} does not exist; check FAL_LANDING_DIR\n"
     landing.mkdir()
     result = run("verify")
@@ -261,7 +261,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_broken_load_is_found_and_the_command_that_mends_it_told(
+def test_a_broken_load_is_reported_with_the_command_that_repairs_it(
     run: Run, zone: Path, loads: Loads, how: str
 ) -> None:
     load = load_in(zone, DAY)
@@ -291,7 +291,7 @@ def test_a_broken_load_is_found_and_the_command_that_mends_it_told(
     assert run("verify").code == 0
 
 
-def test_what_verify_says_of_a_manifest_is_short_and_fit_for_a_terminal(run: Run, zone: Path) -> None:
+def test_text_of_a_manifest_is_printed_short_and_without_control_characters(run: Run, zone: Path) -> None:
     (load_in(zone, DAY) / "\x1b]0;title\x07\n\u202e.gz").touch()
     change(load_in(zone, DAY), account="\x9b" + "A" * 100_000, feed="focus_reports")
     result = run("verify")
@@ -332,7 +332,7 @@ def test_a_broken_report_is_found(
     assert json.loads((load_in(zone, partition) / "manifest.json").read_text())["request"] == before
 
 
-def test_days_in_a_row_are_one_command(run: Run, zone: Path) -> None:
+def test_consecutive_days_are_one_command(run: Run, zone: Path) -> None:
     for day in ("25", "26", "28", "29"):
         (load_in(zone, f"billing_events/account=acme/date=2026-01-{day}") / PAGE).unlink()
     result = run("verify")
@@ -343,7 +343,7 @@ def test_days_in_a_row_are_one_command(run: Run, zone: Path) -> None:
     ]
 
 
-def test_a_broken_load_that_is_superseded_is_found_and_not_loaded_again(run: Run, zone: Path) -> None:
+def test_a_superseded_broken_load_is_reported_without_a_command_to_load_it(run: Run, zone: Path) -> None:
     old = load_in(zone, DAY)
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     (old / PAGE).unlink()
@@ -354,7 +354,7 @@ def test_a_broken_load_that_is_superseded_is_found_and_not_loaded_again(run: Run
 
 
 @pytest.mark.parametrize("step", ["inspect", "read_manifest", "read_page"])
-def test_a_load_that_is_pruned_meanwhile_is_no_finding(
+def test_a_load_that_is_pruned_during_verify_is_not_a_finding(
     run: Run, zone: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     old = load_in(zone, DAY)
@@ -376,7 +376,7 @@ def test_a_load_that_is_pruned_meanwhile_is_no_finding(
 # ---------------------------------------------------------------- days
 
 
-def test_days_that_are_missing_between_the_first_and_the_last_are_found(run: Run, zone: Path) -> None:
+def test_missing_days_between_the_first_and_the_last_are_found(run: Run, zone: Path) -> None:
     for day in ("26", "28"):
         (zone / f"billing_events/account=acme/date=2026-01-{day}").rename(zone.parent / day)
     run("billing-events", "--start", "2026-02-02", "--end", "2026-02-03", "--account", "bolt")
@@ -394,7 +394,7 @@ def test_days_that_are_missing_between_the_first_and_the_last_are_found(run: Run
     assert run("verify").code == 0
 
 
-def test_days_of_estimates_that_are_missing_are_found(run: Run, zone: Path) -> None:
+def test_missing_days_of_estimates_are_found(run: Run, zone: Path) -> None:
     run("focus-report", "--source", "estimate", "--start", "2026-01-29", "--end", "2026-01-30")
     run("focus-report", "--source", "estimate", "--start", "2026-02-03", "--end", "2026-02-04")
     (zone / "focus_reports/account=acme/source=estimate/date=2026-02-01").mkdir()
@@ -412,7 +412,7 @@ def test_days_of_estimates_that_are_missing_are_found(run: Run, zone: Path) -> N
     assert run("verify").code == 0
 
 
-def test_a_month_between_two_invoices_is_no_gap_since_it_may_have_none(run: Run, zone: Path) -> None:
+def test_a_month_between_two_invoices_is_not_a_gap(run: Run, zone: Path) -> None:
     invoices = (zone / INVOICE).parent
     (old,) = (zone / INVOICE).iterdir()
     earlier = invoices / "billing_month=2025-11" / old.name
@@ -423,14 +423,16 @@ def test_a_month_between_two_invoices_is_no_gap_since_it_may_have_none(run: Run,
     assert (result.code, result.err) == (0, "")
 
 
-def test_a_day_that_was_open_is_no_gap(run: Run, zone: Path, set_clock: Callable[[datetime], None]) -> None:
+def test_a_day_fetched_while_open_is_not_a_gap(
+    run: Run, zone: Path, set_clock: Callable[[datetime], None]
+) -> None:
     set_clock(datetime(2026, 1, 30, 12, tzinfo=UTC))
     run("billing-events", "--start", "2026-01-30", "--end", "2026-01-31")
     set_clock(datetime(2026, 2, 5, 12, tzinfo=UTC))
     assert run("verify").code == 0
 
 
-def test_what_a_clock_that_was_ahead_landed_is_to_be_removed(
+def test_loads_of_a_clock_that_was_ahead_are_to_be_removed(
     run: Run, zone: Path, set_clock: Callable[[datetime], None]
 ) -> None:
     set_clock(datetime(2026, 3, 5, 12, tzinfo=UTC))
@@ -445,7 +447,7 @@ def test_what_a_clock_that_was_ahead_landed_is_to_be_removed(
     assert not any("2026-03" in command for command in commands_of(result))
 
 
-def test_one_account_can_be_verified_alone(run: Run, zone: Path) -> None:
+def test_verify_can_be_limited_to_one_account(run: Run, zone: Path) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--account", "bolt")
     (load_in(zone, DAY) / PAGE).unlink()
     (zone / "notes").mkdir()
@@ -508,14 +510,14 @@ def test_a_folder_that_no_model_reads_is_found(run: Run, zone: Path, folder: str
         ("load=20260101T000000000000Z-abcdef", "has no manifest.json, so it is not a load: remove it"),
     ],
 )
-def test_a_folder_that_is_no_load_is_found(run: Run, zone: Path, name: str, found: str) -> None:
+def test_a_folder_that_is_not_a_load_is_found(run: Run, zone: Path, name: str, found: str) -> None:
     (zone / DAY / name).mkdir()
     result = run("verify")
     assert (result.code, result.err) == (1, f"error: {zone / DAY / name} {found}\n")
 
 
 @pytest.mark.parametrize("day", ["2026-01-25", "2026-01-27"])
-def test_a_day_without_any_load_is_loaded_again_even_after_what_was_no_load_is_removed(
+def test_a_day_without_a_load_is_loaded_again_also_after_its_invalid_folders_are_removed(
     run: Run, zone: Path, day: str
 ) -> None:
     partition = f"billing_events/account=acme/date={day}"
@@ -532,7 +534,7 @@ def test_a_day_without_any_load_is_loaded_again_even_after_what_was_no_load_is_r
     assert run("verify").code == 0
 
 
-def test_a_day_to_come_without_a_load_is_to_be_removed(run: Run, zone: Path) -> None:
+def test_a_future_day_without_a_load_is_to_be_removed(run: Run, zone: Path) -> None:
     folder = zone / "billing_events/account=acme/date=2026-02-06"
     folder.mkdir()
     result = run("verify")
@@ -540,7 +542,7 @@ def test_a_day_to_come_without_a_load_is_to_be_removed(run: Run, zone: Path) -> 
     assert commands_of(result) == []
 
 
-def test_files_and_hidden_folders_in_between_are_left_alone(run: Run, zone: Path) -> None:
+def test_other_files_and_hidden_folders_are_ignored(run: Run, zone: Path) -> None:
     for file in ("README.md", "billing_events/notes.txt", "billing_events/account=acme/notes.txt"):
         (zone / file).touch()
     (zone / ".git").mkdir()
@@ -548,7 +550,7 @@ def test_files_and_hidden_folders_in_between_are_left_alone(run: Run, zone: Path
 
 
 @pytest.mark.parametrize("folder", UNREAD)
-def test_a_sync_passes_by_a_folder_that_no_model_reads(
+def test_a_sync_ignores_a_folder_that_no_model_reads(
     run: Run, zone: Path, server: FalServer, folder: str
 ) -> None:
     server.requests.clear()

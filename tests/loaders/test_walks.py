@@ -42,7 +42,7 @@ def serve(server: FalServer) -> Callable[..., None]:
             more = str(number + 1) if number + 1 < len(walk) else None
             return Answer(200, body(walk[number], more))
 
-        server.answer = answer  # type: ignore[method-assign]
+        server.answer = answer
 
     return script
 
@@ -80,14 +80,16 @@ def test_a_day_is_walked_until_two_walks_agree_or_three_are_done(
     assert load.manifest["rows"] == sum(map(len, walks[-1]))
 
 
-def test_what_came_in_during_the_first_walk_lands(run: Run, loads: Loads, serve: Callable[..., None]) -> None:
+def test_events_that_arrive_during_the_first_walk_land(
+    run: Run, loads: Loads, serve: Callable[..., None]
+) -> None:
     serve(["abc", "cde"], ["xab", "cde"], ["xab", "cde"])
     run(*DAY)
     (load,) = loads(day_of("2026-01-26"))
     assert "x" in {event["request_id"] for event in load.events}
 
 
-def test_it_is_told_how_often_a_day_was_walked(run: Run, serve: Callable[..., None]) -> None:
+def test_the_number_of_walks_of_a_day_is_printed(run: Run, serve: Callable[..., None]) -> None:
     serve(["abc", "cde"], ["abc", "cde"], ["abc", "cde"], ["abc", "d"], ["abc", "e"])
     assert run(*DAY).err == "landed billing_events acme 2026-01-26: 6 events, 2 pages in 2 walks\n"
     assert run(*DAY).err == (
@@ -95,7 +97,7 @@ def test_it_is_told_how_often_a_day_was_walked(run: Run, serve: Callable[..., No
     )
 
 
-def test_a_load_was_fetched_when_its_last_walk_began(
+def test_fetched_at_is_the_start_of_the_last_walk(
     run: Run,
     loads: Loads,
     serve: Callable[..., None],
@@ -109,7 +111,7 @@ def test_a_load_was_fetched_when_its_last_walk_began(
         set_clock(datetime(2026, 2, 5, 12, len(server.requests), tzinfo=UTC))
         return answer(request)
 
-    server.answer = a_minute_later  # type: ignore[method-assign]
+    server.answer = a_minute_later
     run(*DAY)
     assert loads(day_of("2026-01-26"))[0].manifest["fetched_at"] == "2026-02-05T12:02:00.000000Z"
 
@@ -128,7 +130,7 @@ def test_a_report_is_fetched_once(run: Run, loads: Loads) -> None:
     assert (load.manifest["walks"], load.manifest["agreed"]) == (1, None)
 
 
-def test_rows_that_stay_are_walked_once(run: Run, loads: Loads, world: World, server: FalServer) -> None:
+def test_rows_that_do_not_move_need_one_walk(run: Run, loads: Loads, world: World, server: FalServer) -> None:
     world.oddities = Oddities()
     run(*DAY, "--page-size", 7)
     assert loads(day_of("2026-01-26"))[0].manifest["walks"] == 1
@@ -137,7 +139,7 @@ def test_rows_that_stay_are_walked_once(run: Run, loads: Loads, world: World, se
 
 @pytest.mark.parametrize("size", [9, 1000, 1500, 2500, 10_000])
 @pytest.mark.parametrize("moved", [1, 5, 999, 1001, 2000, 4321, 9999, 15_000])
-def test_rows_that_have_moved_by_any_number_are_noticed(size: int, moved: int) -> None:
+def test_rows_that_moved_by_any_number_are_detected(size: int, moved: int) -> None:
     recent = RecentEvents()
     for first in range(0, 20_000, size):
         events = set(sample_events(range(first, first + size)))
@@ -146,7 +148,7 @@ def test_rows_that_have_moved_by_any_number_are_noticed(size: int, moved: int) -
     assert recent.add(events) < events
 
 
-def test_of_a_full_page_a_third_is_looked_at_and_of_a_small_one_everything() -> None:
+def test_a_full_page_is_sampled_and_a_small_one_is_compared_whole() -> None:
     assert list(sample_events(range(2000))) == list(range(2000))
     assert len(list(sample_events(range(10_000)))) == 2800
 
@@ -162,7 +164,7 @@ def serve_for_ever(server: FalServer) -> Callable[[Callable[[int], str]], None]:
         def answer(request: Request) -> Answer:
             return Answer(200, body(events(len(server.requests)), f"cursor {len(server.requests)}"))
 
-        server.answer = answer  # type: ignore[method-assign]
+        server.answer = answer
 
     return endless
 
@@ -193,7 +195,7 @@ def test_a_hundred_pages_without_a_new_event_are_followed(
     assert len(loads(day_of("2026-01-26"))[0].events) == 205
 
 
-def test_a_day_with_more_pages_than_the_setting_allows_fails_and_leaves_none(
+def test_a_day_with_more_pages_than_the_setting_allows_fails_and_keeps_no_page(
     run: Run, server: FalServer, landing: Path, monkeypatch: pytest.MonkeyPatch,
     serve_for_ever: Callable[[Callable[[int], str]], None],
 ) -> None:  # fmt: skip
@@ -210,7 +212,7 @@ def test_a_day_with_more_pages_than_the_setting_allows_fails_and_leaves_none(
     assert unfinished(landing) == set()
 
 
-def test_a_day_may_have_as_many_pages_as_the_setting_says(
+def test_a_day_can_have_as_many_pages_as_the_setting_allows(
     run: Run, loads: Loads, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.oddities = Oddities()
@@ -224,7 +226,7 @@ def test_a_day_may_have_as_many_pages_as_the_setting_says(
 # ---------------------------------------------------------------- memory
 
 
-def test_the_events_that_came_last_are_remembered_and_few_others() -> None:
+def test_only_the_latest_events_are_remembered() -> None:
     recent = RecentEvents()
     for first in range(0, 300_000, 999):  # each page begins with the last event of the one before
         assert len(recent.add(set(range(first, first + 1000)))) == (999 if first else 1000)
@@ -257,7 +259,7 @@ def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.M
         with LandingZone(tmp_path).open_account("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
-            assert walk_once(Pages(count), load) is True  # type: ignore[arg-type]
+            assert walk_once(Pages(count), load) is True
             assert digest_events(load).startswith(f"{count * 500 + 1}-")
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()

@@ -66,7 +66,7 @@ def test_a_landing_folder_that_cannot_be_read_is_an_error(
 @pytest.mark.parametrize(
     "name", ["landing", "landing/", "./landing", "it's a landing zone", "s3a://bucket/landing"]
 )
-def test_a_landing_folder_may_be_relative_end_with_a_slash_or_be_a_url(
+def test_a_landing_folder_can_be_relative_end_with_a_slash_or_be_a_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -115,7 +115,7 @@ def test_a_mistake_in_a_seed_ends_a_build_with_file_row_and_column(
 
 
 @pytest.mark.parametrize("command", ["debug", "deps"])
-def test_housekeeping_works_with_a_broken_seed(project: Path, tmp_path: Path, command: str) -> None:
+def test_other_commands_work_with_a_broken_seed(project: Path, tmp_path: Path, command: str) -> None:
     (project / "seeds" / "fal_accounts.csv").write_bytes(b"\xe9")
     program = [str(Path(sys.executable).with_name("dbt")), command, "--project-dir", str(project)]
     done = run(

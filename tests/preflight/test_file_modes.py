@@ -37,7 +37,7 @@ def modes(folder: Path) -> dict[str, int]:
 @pytest.mark.parametrize(
     "command", [[*DBT, "build", *MODELS], [*WITH_PROGRESS, *MODELS]], ids=["dbt", "make run"]
 )
-def test_what_a_build_writes_is_as_private_as_the_setting_says(
+def test_files_of_a_build_have_the_mode_of_the_setting(
     tmp_path: Path, command: list[str], mode: str, file: int, folder: int
 ) -> None:
     done = dbt(tmp_path, command, mode)
@@ -61,14 +61,14 @@ def test_a_log_that_exists_keeps_its_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [[*DBT, "build"], WITH_PROGRESS], ids=["dbt", "make run"])
-def test_another_value_ends_a_build_with_one_line(tmp_path: Path, command: list[str]) -> None:
+def test_an_unknown_file_mode_ends_a_build_with_one_line(tmp_path: Path, command: list[str]) -> None:
     done = dbt(tmp_path, command, "0640")
     assert done.code == 2
     assert done.output.splitlines()[-1].strip() == "FAL_FILE_MODE is '0640': set it to private or group"
     assert not (tmp_path / "w.duckdb").exists()
 
 
-def test_the_folder_of_make_export_is_private_and_one_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+def test_a_new_export_folder_is_private_and_an_existing_one_keeps_its_mode(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     make = ["make", "-s", "export", "INSTALLED=", f"BIN={tmp_path}"]
     (tmp_path / "dbt").write_text("#!/bin/sh\n")

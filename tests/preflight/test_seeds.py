@@ -33,7 +33,7 @@ def test_the_seeds_of_the_project_have_no_mistakes() -> None:
     ],
     ids=["plain", "carriage returns", "byte order mark", "another order, quotes, blank rows", "no rows"],
 )
-def test_a_good_seed_passes_however_it_is_written(content: str | bytes) -> None:
+def test_a_valid_seed_passes_in_any_csv_format(content: str | bytes) -> None:
     assert mistake(content) is None
 
 

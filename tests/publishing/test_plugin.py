@@ -40,7 +40,7 @@ def published(
     return {name: config[name] for name in ("failure", "warning") if name in config}
 
 
-def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
+def test_a_successful_publication_prints_nothing(tmp_path: Path) -> None:
     assert published(tmp_path / "w.duckdb", tmp_path / "published") == {}
     assert (tmp_path / "published" / "fal_focus.duckdb").exists()
 
@@ -57,7 +57,7 @@ def test_a_publication_that_succeeds_says_nothing(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_folder_that_cannot_be_published_to_is_named_in_one_line(
+def test_an_unusable_publish_folder_is_a_one_line_error_with_its_name(
     tmp_path: Path, warehouse: str, folder: str, text: str
 ) -> None:
     message = published(tmp_path / warehouse, tmp_path / folder)["failure"]
@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_published_to_is_named_in_one_line(
     assert text in message
 
 
-def test_a_build_without_loads_does_not_replace_charges_unless_told_to(tmp_path: Path) -> None:
+def test_a_build_without_loads_replaces_charges_only_if_allowed(tmp_path: Path) -> None:
     warehouse, folder = tmp_path / "w.duckdb", tmp_path / "published"
     assert published(warehouse, folder, "") == {}, "the first publication may be empty"
     assert published(warehouse, folder, "'acme', 'acme', 'studio'") == {}
@@ -79,7 +79,7 @@ def test_a_build_without_loads_does_not_replace_charges_unless_told_to(tmp_path:
     assert (folder / "fal_focus.duckdb").read_bytes() != before
 
 
-def test_an_account_that_is_no_longer_published_is_a_warning(tmp_path: Path) -> None:
+def test_an_account_that_is_no_longer_published_causes_a_warning(tmp_path: Path) -> None:
     warehouse, folder = tmp_path / "w.duckdb", tmp_path / "published"
     published(warehouse, folder, "'acme', 'acme', 'studio'")
     assert published(warehouse, folder, "'studio'") == {
@@ -88,14 +88,14 @@ def test_an_account_that_is_no_longer_published_is_a_warning(tmp_path: Path) -> 
     }
 
 
-def test_a_publication_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+def test_an_unreadable_publication_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "published"
     folder.mkdir()
     (folder / "fal_focus.duckdb").write_text("no database")
     assert published(tmp_path / "w.duckdb", folder) == {}
 
 
-def test_a_view_in_the_publication_before_cannot_read_files(tmp_path: Path) -> None:
+def test_a_view_in_the_previous_publication_cannot_read_files(tmp_path: Path) -> None:
     secret, folder = tmp_path / "secret", tmp_path / "published"
     secret.write_text("top secret")
     folder.mkdir()
@@ -107,7 +107,7 @@ def test_a_view_in_the_publication_before_cannot_read_files(tmp_path: Path) -> N
     assert published(tmp_path / "w.duckdb", folder) == {}
 
 
-def test_a_publication_that_cannot_be_read_is_not_replaced_by_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_publication_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     folder = tmp_path / "published"
     folder.mkdir()
     (folder / "fal_focus.duckdb").write_text("no database")
@@ -124,7 +124,7 @@ def open_error(path: Path) -> str:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_warehouse_that_another_program_has_open_is_told_with_its_name(
+def test_a_warehouse_that_another_program_has_open_is_a_one_line_error_with_its_name(
     tmp_path: Path, read_only: bool
 ) -> None:
     path, script = tmp_path / "w.duckdb", tmp_path / "dashboard"
@@ -150,7 +150,7 @@ def test_a_process_that_has_ended_has_no_name() -> None:
     assert find_program(2**22 + 1) is None
 
 
-def test_a_warehouse_that_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_warehouse_that_cannot_be_opened_is_a_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "no" / "such" / "w.duckdb"
     assert open_error(path) == (
         f"FAL_WAREHOUSE is {path}, but the folder {path.parent} does not exist:"

@@ -80,7 +80,7 @@ def test_the_marts_are_published_row_for_row_in_both_forms(
     assert ("DECIMAL(38,18)",) in types
 
 
-def test_views_are_of_the_marts_beside_them_under_any_name_of_the_file(
+def test_views_read_the_marts_of_their_own_file_under_any_name(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     publish(warehouse, tmp_path / "published", MARTS, VIEWS, "first")
@@ -109,13 +109,13 @@ def test_views_are_of_the_marts_beside_them_under_any_name_of_the_file(
         assert rest == mart[1998:]
 
 
-def test_a_view_of_what_is_not_published_fails(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_view_of_an_unpublished_table_fails(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     with pytest.raises(duckdb.Error):
         publish(warehouse, tmp_path / "published", MARTS, {"api.weeks": "from finops.weeks"}, "first")
     assert contents(tmp_path / "published") == {}
 
 
-def test_a_publication_says_which_one_it_is_in_every_file(
+def test_every_published_file_has_the_id_of_the_publication(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     publish(warehouse, tmp_path / "published", MARTS, VIEWS, "it's the first")
@@ -128,7 +128,7 @@ def test_a_publication_says_which_one_it_is_in_every_file(
             assert ("it's the first",) in duckdb.execute(query).fetchall()
 
 
-def test_what_marts_and_views_hold_is_written_as_comments(
+def test_marts_and_views_are_published_with_comments(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     descriptions = {
@@ -166,7 +166,7 @@ def test_the_database_opens_in_every_duckdb_since_1_0(
     assert (head[8:12], head[12]) == (b"DUCK", 64)
 
 
-def test_a_reader_that_is_connected_keeps_the_old_and_the_next_one_finds_the_new(
+def test_a_connected_reader_keeps_the_old_publication_and_a_new_one_gets_the_new(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
@@ -180,7 +180,7 @@ def test_a_reader_that_is_connected_keeps_the_old_and_the_next_one_finds_the_new
     assert version(folder) == 2
 
 
-def test_what_was_written_into_a_published_database_does_not_come_back(
+def test_rows_written_into_a_published_database_are_not_in_the_next(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
@@ -190,7 +190,7 @@ def test_what_was_written_into_a_published_database_does_not_come_back(
     assert sorted(contents(folder)) == FILES
 
 
-def test_a_publication_that_fails_leaves_all_as_it_was(
+def test_a_failed_publication_leaves_the_previous_one_unchanged(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
@@ -223,7 +223,7 @@ except (OSError, duckdb.Error) as error:
 
 
 @pytest.mark.parametrize("limit", [1, 5_000, 50_000])
-def test_a_full_disk_leaves_all_as_it_was(
+def test_a_full_disk_leaves_the_publication_unchanged(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, limit: int
 ) -> None:
     folder = tmp_path / "published"
@@ -251,7 +251,7 @@ for version in itertools.count(2):
 """
 
 
-def test_a_publication_that_is_killed_leaves_whole_files_and_the_next_one_cleans_up(
+def test_a_killed_publication_leaves_whole_files_and_the_next_one_cleans_up(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
@@ -341,7 +341,7 @@ def test_a_link_in_place_of_a_published_file_is_replaced_and_its_target_stays(
 
 
 @pytest.mark.parametrize(("umask", "file", "made"), [(0o077, 0o400, 0o700), (0o027, 0o440, 0o750)])
-def test_what_is_published_is_write_protected_and_as_private_as_the_umask_says(
+def test_published_files_are_write_protected_and_follow_the_umask(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, umask: int, file: int, made: int
 ) -> None:
     folder = tmp_path / "published"

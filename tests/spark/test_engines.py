@@ -130,7 +130,7 @@ def test_forty_days_in_place_of_the_sample_have_the_same_marts(engines: Engines,
     assert engines.differences() == {}
 
 
-def test_days_gone_landed_again_emptied_and_unreadable_and_a_ragged_csv_have_the_same_marts(
+def test_changed_and_unreadable_days_and_a_ragged_csv_have_the_same_marts(
     engines: Engines, forty_days: Path
 ) -> None:
     days = sorted((forty_days / "billing_events" / "account=acme").iterdir())
