@@ -7,6 +7,7 @@ later it would be a traceback, or no error at all.
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -41,6 +42,8 @@ class Preflight(dbtPlugin):
         flags = get_flags()  # type: ignore[no-untyped-call]  # dbt does not annotate it
         if self.project_name != PROJECT:
             return
+        # agate, which reads seeds for dbt, warns about each optional column that a file lacks
+        warnings.filterwarnings("ignore", '".*" does not match the name of any column', RuntimeWarning)
         umask = restrict_new_files()
         restrict_new_log(Path(flags.LOG_PATH) / "dbt.log", umask)
         if flags.WHICH in HOUSEKEEPING:

@@ -4,7 +4,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -16,24 +17,27 @@ DECIMAL = re.compile(r"decimal\(([0-9]+),([0-9]+)\)")
 def check_seeds(folder: Path) -> None:
     """Raise ValueError, one line with file, row and column, for the first mistake in a folder of seeds.
 
-    The columns of a seed and their types come from the column_types in the .yml files of the folder.
+    The .yml files of the folder contain the columns of a seed with their types (column_types), and the
+    columns that a file may lack (optional_columns in meta).
     """
-    types: dict[str, Mapping[str, str]] = {}
+    configs = {}
     for file in sorted(folder.glob("*.yml")):
         for seed in (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("seeds", []):
-            types[seed["name"]] = seed.get("config", {}).get("column_types", {})
+            configs[seed["name"]] = seed.get("config", {})
     for file in sorted(folder.glob("*.csv")):
-        check_seed(f"{folder.name}/{file.name}", file.read_bytes(), types.get(file.stem, {}))
+        config = configs.get(file.stem, {})
+        optional = config.get("meta", {}).get("optional_columns", ())
+        check_seed(f"{folder.name}/{file.name}", file.read_bytes(), config.get("column_types", {}), optional)
 
 
-def check_seed(name: str, content: bytes, types: Mapping[str, str]) -> None:
+def check_seed(name: str, content: bytes, types: Mapping[str, str], optional: Collection[str] = ()) -> None:
     """Raise ValueError for the first mistake in a seed. name: the name of the file in errors.
 
-    types: type by column; if empty, the header is not checked.
+    types: type by column; if empty, the header is not checked. optional: columns that the file may lack.
     """
     rows = read_rows(name, decode(name, content))
     _, header = next(rows, (1, []))
-    check_header(name, header, types)
+    check_header(name, header, types, optional)
     for number, row in rows:
         if row and len(row) != len(header):
             counts = f"it has {format_fields(row)} where the header has {format_fields(header)}"
@@ -83,12 +87,12 @@ def find_column(header: list[str], row: list[str]) -> str | int:
     return header[len(row) - 1] if 0 < len(row) <= len(header) else len(row)
 
 
-def check_header(name: str, header: list[str], types: Mapping[str, str]) -> None:
-    """Raise ValueError if the columns are not those of the types, in any order."""
+def check_header(name: str, header: list[str], types: Mapping[str, str], optional: Collection[str]) -> None:
+    """Raise ValueError if the columns are not those of the types, in any order. Some may be optional."""
     separators = [s for s in (";", "\t", "|") if len(header) == 1 and s in header[0]]
     if separators:
         raise ValueError(f"{name}, row 1: the separator is {separators[0]!r}; save the file with commas")
-    missing = [column for column in types if column not in header]
+    missing = [column for column in types if column not in header and column not in optional]
     surplus = [column for n, column in enumerate(header) if column in header[:n] or column not in types]
     if types and (missing or surplus):
         found = [f"column {column} is missing" for column in missing]
@@ -100,6 +104,8 @@ def find_mistake(value: str, column_type: str) -> str | None:
     """Return why a value does not fit a type of seeds.yml exactly; None if it does."""
     if column_type == "boolean":
         return None if value.lower() in ("true", "false") else "is neither true nor false"
+    if column_type == "date":
+        return None if is_date(value) else "is not a date like 2026-01-31"
     decimal = DECIMAL.fullmatch(column_type)
     if not decimal and column_type != "integer":
         return None
@@ -110,6 +116,14 @@ def find_mistake(value: str, column_type: str) -> str | None:
     if len(number[1].lstrip("0")) > precision - scale or len((number[2] or "").rstrip("0")) > scale:
         return f"has more than {precision - scale} digits before the point or {scale} after it"
     return None
+
+
+def is_date(value: str) -> bool:
+    """Return whether a value is a date of the calendar, written as YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def format_fields(row: list[str]) -> str:

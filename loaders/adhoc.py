@@ -3,28 +3,33 @@
 import click
 
 from loaders import billing_events, clock, focus_reports
-from loaders.api import FalApi
+from loaders.api import FalApi, Request
 from loaders.options import When
+from loaders.pages import MOST_IDS, Listing, fetch_pages
 from loaders.progress import format_count, print_result, print_status
+from loaders.walk import RepeatDetector
 
 
 def print_events(
-    api: FalApi, start: When | None, end: When | None, page_size: int, filters: dict[str, tuple[str, ...]]
+    api: FalApi,
+    listing: Listing,
+    start: When | None,
+    end: When | None,
+    page_size: int,
+    filters: dict[str, tuple[str, ...]],
 ) -> None:
     """Print the events of a window, one a line."""
     for name in ("endpoint_id", "request_id"):
-        if len(filters[name]) > billing_events.MOST_IDS:
+        if len(filters[name]) > MOST_IDS:
             option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(
-                f"{option} can be given {billing_events.MOST_IDS} times, not {len(filters[name])}."
-            )
+            raise click.UsageError(f"{option} can be given {MOST_IDS} times, not {len(filters[name])}.")
     windows = make_windows(start, end)
     print_status("ad hoc pull: events go to standard output, nothing is landed")
     params = {"limit": page_size} | {name: list(values) for name, values in filters.items() if values}
     events = 0
     for window in windows:
-        detector = billing_events.RepeatDetector(window)
-        for page in billing_events.fetch_pages(api, {**window, **params}):
+        detector = RepeatDetector(Request(listing.path, window))
+        for page in fetch_pages(api, listing, {**window, **params}):
             detector.check(page)
             for event in page.lines:
                 if not print_result(event):
@@ -46,9 +51,9 @@ def make_windows(start: When | None, end: When | None) -> list[dict[str, str]]:
     ]
 
 
-def print_report(api: FalApi, params: dict[str, str]) -> None:
+def print_report(api: FalApi, params: dict[str, str], path: str) -> None:
     """Print a report byte for byte."""
     print_status("ad hoc report: the CSV goes to standard output, nothing is landed")
-    report = focus_reports.fetch_report(api, params)
+    report = focus_reports.fetch_report(api, params, path)
     if print_result(report.body, line_end=False):
         print_status(format_count(report.rows, "row"))

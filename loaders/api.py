@@ -44,7 +44,7 @@ Params = Mapping[str, str | int | Sequence[str]]
 
 @dataclass(frozen=True)
 class Request:
-    """A GET request. As text, it has the path and the window or month, without other parameters."""
+    """A GET request. As text, it has the path, the team, and the window or month."""
 
     path: str
     params: Params
@@ -55,18 +55,21 @@ class Request:
         else:
             month = self.params.get("billing_month") or self.params.get("charge_month")
             window = f" ({month})" if month else ""
-        return f"GET {self.path}{window}"
+        team = self.params.get("team_username")
+        return f"GET {self.path}{f' of {team}' if team else ''}{window}"
 
 
 class FalApi:
     """The fal API, for use by many threads at once. Requests at the same time have a connection each.
 
     stopping: once set, ends all waits and prevents further requests. max_pages: see ApiSettings.
+    refused: what callers no longer request, since fal has refused it in this run.
     """
 
     def __init__(self, api_settings: ApiSettings) -> None:
         self.stopping = threading.Event()
         self.max_pages = api_settings.max_pages
+        self.refused = set[str]()
         self._settings = api_settings
         self._secrets = compile_secrets(api_settings.key)
         self._longest_try = LONGEST_TRY * api_settings.timeout

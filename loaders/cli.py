@@ -1,7 +1,7 @@
 """The command line. `--help` of each command is its manual."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -11,10 +11,19 @@ from typing import Any
 
 import click
 
-from loaders import adhoc, billing_events, clock, focus_reports, settings, sync, verify
+from loaders import (
+    adhoc,
+    billing_events,
+    clock,
+    focus_reports,
+    serverless_usage,
+    settings,
+    sync,
+    verify,
+)
 from loaders.api import FalApi
 from loaders.errors import LoaderError
-from loaders.landing import READ_FOR, LandingZone, Manifest
+from loaders.landing import READ_FOR, SNAPSHOTS, LandingZone
 from loaders.options import (
     Target,
     When,
@@ -22,10 +31,12 @@ from loaders.options import (
     add_api_options,
     landing_dir_option,
     month_option,
+    organization_option,
     when_option,
 )
-from loaders.parallel import Outcome, land_all
-from loaders.progress import format_count, open_reporter, print_result, print_status, summarize, track
+from loaders.organization import Teams, find_teams, land_events
+from loaders.parallel import Outcome, land, land_feed
+from loaders.progress import format_count, print_result, print_status, summarize, track
 
 FAILED = 1
 MISUSED = 2
@@ -37,16 +48,17 @@ Settings from the environment:
   FAL_KEY             an admin key of the account; it has no flag, since process lists show flags
   FAL_KEY_FILE        instead of FAL_KEY, a file with the key that only its owner can open (chmod 600)
   FAL_API_URL, FAL_ACCOUNT, FAL_LANDING_DIR   instead of --api-url, --account, --landing-dir
+  FAL_ORGANIZATION    1 for --organization: the key is that of the root of an organization
   FAL_FILE_MODE       who can read new files: private, the default (files 0600, folders 0700), or group
                       (0640 and 0750); existing files keep their modes
   FAL_TIMEOUT         seconds that a connection may stay silent (60); an attempt may take ten times as long
   FAL_RETRY_MAX_WAIT  longest pause between the six attempts of a request, in seconds (60), unless fal
                       requests more; if fal requests more than ten minutes, the run ends with an error
-  FAL_MAX_PAGES       most pages of a day (20,000, at most 99,999); a day with more fails
+  FAL_MAX_PAGES       most pages of a load (20,000, at most 99,999); a day with more fails
 
 \b
 Exit codes:
-  0    everything requested has landed; for sync, all invoices that exist
+  0    everything requested has landed; for sync, all that exists and that the account may use
   1    something failed: standard error has a line for each failure, and what has landed stays
   2    the command was used wrongly
   130  interrupted"""
@@ -80,8 +92,9 @@ def cli() -> None:
     """Land the responses of the fal.ai billing endpoints, byte for byte.
 
     \b
-    A load is one complete fetch of a UTC day or a billing month. It becomes visible in one step and never
-    changes. The latest load of each day or month counts; `prune` removes the others, `verify` checks all.
+    A load is one complete fetch of a UTC day, a billing month or a snapshot. It becomes visible in one step
+    and never changes. The latest load of each day or month counts; `prune` removes the others, `verify`
+    checks all.
 
     \b
     One loader at a time lands an account. An interrupted day resumes at the page where it stopped, if it is
@@ -100,14 +113,20 @@ def cli() -> None:
     type=click.IntRange(min=1),
     default=billing_events.DEFAULT_PAGE_SIZE,
     show_default=True,
-    help="Most events of a page; fal may send fewer.",
+    help="Most events of a page; fal may send fewer, with --organization at most 100.",
 )
 @click.option("--endpoint-id", multiple=True, help="Ad hoc: only this endpoint. Repeatable, at most 50.")
 @click.option("--request-id", multiple=True, help="Ad hoc: only this request. Repeatable, at most 50.")
 @click.option("--expand", multiple=True, help="Ad hoc: add these fields, such as auth_method. Repeatable.")
+@organization_option(help="Land the events of every team of the organization whose root has the key.")
 @add_api_options
 def billing_events_command(
-    target: Target, start: When | None, end: When | None, page_size: int, **filters: tuple[str, ...]
+    target: Target,
+    start: When | None,
+    end: When | None,
+    page_size: int,
+    is_organization: bool,
+    **filters: tuple[str, ...],
 ) -> int:
     """Land the billing events of every UTC day from --start until before --end.
 
@@ -115,21 +134,73 @@ def billing_events_command(
     object a line, newest first, with the numbers as fal wrote them. Nothing is landed, since a filtered day
     is not complete. --start and --end may then be times, or be omitted (fal uses the last 24 hours).
 
+    --organization lands each team and day as a load of its own: the teams that fal lists and those that have
+    landed before. fal sends at most 100 events a page, so a higher --concurrency helps.
+
     \b
     Examples:
       python -m loaders billing-events --start 2026-01-01 --end 2026-02-01
+      python -m loaders billing-events --start 2026-01-01 --end 2026-02-01 --organization --concurrency 16
       python -m loaders billing-events --start 2026-01-05 --end 2026-01-06 --endpoint-id fal-ai/flux/dev
       python -m loaders billing-events --request-id 75f39a1c-562b-44e7-91b2-a2fd0affed6f
     """
     if any(filters.values()):
         filters["expand"] = filters["expand"] or ("auth_method",)
+        listing, size = billing_events.choose_listing(is_organization, page_size)
         with open_api(target) as api:
-            adhoc.print_events(api, start, end, page_size, filters)
+            adhoc.print_events(api, listing, start, end, size, filters)
         return 0
     days = list_whole_days(start, end)
     with open_api(target) as api, open_zone(target) as zone:
-        jobs = [partial(billing_events.land_day, api, zone, target.account, day, page_size) for day in days]
+        teams = find_teams(api, zone, target.account) if is_organization else Teams()
+        partitions = [
+            billing_events.locate_day(target.account, day, team) for day in days for team in teams.all
+        ]
+        outcome = land_events(api, zone, partitions, teams, page_size, target.concurrency)
+        return report_outcome(outcome, zone)
+
+
+@cli.command("serverless-usage", epilog=SETTINGS_HELP)
+@when_option("--start", help="First UTC day to land.")
+@when_option("--end", help="The day after the last one: the end is exclusive.")
+@add_api_options
+def serverless_usage_command(target: Target, start: When | None, end: When | None) -> int:
+    """Land the serverless usage of every UTC day from --start until before --end.
+
+    This is what the account's own apps on fal Serverless use. Billing events do not contain it. It needs an
+    admin key.
+
+    \b
+    Example:
+      python -m loaders serverless-usage --start 2026-01-01 --end 2026-02-01
+    """
+    days = list_whole_days(start, end)
+    with open_api(target) as api, open_zone(target) as zone:
+        jobs = [partial(serverless_usage.land_day, api, zone, target.account, day) for day in days]
         return report_outcome(land(api, jobs, target.concurrency), zone)
+
+
+@cli.command("catalogue", epilog=SETTINGS_HELP)
+@click.argument("kinds", nargs=-1, type=click.Choice(SNAPSHOTS))
+@add_api_options
+def catalogue_command(target: Target, kinds: tuple[str, ...]) -> int:
+    """Land snapshots as of now: keys, models, pricing, teams and balance, all by default.
+
+    Models and pricing are those of the endpoints of landed events. Without arguments, a snapshot that the
+    account may not fetch gets one line, which is not a failure.
+
+    \b
+    Examples:
+      python -m loaders catalogue
+      python -m loaders catalogue keys balance
+    """
+    with open_api(target) as api, open_zone(target) as zone:
+        if kinds:
+            jobs = sync.make_snapshot_jobs(api, zone, target.account, kinds)
+            return report_outcome(land(api, list(jobs.values()), target.concurrency), zone)
+        outcome = Outcome()
+        sync.land_snapshots(api, zone, target.account, SNAPSHOTS, target.concurrency, outcome)
+        return report_outcome(outcome, zone)
 
 
 @cli.command("focus-report", epilog=SETTINGS_HELP)
@@ -157,8 +228,9 @@ def billing_events_command(
     help="estimate: whether start and end are extended to whole buckets. fal does that by default.",
 )
 @click.option("--adhoc", "is_adhoc", is_flag=True, help="Print the CSV on standard output, and land nothing.")
+@organization_option(help="The report of all teams of the organization whose root has the key.")
 @add_api_options
-def focus_report_command(target: Target, is_adhoc: bool, **values: Any) -> int:  # noqa: ANN401  # by click
+def focus_report_command(target: Target, is_adhoc: bool, is_organization: bool, **values: Any) -> int:  # noqa: ANN401  # by click
     """Land a FOCUS report: the invoice of a billing month, or estimates, one UTC day at a time.
 
     The landing zone has UTC days and billing months. --charge-month M lands the invoice of the month after M.
@@ -172,27 +244,32 @@ def focus_report_command(target: Target, is_adhoc: bool, **values: Any) -> int: 
       python -m loaders focus-report --source estimate --start 2026-02-01 --end 2026-02-08 --timeframe hour
       python -m loaders focus-report --source estimate --start 2026-01-01 --end 2026-02-01 --timeframe month
     """
-    options = ReportOptions(**values)
+    options, path = ReportOptions(**values), focus_reports.choose_path(is_organization)
     if options.billing_month and options.charge_month:
         raise click.UsageError("--billing-month and --charge-month mean the same invoice: give one of them.")
     if is_adhoc or not options.can_land:
         with open_api(target) as api:
-            adhoc.print_report(api, make_report_params(options))
+            adhoc.print_report(api, make_report_params(options), path)
         return 0
-    return land_invoice(target, options) if options.source == "invoice" else land_estimates(target, options)
+    land_reports = land_invoice if options.source == "invoice" else land_estimates
+    return land_reports(target, options, path)
 
 
 @cli.command("sync", epilog=SETTINGS_HELP)
 @when_option("--since", help="First UTC day to check.  [default: see above]")
+@organization_option(help="Land the events of every team, and the reports of all teams.")
 @add_api_options
-def sync_command(target: Target, since: When | None) -> int:
+def sync_command(target: Target, since: When | None, is_organization: bool) -> int:
     """Land everything that is missing or may have changed. Run it every day.
 
     \b
-    Days (UTC), up to the current one:
+    Days (UTC) of billing events and of serverless usage, up to the current one:
       missing    never landed
       open       not over at the last fetch, or fetched by a clock that was ahead
       unsettled  last fetched less than three days after the end of the day: events arrive late
+    \b
+    Snapshots of keys, models, pricing, teams and balance:
+      missing    not landed on the current UTC day
     \b
     Invoices, by billing month, which contains the charges of the month before:
       missing    never landed, from the month after that of --since up to the current one
@@ -200,22 +277,27 @@ def sync_command(target: Target, since: When | None) -> int:
       always     the current one and the one before it, since they may be issued again
 
     Without --since it starts at the first landed day, or in an empty landing zone on the first day of the
-    month before last. An account without FOCUS reports gets one line, which is not a failure.
+    month before last. An account that may not use serverless usage, a snapshot or FOCUS reports gets one line
+    for each, which is not a failure.
 
     \b
     Examples:
       python -m loaders sync
       python -m loaders sync --since 2025-06-01
+      python -m loaders sync --organization
     """
     account, now = target.account, clock.utc_now()
     with open_api(target) as api, open_zone(target) as zone:
         first = choose_first_day(zone, account, since, now.date())
-        plan = sync.make_plan(zone, account, first, now)
+        teams = find_teams(api, zone, account) if is_organization else Teams()
+        plan = sync.make_plan(zone, account, first, now, teams.all)
         print_result(f"{account} since {first}: {plan}")
         size = billing_events.DEFAULT_PAGE_SIZE
-        jobs = [partial(billing_events.land_day, api, zone, account, day, size) for day in plan.days]
-        outcome = land(api, jobs, target.concurrency)
-        sync.land_invoices(api, zone, account, plan.invoices, outcome)
+        outcome = land_events(api, zone, list(plan.events), teams, size, target.concurrency)
+        land_feed(api, sync.make_usage_jobs(api, zone, account, plan.usage), target.concurrency, outcome)
+        sync.land_snapshots(api, zone, account, plan.snapshots, target.concurrency, outcome)
+        path = focus_reports.choose_path(is_organization)
+        sync.land_invoices(api, zone, account, plan.invoices, outcome, path)
         return report_outcome(outcome, zone)
 
 
@@ -263,8 +345,10 @@ def verify_command(account: str | None, landing_dir: str) -> int:
 
     It reads all loads, including superseded ones. Each file must exist, match the manifest (sha256, bytes,
     rows), and be JSON or CSV, and the manifest must match the folder. It also finds missing days between the
-    first and the last of an account's events or of its estimates, and folders that no model reads. It cannot
-    find a missing invoice, since a month may have none; sync requests it.
+    first and the last of an account's events, of those of a team, of its serverless usage or of its
+    estimates, and folders that no model reads. It cannot
+    find a missing invoice, since a month may have none; sync requests it. A snapshot of a past day cannot be
+    fetched again.
 
     Standard error has a line for each finding. Standard output has the commands that land broken or missing
     data again.
@@ -350,7 +434,12 @@ def choose_first_day(zone: LandingZone, account: str, since: When | None, today:
         if first > today:
             raise click.UsageError(f"--since {first} is in the future: today is {today} (UTC).")
         return first
-    first = sync.choose_since(zone.list_values("billing_events", account), today)
+    landed = [
+        day
+        for team in (None, *zone.list_teams(account))
+        for day in zone.list_values("billing_events", account, team)
+    ]
+    first = sync.choose_since(landed, today)
     if first > today:
         raise LoaderError(
             f"the first landed day, {first}, is in the future: today is {today} (UTC); "
@@ -370,7 +459,7 @@ def make_report_params(options: ReportOptions) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def land_invoice(target: Target, options: ReportOptions) -> int:
+def land_invoice(target: Target, options: ReportOptions, path: str) -> int:
     """Land the invoice of a month."""
     refuse_options(options, "start", "end", "timezone", "timeframe", "bound_to_timeframe")
     if options.charge_month:
@@ -378,18 +467,18 @@ def land_invoice(target: Target, options: ReportOptions) -> int:
     else:
         month = options.billing_month or clock.format_month(clock.utc_now().date())
     with open_api(target) as api, open_zone(target) as zone:
-        job = partial(focus_reports.land_invoice, api, zone, target.account, month)
+        job = partial(focus_reports.land_invoice, api, zone, target.account, month, path)
         return report_outcome(land(api, [job], 1), zone)
 
 
-def land_estimates(target: Target, options: ReportOptions) -> int:
+def land_estimates(target: Target, options: ReportOptions, path: str) -> int:
     """Land the estimates of some days."""
     refuse_options(options, "billing_month", "charge_month")
     days = list_whole_days(options.start, options.end)
     timeframe, bound = options.timeframe or "day", options.bound_to_timeframe
     with open_api(target) as api, open_zone(target) as zone:
         jobs = [
-            partial(focus_reports.land_estimate, api, zone, target.account, day, timeframe, bound)
+            partial(focus_reports.land_estimate, api, zone, target.account, day, timeframe, bound, path)
             for day in days
         ]
         return report_outcome(land(api, jobs, target.concurrency), zone)
@@ -401,12 +490,6 @@ def refuse_options(options: ReportOptions, *names: str) -> None:
         if getattr(options, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"{option} does not go with --source {options.source}.")
-
-
-def land(api: FalApi, jobs: Sequence[Callable[[], Manifest]], concurrency: int) -> Outcome:
-    """Run the jobs, and report their progress."""
-    with open_reporter(len(jobs)) as reporter:
-        return land_all(api, jobs, concurrency, reporter)
 
 
 def report_outcome(outcome: Outcome, zone: LandingZone) -> int:

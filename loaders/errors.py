@@ -41,6 +41,10 @@ class NotFoundError(RejectedError):
     """404: the resource does not exist, or not yet."""
 
 
+class SkippedError(ApiError):
+    """fal refuses a feed that this account may lack; the other feeds go on."""
+
+
 class UnreachableError(ApiError):
     """All attempts to connect to the API failed, or its certificate is not trusted."""
 

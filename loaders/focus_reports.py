@@ -13,6 +13,7 @@ from loaders.body import Body, MalformedBodyError
 from loaders.landing import LandingZone, Manifest, Partition
 
 PATH = "/account/focus"
+ORGANIZATION_PATH = "/organization/focus"
 FILE = "report.csv.gz"
 TIMEFRAMES = ("minute", "hour", "day", "week", "month")
 LANDED_TIMEFRAMES = ("minute", "hour", "day")  # longer timeframes do not fit into a UTC day
@@ -40,14 +41,22 @@ def locate_estimate(account: str, day: date) -> Partition:
     return Partition("focus_reports", account, day.isoformat(), "estimate")
 
 
-def land_invoice(api: FalApi, zone: LandingZone, account: str, billing_month: str) -> Manifest:
+def land_invoice(
+    api: FalApi, zone: LandingZone, account: str, billing_month: str, path: str = PATH
+) -> Manifest:
     """Fetch the invoice issued in a month and land it. Raises NotFoundError if it does not exist (yet)."""
     request = {"source": "invoice", "billing_month": billing_month}
-    return _land(api, zone, locate_invoice(account, billing_month), request)
+    return _land(api, zone, locate_invoice(account, billing_month), request, path)
 
 
 def land_estimate(
-    api: FalApi, zone: LandingZone, account: str, day: date, timeframe: str, bound: bool | None
+    api: FalApi,
+    zone: LandingZone,
+    account: str,
+    day: date,
+    timeframe: str,
+    bound: bool | None,
+    path: str = PATH,
 ) -> Manifest:
     """Fetch the live usage of one UTC day and land it. timeframe: one of LANDED_TIMEFRAMES."""
     partition = locate_estimate(account, day)
@@ -61,12 +70,17 @@ def land_estimate(
     }
     if bound is not None:
         request["bound_to_timeframe"] = str(bound).lower()
-    return _land(api, zone, partition, request)
+    return _land(api, zone, partition, request, path)
 
 
-def fetch_report(api: FalApi, params: Params) -> Report:
+def choose_path(is_organization: bool) -> str:
+    """Return the path of reports of an account, or of all teams of an organization."""
+    return ORGANIZATION_PATH if is_organization else PATH
+
+
+def fetch_report(api: FalApi, params: Params, path: str = PATH) -> Report:
     """Fetch the report for any parameters."""
-    return api.get(PATH, params, accept_report)
+    return api.get(path, params, accept_report)
 
 
 def accept_report(body: Body) -> Report:
@@ -108,8 +122,12 @@ def parse_report(body: bytes) -> Report:
     return Report(body, rows)
 
 
-def _land(api: FalApi, zone: LandingZone, partition: Partition, request: dict[str, str]) -> Manifest:
-    with zone.start_load(partition, request) as load:
-        report = fetch_report(api, request)
+def _land(
+    api: FalApi, zone: LandingZone, partition: Partition, request: dict[str, str], path: str
+) -> Manifest:
+    # the manifest records the path of a report of an organization
+    recorded = request if path == PATH else {**request, "path": path}
+    with zone.start_load(partition, recorded) as load:
+        report = fetch_report(api, request, path)
         load.add_page(FILE, report.body, report.rows, report.gzipped)
         return load.publish()

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import msgspec
 from zlib_ng import zlib_ng
@@ -30,6 +30,7 @@ from loaders.files import (
     sync_to_disk,
     write_durably,
 )
+from loaders.settings import FOLDER_NAME
 from loaders.work import (
     RECORD,
     WORK,
@@ -48,8 +49,8 @@ from loaders.work import (
     truncate_record,
 )
 
-Feed = Literal["billing_events", "focus_reports"]
-Source = Literal["invoice", "estimate"]
+Feed = Literal["billing_events", "serverless_usage", "catalogue", "focus_reports"]
+SNAPSHOTS = ("keys", "models", "pricing", "teams", "balance")
 
 MANIFEST = "manifest.json"
 # maps digits and dots to 0, other bytes to a space
@@ -59,10 +60,24 @@ SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 LOAD = re.compile(r"load=(\d{8}T\d{12}Z)-[0-9a-f]{6}", re.ASCII)
 # fal was founded in this century
 PARTITION = re.compile(
-    r"(?P<feed>billing_events|focus_reports)/account=(?P<account>[^/]+)/"
-    r"(source=(?P<source>invoice|estimate)/)?(date|billing_month)=(?P<value>20\d\d-\d\d(-\d\d)?)",
+    rf"(?P<feed>{'|'.join(get_args(Feed))})/account=(?P<account>[^/]+)/"
+    r"((team|source)=(?P<source>[^/]+)/)?(date|billing_month)=(?P<value>20\d\d-\d\d(-\d\d)?)",
     re.ASCII,
 )
+# the sources of each feed; "" for a partition without a source
+SOURCES: dict[Feed, re.Pattern[str]] = {
+    "billing_events": re.compile(f"({FOLDER_NAME.pattern})?"),  # a team of an organization
+    "serverless_usage": re.compile(""),
+    "catalogue": re.compile("|".join(SNAPSHOTS)),
+    "focus_reports": re.compile("invoice|estimate"),
+}
+# the partitions below an account
+LEVELS: dict[Feed, tuple[str, ...]] = {
+    "billing_events": ("date=*", "team=*/date=*"),
+    "serverless_usage": ("date=*",),
+    "catalogue": ("source=*/date=*",),
+    "focus_reports": ("source=*/*=*",),
+}
 COMPRESSION = 5  # of bodies that arrive uncompressed; see DECISIONS.md
 STAMP = "%Y%m%dT%H%M%S%fZ"
 READ_FOR = timedelta(hours=6)  # a build may read a load for so long after a newer one supersedes it
@@ -72,17 +87,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Partition:
-    """The days that a load covers: a UTC day, or the billing month of an invoice."""
+    """The days that a load covers: a UTC day, or the billing month of an invoice.
+
+    source: the team of billing events of an organization, the kind of a snapshot or a report.
+    """
 
     feed: Feed
     account: str
     value: str
-    source: Source | None = None
+    source: str | None = None
 
     @property
     def folder(self) -> Path:
         """The folder, relative to the landing folder."""
-        source = (f"source={self.source}",) if self.source else ()
+        level = "team" if self.feed == "billing_events" else "source"
+        source = (f"{level}={self.source}",) if self.source else ()
         key = "billing_month" if self.source == "invoice" else "date"
         return Path(self.feed, f"account={self.account}", *source, f"{key}={self.value}")
 
@@ -106,7 +125,7 @@ class Manifest:
 
     feed: Feed
     account: str
-    source: Source | None
+    source: str | None
     partition: str
     load_id: str
     request: dict[str, Any]
@@ -190,17 +209,30 @@ class LandingZone:
 
     def read_latest(self, partition: Partition) -> Latest | None:
         """Return the latest load of a partition, or None if it never landed. Raises BrokenFileError."""
+        load = self.find_latest(partition)
+        with convert_os_errors(self.folder):
+            return read_manifest(load, Latest) if load else None
+
+    def find_latest(self, partition: Partition) -> Path | None:
+        """Return the folder of the latest load of a partition, or None if it never landed."""
         with convert_os_errors(self.folder):
             loads = list_loads(self.folder / partition.folder)
-            return read_manifest(loads[-1], Latest) if loads else None
+        return loads[-1] if loads else None
 
-    def list_values(self, feed: Feed, account: str, source: Source | None = None) -> list[str]:
+    def list_values(self, feed: Feed, account: str, source: str | None = None) -> list[str]:
         """Return the days or months of an account that have a load, in order. Ignores impossible dates."""
         parent = (self.folder / Partition(feed, account, "", source).folder).parent
         with convert_os_errors(self.folder):
             folders = [folder for folder in list_folders(parent) if list_loads(folder)]
         partitions = (parse_partition(self.folder, folder) for folder in folders)
         return [partition.value for partition in partitions if partition]
+
+    def list_teams(self, account: str) -> list[str]:
+        """Return the teams of an account whose billing events have landed, in order."""
+        with convert_os_errors(self.folder):
+            folders = list_folders(self.folder / "billing_events" / f"account={account}")
+        teams = (folder.name.partition("team=") for folder in folders)
+        return [team for before, _, team in teams if not before and FOLDER_NAME.fullmatch(team)]
 
     def prune(self, keep: int, account: str | None = None) -> PruneResult:
         """Remove all but the latest intact loads of every partition, of one account or of all.
@@ -231,7 +263,7 @@ class LandingZone:
     def _list_superseded(self, keep: int, account: str | None) -> Iterator[Superseded]:
         """Yield all but the latest loads of every partition, oldest first."""
         owner = f"account={account or '*'}"
-        for pattern in (f"billing_events/{owner}/date=*", f"focus_reports/{owner}/source=*/*=*"):
+        for pattern in (f"{feed}/{owner}/{level}" for feed, levels in LEVELS.items() for level in levels):
             for folder in sorted(self.folder.glob(pattern)):
                 loads = list_loads(folder) if is_below(folder, self.folder) else []
                 old = loads[:-keep]
@@ -279,9 +311,12 @@ class Load:
         """Whether the window was over before the request of the first page."""
         return self._was_over(self.walk)
 
-    def restart(self, earlier: tuple[str, ...] = ()) -> None:
-        """Remove the pages and start another walk. earlier: digests of the walks before it."""
-        self._start(Walk(self.walk.request, clock.utc_now(), earlier))
+    def restart(self, earlier: tuple[str, ...] = (), request: dict[str, Any] | None = None) -> None:
+        """Remove the pages and start another walk.
+
+        earlier: digests of the walks before it. request: another request than before.
+        """
+        self._start(Walk(request or self.walk.request, clock.utc_now(), earlier))
 
     def keep_first(self, count: int) -> None:
         """Keep the first pages, and remove all other files."""
@@ -365,10 +400,12 @@ class Load:
 def parse_partition(landing_dir: Path, folder: Path) -> Partition | None:
     """Return the partition of a folder; None for another name, or an impossible day or month."""
     found = PARTITION.fullmatch(folder.relative_to(landing_dir).as_posix())
-    if found is None or (found["source"] is None) != (found["feed"] == "billing_events"):
+    if found is None:
         return None
-    values = found["feed"], found["account"], found["value"], found["source"]
-    partition = Partition(*values)  # type: ignore[arg-type]  # the pattern matches only these feeds and sources
+    feed: Feed = found["feed"]  # type: ignore[assignment]  # the pattern matches only feeds
+    if not SOURCES[feed].fullmatch(found["source"] or ""):
+        return None
+    partition = Partition(feed, found["account"], found["value"], found["source"])
     try:
         _ = partition.window
     except ValueError:

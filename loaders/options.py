@@ -70,6 +70,14 @@ landing_dir_option = partial(
     show_envvar=True,
     metavar="FOLDER",
 )
+organization_option = partial(
+    click.option,
+    "--organization",
+    "is_organization",
+    is_flag=True,
+    envvar="FAL_ORGANIZATION",
+    show_envvar=True,
+)
 account_filter_option = click.option(
     "--account", default=None, help="Only this account. Default: all accounts, regardless of FAL_ACCOUNT."
 )

@@ -1,8 +1,9 @@
 """Runs several loads at once, on threads that share one client."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 
 from loaders.api import FalApi
 from loaders.errors import (
@@ -11,11 +12,13 @@ from loaders.errors import (
     MisdirectedError,
     NotFoundError,
     PostponedError,
+    RejectedError,
+    SkippedError,
     UnauthorizedError,
     UnreachableError,
 )
 from loaders.landing import Manifest
-from loaders.progress import Reporter
+from loaders.progress import Reporter, open_reporter, print_status
 
 # errors that would end the other loads in the same way
 FATAL = (
@@ -26,6 +29,11 @@ FATAL = (
     UnreachableError,
     PostponedError,
 )
+# errors of a call that an account may lack
+REFUSALS = (UnauthorizedError, NotFoundError)
+
+
+Job = Callable[[], Manifest]
 
 
 @dataclass
@@ -36,9 +44,38 @@ class Outcome:
     failed: list[LoaderError] = field(default_factory=list)
 
 
-def land_all(
-    api: FalApi, jobs: Iterable[Callable[[], Manifest]], concurrency: int, reporter: Reporter
-) -> Outcome:
+def land(api: FalApi, jobs: Sequence[Job], concurrency: int) -> Outcome:
+    """Run the jobs, and report their progress."""
+    with open_reporter(len(jobs)) as reporter:
+        return land_all(api, jobs, concurrency, reporter)
+
+
+def land_optional(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outcome) -> bool:
+    """Run jobs of make_optional, and add their results to the outcome. Return whether fal refuses none.
+
+    A refusal is a line of its own, and not a failure.
+    """
+    result = land(api, jobs, concurrency)
+    skipped = [error for error in result.failed if isinstance(error, SkippedError)]
+    for error in skipped:
+        print_status(str(error))
+    outcome.landed += result.landed
+    outcome.failed += [error for error in result.failed if error not in skipped]
+    return not skipped
+
+
+def land_feed(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outcome) -> None:
+    """Run jobs of make_optional for one feed. The first runs alone: a refusal is one request and one line."""
+    if land_optional(api, jobs[:1], 1, outcome):
+        land_optional(api, jobs[1:], concurrency, outcome)
+
+
+def make_optional(feed: str, job: Job, refusals: tuple[type[RejectedError], ...] = REFUSALS) -> Job:
+    """Return a job whose refusal by fal is a SkippedError, so that other jobs go on."""
+    return partial(_run_optional, feed, job, refusals)
+
+
+def land_all(api: FalApi, jobs: Iterable[Job], concurrency: int, reporter: Reporter) -> Outcome:
     """Run the jobs, a few at a time. A failed job stops the others only by a FATAL error, which is raised.
 
     A KeyboardInterrupt is raised as well. No load is ever published in part.
@@ -65,7 +102,16 @@ def land_all(
     return outcome
 
 
-def _run(job: Callable[[], Manifest], api: FalApi) -> Manifest:
+def _run_optional(feed: str, job: Job, refusals: tuple[type[RejectedError], ...]) -> Manifest:
+    try:
+        return job()
+    except MisdirectedError:
+        raise
+    except refusals as error:
+        raise SkippedError(f"skipped {feed}: {error}") from None
+
+
+def _run(job: Job, api: FalApi) -> Manifest:
     """Run a job; a FATAL error prevents further requests of all jobs."""
     try:
         return job()

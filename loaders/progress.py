@@ -1,6 +1,7 @@
 """Output: progress on standard error, as a bar or in plain lines, and results on standard output."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -12,22 +13,48 @@ from loaders.landing import Manifest
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+# the nouns for loads and their rows, by feed or kind of report
+SUMMARY = {
+    "billing_events": ("day", "event"),
+    "team": ("team day", "event"),
+    "invoice": ("invoice", "row"),
+    "estimate": ("day", "estimate row"),
+    "serverless_usage": ("day", "serverless row"),
+    "catalogue": ("snapshot", "row"),
+}
+ESTIMATE_EVERY = 30.0  # seconds between lines with the time left
+
 T = TypeVar("T")
 
 
 class Reporter:
-    """Reports each load, as a line or a step of a bar."""
+    """Reports each load, as a line or a step of a bar, and the time left."""
 
     def __init__(self, bar: "Progress | None", total: int) -> None:
         self._bar = bar
         self._task = bar.add_task("landing", total=total) if bar else None
+        self._total = total
+        self._done = 0
+        self._began = self._estimated = time.monotonic()
 
     def report(self, manifest: Manifest) -> None:
         """Report a published load."""
+        self._done += 1
         if self._bar is None or self._task is None:
             print_status(f"landed {describe_load(manifest)}")
+            self._estimate_time()
         else:
-            self._bar.update(self._task, advance=1, description=f"{manifest.feed} {manifest.partition}")
+            what = " ".join(part for part in (manifest.feed, manifest.source, manifest.partition) if part)
+            self._bar.update(self._task, advance=1, description=what)
+
+    def _estimate_time(self) -> None:
+        """Print the time left, at most every ESTIMATE_EVERY seconds."""
+        now = time.monotonic()
+        if self._done == self._total or now - self._estimated < ESTIMATE_EVERY:
+            return
+        self._estimated = now
+        left = (now - self._began) / self._done * (self._total - self._done)
+        print_status(f"{self._done:,} of {self._total:,} loads; about {format_duration(left)} left")
 
 
 @contextmanager
@@ -50,11 +77,17 @@ def _open_bar(total: int) -> Iterator["Progress | None"]:
         yield None
         return
     # imported here, since it is slow and needed only on a terminal
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         yield bar
 
 
@@ -65,27 +98,35 @@ def describe_load(manifest: Manifest) -> str:
     )
     if manifest.feed == "focus_reports":
         return f"{what}: {format_count(manifest.rows, 'row')}"
-    events, pages = format_count(manifest.rows, "event"), format_count(len(manifest.pages), "page")
+    noun = "event" if manifest.feed == "billing_events" else "row"
+    rows, pages = format_count(manifest.rows, noun), format_count(len(manifest.pages), "page")
     walks = f" in {manifest.walks} walks" if manifest.walks > 1 else ""
     differing = ", which differ" if manifest.agreed is False else ""
-    return f"{what}: {events}, {pages}{walks}{differing}"
+    return f"{what}: {rows}, {pages}{walks}{differing}"
 
 
 def summarize(landed: Sequence[Manifest]) -> str:
     """Summarize loads like `landed 12 days with 24,000 events, 2 invoices with 310 rows`."""
-    events = [manifest.rows for manifest in landed if manifest.feed == "billing_events"]
-    invoices = [manifest.rows for manifest in landed if manifest.source == "invoice"]
-    estimates = [manifest.rows for manifest in landed if manifest.source == "estimate"]
+    rows_of: dict[tuple[str, str], list[int]] = {kind: [] for kind in SUMMARY.values()}
+    for manifest in landed:
+        kind: str = manifest.feed
+        if kind == "focus_reports" and manifest.source:
+            kind = manifest.source
+        elif kind == "billing_events" and manifest.source:
+            kind = "team"
+        rows_of[SUMMARY[kind]].append(manifest.rows)
     parts = [
         f"{format_count(len(rows), noun)} with {format_count(sum(rows), row)}"
-        for rows, noun, row in (
-            (events, "day", "event"),
-            (invoices, "invoice", "row"),
-            (estimates, "day", "estimate row"),
-        )
+        for (noun, row), rows in rows_of.items()
         if rows
     ]
     return f"landed {', '.join(parts) or 'nothing'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds like `1 minute` and `3 hours`."""
+    minutes = max(1, round(seconds / 60))
+    return format_count(minutes, "minute") if minutes < 120 else format_count(round(minutes / 60), "hour")
 
 
 def format_count(number: int, noun: str) -> str:

@@ -24,8 +24,8 @@ MOST_PAGES = 99_999  # file names of pages have five digits
 MAX_SECONDS = 86_400.0  # a day
 MAX_KEY_SIZE = 4096  # bytes of a key file
 
-# an account is the name of a folder: it has no separators, and is not hidden
-ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+# an account or a team is the name of a folder: it has no separators, and is not hidden
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_api_settings(api_url: str) -> ApiSettings:
 
 def check_account(account: str) -> str:
     """Return an account alias that can be a folder name. Raises SettingsError."""
-    if not ACCOUNT.fullmatch(account):
+    if not FOLDER_NAME.fullmatch(account):
         raise SettingsError(
             f"account {account!r} cannot name a folder: use letters, digits, '_', '-' and '.', "
             "begin with a letter or digit, at most 63 of them"

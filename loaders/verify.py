@@ -11,12 +11,16 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from loaders import billing_events, clock, focus_reports
+from loaders import clock, focus_reports
+from loaders.billing_events import EVENTS
 from loaders.body import MalformedBodyError
+from loaders.catalogue import LISTINGS
 from loaders.errors import BrokenFileError
 from loaders.files import list_folders
+from loaders.focus_reports import ORGANIZATION_PATH
 from loaders.landing import (
     MANIFEST,
+    SNAPSHOTS,
     Latest,
     Manifest,
     Partition,
@@ -27,6 +31,10 @@ from loaders.landing import (
     parse_stamp,
     read_manifest,
 )
+from loaders.pages import Listing, parse_page
+from loaders.serverless_usage import USAGE
+from loaders.settings import FOLDER_NAME
+from loaders.walk import name_file
 from loaders.work import PageFile, read_page
 
 # values of a manifest may be long
@@ -35,7 +43,9 @@ SHORT.maxstring = SHORT.maxother = 100
 
 # patterns of the folder names between a feed and its partitions
 LEVELS = {
-    "billing_events": ("account=.+",),
+    "billing_events": ("account=.+", f"team={FOLDER_NAME.pattern}"),
+    "serverless_usage": ("account=.+",),
+    "catalogue": ("account=.+", f"source=({'|'.join(SNAPSHOTS)})"),
     "focus_reports": ("account=.+", "source=(invoice|estimate)"),
 }
 
@@ -136,6 +146,9 @@ def _check_load(load: LandedLoad) -> list[Finding]:
         return [Finding(f"{problem}; a later load counts: remove {load.folder}") for problem in problems]
     if load.partition.window[0] > clock.utc_now():
         return [Finding(f"{problem}; remove {load.folder}") for problem in problems]
+    if _is_past_snapshot(load.partition):
+        what_to_do = f"a snapshot of a past day cannot be fetched again: remove {load.folder}"
+        return [Finding(f"{problem}; {what_to_do}") for problem in problems]
     reloads = (Reload(load.partition, options),)
     return [Finding(f"{problem}; {what_to_do}", reloads) for problem in problems]
 
@@ -183,19 +196,27 @@ def _report_empty(landing_dir: Path, partition: Partition) -> Finding:
     folder = landing_dir / partition.folder
     if partition.window[0] > clock.utc_now():
         return Finding(f"{folder} has no load, and is in the future: remove it")
+    if _is_past_snapshot(partition):
+        return Finding(f"{folder} has no load, and is a snapshot of a past day: remove it")
     return Finding(f"{folder} has no load; load it again", (Reload(partition),))
+
+
+def _is_past_snapshot(partition: Partition) -> bool:
+    """Return whether a partition is a snapshot of a day that is over."""
+    return partition.feed == "catalogue" and partition.window[1] <= clock.utc_now()
 
 
 def _find_gaps(
     landing_dir: Path, landed: Iterable[Partition], reported: Container[Partition]
 ) -> Iterator[Finding]:
-    """Report missing days between the first and the last of an account's events, and of its estimates.
+    """Report missing days between the first and the last of the events of an account or a team.
 
-    Excludes future days and reported ones. A month without an invoice is not a gap.
+    The same holds for serverless usage and estimates. Excludes future days and reported ones. A month without
+    an invoice is not a gap, and neither is a day without a snapshot.
     """
     days_of: dict[Partition, set[date]] = {}
     for partition in landed:
-        if partition.source != "invoice":
+        if partition.source != "invoice" and partition.feed != "catalogue":
             days = days_of.setdefault(replace(partition, value=""), set())
             days.add(date.fromisoformat(partition.value))
     for series, days in days_of.items():
@@ -256,7 +277,7 @@ def _list_file_names(partition: Partition, count: int) -> list[str]:
     """Return the names of the files that a load has, at least one."""
     if partition.feed == "focus_reports":
         return [focus_reports.FILE]
-    return [billing_events.name_file(number) for number in range(1, max(1, count) + 1)]
+    return [name_file(number) for number in range(1, max(1, count) + 1)]
 
 
 def _check_page(load: LandedLoad, page: PageFile) -> Iterator[str]:
@@ -283,23 +304,38 @@ def _count_rows(partition: Partition, body: bytes) -> int:
     """Return the number of rows in a body. Raises MalformedBodyError."""
     if partition.feed == "focus_reports":
         return focus_reports.parse_report(body).rows
-    return billing_events.parse_page(body).rows
+    return parse_page(_find_listing(partition), body).rows
+
+
+def _find_listing(partition: Partition) -> Listing:
+    """Return the endpoint of the pages of a partition."""
+    if partition.source and partition.feed == "catalogue":
+        return LISTINGS[partition.source]
+    return USAGE if partition.feed == "serverless_usage" else EVENTS
 
 
 def _list_options(manifest: Manifest) -> tuple[str, ...]:
-    """Return the options of a load of estimates."""
+    """Return the options of a load of a report."""
+    options: tuple[str, ...] = ()
+    if manifest.request.get("path") == ORGANIZATION_PATH:
+        options = ("--organization",)
     if manifest.source != "estimate":
-        return ()
+        return options
     timeframe, bound = (manifest.request.get(name) for name in ("timeframe", "bound_to_timeframe"))
-    options = ("--timeframe", timeframe) if timeframe in focus_reports.LANDED_TIMEFRAMES else ()
+    if timeframe in focus_reports.LANDED_TIMEFRAMES:
+        options += ("--timeframe", timeframe)
     if bound == "true":
         return (*options, "--bound-to-timeframe")
     return (*options, "--no-bound-to-timeframe") if bound == "false" else options
 
 
 def _get_kind(reload: Reload) -> tuple[str, ...]:
-    """Return what the loads of one command share."""
-    return reload.partition.feed, reload.partition.account, reload.partition.source or "", *reload.options
+    """Return what the loads of one command share. A command lands all teams of an organization."""
+    partition = reload.partition
+    source = partition.source or ""
+    if partition.feed == "billing_events" and source:
+        source = "organization"
+    return partition.feed, partition.account, source, *reload.options
 
 
 def _build_arguments(reloads: Sequence[Reload]) -> Iterator[list[str]]:
@@ -309,10 +345,17 @@ def _build_arguments(reloads: Sequence[Reload]) -> Iterator[list[str]]:
     if partition.source == "invoice":
         for reload in reloads:
             month = reload.partition.value
-            yield ["focus-report", "--source", "invoice", "--billing-month", month, *account]
+            yield ["focus-report", "--source", "invoice", "--billing-month", month, *options, *account]
         return
-    command = ["focus-report", "--source", "estimate"] if partition.source else ["billing-events"]
-    for days in _split_runs(date.fromisoformat(reload.partition.value) for reload in reloads):
+    if partition.feed == "catalogue":
+        yield ["catalogue", partition.source or "", *account]
+        return
+    command = [partition.feed.replace("_", "-")]
+    if partition.feed == "focus_reports":
+        command = ["focus-report", "--source", "estimate"]
+    elif partition.source:
+        command.append("--organization")
+    for days in _split_runs(sorted({date.fromisoformat(reload.partition.value) for reload in reloads})):
         window = ["--start", str(days[0]), "--end", str(days[-1] + timedelta(days=1))]
         yield [*command, *window, *options, *account]
 

@@ -75,6 +75,25 @@
     )
 {%- endmacro %}
 
+{# The words of a text, each with a capital first letter, separated by spaces. Other characters are dropped. #}
+{% macro capitalized_words(text) -%}{{ return(adapter.dispatch('capitalized_words')(text)) }}{%- endmacro %}
+
+{% macro duckdb__capitalized_words(text) -%}
+    array_to_string(
+        list_transform(regexp_extract_all({{ text }}, '[A-Za-z0-9]+'), lambda word: upper(word[1]) || word[2:]), ' '
+    )
+{%- endmacro %}
+
+{% macro spark__capitalized_words(text) -%}
+    array_join(
+        transform(
+            regexp_extract_all({{ text }}, '[A-Za-z0-9]+', 0),
+            word -> upper(substr(word, 1, 1)) || substr(word, 2)
+        ),
+        ' '
+    )
+{%- endmacro %}
+
 {# The distinct texts of a group in byte order, separated by a comma and a space. #}
 {% macro text_list_agg(text) -%}{{ return(adapter.dispatch('text_list_agg')(text)) }}{%- endmacro %}
 

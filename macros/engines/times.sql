@@ -82,6 +82,11 @@
     cast(date_trunc('month', {{ day }}) as date)
 {%- endmacro %}
 
+{# The bounds of a period without a start or an end, which joins can compare. #}
+{% macro first_day() -%} cast('1970-01-01' as date) {%- endmacro %}
+
+{% macro end_of_days() -%} cast('9999-12-31' as date) {%- endmacro %}
+
 {# A UTC time as text, like 2026-01-05T00:00:00Z. #}
 {% macro iso_utc(time) -%}{{ return(adapter.dispatch('iso_utc')(time)) }}{%- endmacro %}
 

@@ -23,3 +23,22 @@ def test_a_byte_order_mark_and_carriage_returns_do_not_change_a_seed(
         assert plain.rows(query)
         assert spreadsheet.rows(query) == plain.rows(query)
         assert spreadsheet.rows(f"describe seeds.{seed}") == plain.rows(f"describe seeds.{seed}")
+
+
+def test_a_file_without_the_optional_columns_replaces_one_with_them(
+    tmp_path: Path, dbt: Callable[..., Warehouse]
+) -> None:
+    copy_project(tmp_path / "project")
+    where = ("seed", "--select", "fal_allocation", "--project-dir", str(tmp_path / "project"))
+    built = dbt(tmp_path / "w.duckdb", *where)
+    columns = "select column_name, data_type from information_schema.columns order by all"
+    before = built.rows(columns)
+    assert ("valid_from", "DATE") in before
+    (tmp_path / "project" / "seeds" / "fal_allocation.csv").write_text(
+        "account,auth_method,tag_key,tag_value\nacme,Key 1,Team,Imaging\n"
+    )
+    rebuilt = dbt(tmp_path / "w.duckdb", *where)
+    assert rebuilt.rows(columns) == before
+    added = "select * exclude (account, auth_method, tag_key, tag_value) from seeds.fal_allocation"
+    assert rebuilt.rows(added) == [(None,) * 6]
+    assert "RuntimeWarning" not in rebuilt.output

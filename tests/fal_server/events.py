@@ -117,7 +117,7 @@ class Event:
     @property
     def api_key_id(self) -> str | None:
         """Id of the key with this label; None for a call from the web site."""
-        return self.key_id or (id_of_key(self.auth_method) if self.auth_method else None)
+        return self.key_id or (make_id(self.auth_method) if self.auth_method else None)
 
     @property
     def login_username(self) -> str | None:
@@ -125,8 +125,8 @@ class Event:
         return None if self.auth_method else "ada"
 
 
-def id_of_key(label: str) -> str:
-    """Return the id of the key with this label."""
+def make_id(label: str) -> str:
+    """Return the id of a key with this label, or of an instance with this name."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, label))
 
 

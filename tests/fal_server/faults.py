@@ -161,7 +161,7 @@ def not_gzip(answer: Answer) -> Answer:
 
 def latin_1(answer: Answer) -> Answer:
     """Send an ä in Latin-1, which is invalid UTF-8."""
-    return replace(answer, body=answer.body.replace(b"fal", b"f\xe4l"))
+    return replace(answer, body=answer.body.replace(b"a", b"\xe4"))
 
 
 def header_flood(answer: Answer) -> Answer:

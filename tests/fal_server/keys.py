@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tests.fal_server.catalogue import METER_OF, NEW_PRICES
-from tests.fal_server.events import LABELS, ODD_LABELS, Event, id_of_key, reprice
+from tests.fal_server.events import LABELS, ODD_LABELS, Event, make_id, reprice
 from tests.fal_server.switches import Switches
 
 RENAMED, NEW_NAME = "Key 1", "imaging key"
@@ -30,7 +30,7 @@ def list_keys(switches: Switches, *, odd: bool, first: datetime, is_changed: boo
         labels.remove(DELETED)
     return [
         Key(
-            id_of_key(label),
+            make_id(label),
             NEW_NAME if switches.renamed_key and is_changed and label == RENAMED else label,
             "ADMIN" if label == ADMIN else "API",
             first - timedelta(days=100 - number),
@@ -66,4 +66,4 @@ def move_to_team(event: Event, username: str, *, is_root: bool) -> Event:
 
 
 def _id_in_team(username: str | None, label: str | None) -> str:
-    return id_of_key(f"{username}|{label}")
+    return make_id(f"{username}|{label}")

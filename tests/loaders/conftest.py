@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis import settings
 
 from loaders import clock
 from loaders.cli import main
-from tests.fal_server import FalServer, World
+from tests.fal_server import FalServer, Oddities, Switches, Team, World
 
 KEY = "key-acme:not-to-be-seen-anywhere"
 
@@ -165,6 +165,70 @@ def environment(server: FalServer, landing: Path) -> dict[str, str]:
         "FAL_LANDING_DIR": str(landing),
         "FAL_RETRY_MAX_WAIT": "0.01",
     }
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A list endpoint: the command that lands a load of it, its partition, and how its errors begin.
+
+    rows: the most rows of a page of its tests, so that there are several pages.
+    """
+
+    command: tuple[object, ...]
+    partition: str
+    request: str
+    rows: int
+    path: str
+
+
+WINDOW = ("--start", "2026-01-26", "--end", "2026-01-27")
+OF_DAY = "(2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z)"
+FEEDS = {
+    "events": Feed(
+        ("billing-events", *WINDOW),
+        "billing_events/account=acme/date=2026-01-26",
+        f"GET /models/billing-events {OF_DAY}: ",
+        10,
+        "/v1/models/billing-events",
+    ),
+    "team": Feed(
+        ("billing-events", *WINDOW, "--organization"),
+        "billing_events/account=acme/team=acme/date=2026-01-26",
+        f"GET /organization/billing-events of acme {OF_DAY}: ",
+        10,
+        "/v1/organization/billing-events",
+    ),
+    "usage": Feed(
+        ("serverless-usage", *WINDOW),
+        "serverless_usage/account=acme/date=2026-01-26",
+        f"GET /serverless/usage {OF_DAY}: ",
+        1,
+        "/v1/serverless/usage",
+    ),
+    "keys": Feed(
+        ("catalogue", "keys"),
+        "catalogue/account=acme/source=keys/date=2026-02-05",
+        "GET /keys: ",
+        1,
+        "/v1/keys",
+    ),
+}
+
+
+@pytest.fixture(params=FEEDS)
+def feed(request: pytest.FixtureRequest, server: FalServer) -> Feed:
+    """Each list endpoint in turn, with several pages, which do not move."""
+    feed = FEEDS[request.param]
+    server.world.oddities = replace(Oddities.all(), shifted_pages=False)
+    serve_pages(server, feed)
+    return feed
+
+
+def serve_pages(server: FalServer, feed: Feed, rows: int | None = None) -> None:
+    """Make all feeds of a server have data, with at most some rows a page."""
+    server.page_cap = rows or feed.rows
+    server.world.switches = Switches(serverless=True, surge=True, unnamed_app=True)
+    server.world.teams = {"acme": [Team("acme", "Acme")]}
 
 
 def day_of(day: str, account: str = "acme") -> str:

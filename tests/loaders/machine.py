@@ -17,6 +17,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
+from loaders import catalogue, serverless_usage
 from loaders.api import FalApi
 from loaders.billing_events import DEFAULT_PAGE_SIZE, land_day
 from loaders.cli import main
@@ -94,20 +95,25 @@ def disk_full(step: str, *args: object) -> io.BufferedIOBase | None:
     return None
 
 
-def land(api: FalApi, landing: Path, day: date) -> None:
-    """Land a day of billing events."""
+def land(api: FalApi, landing: Path, day: date, feed: str = "events") -> None:
+    """Land a day of billing events, of an account or a team, or of serverless usage, or the keys."""
     with LandingZone(landing).open_account("acme") as zone:
-        land_day(api, zone, "acme", day, DEFAULT_PAGE_SIZE)
+        if feed == "usage":
+            serverless_usage.land_day(api, zone, "acme", day)
+        elif feed == "keys":
+            catalogue.land_snapshot(api, zone, "acme", "keys")
+        else:
+            land_day(api, zone, "acme", day, DEFAULT_PAGE_SIZE, "acme" if feed == "team" else None)
 
 
-def die_at_every_step(url: str, folder: Path, day: date) -> None:
+def die_at_every_step(url: str, folder: Path, day: date, feed: str) -> None:
     """Land a day in folder/0, folder/1, ... with processes that die at step 0, 1, ... until one succeeds."""
     with FalApi(ApiSettings(url, KEY)) as api:
         for at in range(1000):
             child = os.fork()
             if child == 0:
                 with happening(at, die):
-                    land(api, folder / str(at), day)
+                    land(api, folder / str(at), day, feed)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
             if status == 0:

@@ -13,9 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loaders import billing_events
-from loaders.billing_events import parse_page, split_window
+from loaders import pages
+from loaders.billing_events import EVENTS, split_window
 from loaders.body import MalformedBodyError
+from loaders.pages import Page, parse_page
 from tests.fal_server import FalServer, World
 from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
 
@@ -34,7 +35,7 @@ def test_a_page_lands_byte_for_byte(run: Run, loads: Loads, server: FalServer) -
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     answer = httpx.get(
         f"{server.url}/models/billing-events",
-        params={"start": "2026-01-26", "end": "2026-01-27", "expand": "auth_method"},
+        params={"start": "2026-01-26", "end": "2026-01-27", "expand": "auth_method,auth_method_structured"},
         headers={"Authorization": f"Key {KEY}"},
     )
     (load,) = loads(day_of("2026-01-26"))
@@ -76,7 +77,7 @@ def test_the_manifest_contains_the_request_and_the_result(run: Run, loads: Loads
             "start": "2026-01-26T00:00:00Z",
             "end": "2026-01-27T00:00:00Z",
             "limit": 50,
-            "expand": "auth_method",
+            "expand": "auth_method,auth_method_structured",
         },
         "window_start": "2026-01-26T00:00:00Z",
         "window_end": "2026-01-27T00:00:00Z",
@@ -100,10 +101,10 @@ def test_rows_that_shift_between_pages_are_repeated_and_not_lost(
 ) -> None:
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10)
     (load,) = loads(day_of("2026-01-26"))
-    lines = [line.decode() for body in load.bodies for line in parse_page(body).lines]
+    lines = [line.decode() for body in load.bodies for line in parse_events(body).lines]
     assert len(lines) == load.manifest["rows"] > 60
     events = world.day_events("acme", date(2026, 1, 26))
-    assert set(lines) == {event.json(label=True) for event in events}
+    assert set(lines) == {event.json(label=True, structured=True) for event in events}
     cost = sum(json.loads(line)["cost_estimate_nano_usd"] for line in set(lines))
     assert Decimal(cost).scaleb(-9) == world.total_cost("acme", date(2026, 1, 26), date(2026, 1, 27))
 
@@ -189,6 +190,11 @@ def test_a_run_leaves_only_loads(run: Run, landing: Path) -> None:
 # ---------------------------------------------------------------- the envelope
 
 
+def parse_events(body: bytes) -> Page:
+    """Parse a page of billing events."""
+    return parse_page(EVENTS, body)
+
+
 def page(**more: object) -> bytes:
     return json.dumps({"billing_events": [], "has_more": False, "next_cursor": None} | more).encode()
 
@@ -214,7 +220,7 @@ def page(**more: object) -> bytes:
 )
 def test_an_invalid_envelope_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(MalformedBodyError, match=reason):
-        parse_page(body)
+        parse_events(body)
 
 
 @pytest.mark.parametrize("comma", [",", ", ", ",\n"])
@@ -224,7 +230,7 @@ def test_two_lists_of_events_are_refused_with_any_content(first: str, second: st
     lists = f'"billing_events":{first},"x":1,"billing_events":{second}'.replace(",", comma)
     for body in (f'{{"has_more":false,{lists}}}', f'{{{lists},"has_more":false,"y":[1]}}'):
         with pytest.raises(MalformedBodyError, match="billing_events twice"):
-            parse_page(body.encode())
+            parse_events(body.encode())
 
 
 @pytest.mark.parametrize("comma", [",", ", "])
@@ -236,48 +242,48 @@ def test_two_lists_of_events_are_refused_if_a_name_is_escaped(name: str, events:
     for names in (("billing_events", name), (name, "billing_events"), (name, name)):
         lists = f'"{names[0]}":[1,2],"has_more":false,"{names[1]}":{events}'.replace(",", comma)
         with pytest.raises(MalformedBodyError, match="billing_events twice"):
-            parse_page(f"{{{lists}}}".encode())
+            parse_events(f"{{{lists}}}".encode())
 
 
 def test_escapes_in_compact_events_do_not_need_the_slow_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(billing_events, "_list_names", None)
+    monkeypatch.setattr(pages, "_list_names", None)
     body = rb'{"billing_events":[{"a":"\u005f\u00e9"},{"a":"\u0065"}],"has_more":false,"news":"\u00e9"}'
-    assert parse_page(body).rows == 2
+    assert parse_events(body).rows == 2
 
 
 def test_a_page_can_have_an_escaped_list_name_and_long_numbers() -> None:
     body = rb'{"billing\u005fevents":[1],"has_more":false,"x":' + b"1" * 5000 + b"}"
-    assert parse_page(body).rows == 1
+    assert parse_events(body).rows == 1
 
 
 def test_a_cursor_can_have_8192_bytes() -> None:
     cursor = "%" * 8192
-    assert parse_page(page(has_more=True, next_cursor=cursor)).next_cursor == cursor
+    assert parse_events(page(has_more=True, next_cursor=cursor)).next_cursor == cursor
 
 
 def test_new_fields_in_the_envelope_are_accepted() -> None:
-    assert parse_page(page(billing_events=[{}], news={"a": 1})).rows == 1
+    assert parse_events(page(billing_events=[{}], news={"a": 1})).rows == 1
 
 
 def test_a_cursor_after_the_last_page_is_not_followed() -> None:
-    assert parse_page(page(next_cursor="more")).next_cursor is None
+    assert parse_events(page(next_cursor="more")).next_cursor is None
 
 
 def test_events_are_printed_unchanged() -> None:
     events = ['{"a": 3.33e-05, "b": 0.1234567890123456789}', '{"c": 123456789012345678901, "d": "x]},{\\n"}']
     before, after = '{"x": [1, {"billing_events": 0}] , "billing_events" : [', '], "has_more": false}'
     body = f" {before} {events[0]} ,\n{events[1]} {after}"
-    assert list(parse_page(body.encode()).lines) == [event.encode() for event in events]
+    assert list(parse_events(body.encode()).lines) == [event.encode() for event in events]
 
 
 def test_an_event_of_several_lines_is_printed_on_one() -> None:
     body = '{"billing_events": [{\n  "a": 1.0,\r\n  "b": "two\\nlines"\n}], "has_more": false}'
-    assert list(parse_page(body.encode()).lines) == [b'{ "a": 1.0, "b": "two\\nlines" }']
+    assert list(parse_events(body.encode()).lines) == [b'{ "a": 1.0, "b": "two\\nlines" }']
 
 
 def test_an_empty_page_prints_nothing() -> None:
-    assert list(parse_page(page()).lines) == []
-    assert list(parse_page(b'{"billing_events":[ ],"has_more":false}').lines) == []
+    assert list(parse_events(page()).lines) == []
+    assert list(parse_events(b'{"billing_events":[ ],"has_more":false}').lines) == []
 
 
 @pytest.mark.parametrize(
@@ -291,17 +297,17 @@ def test_an_empty_page_prints_nothing() -> None:
 )
 def test_a_page_with_an_unpaired_surrogate_is_accepted(written: str, read: str) -> None:
     body = f'{{"billing_events": [{{"a": "{written}"}}], "has_more": false}}'.encode()
-    assert list(parse_page(body).lines) == [f'{{"a": "{read}"}}'.encode()]
-    assert parse_page(body).body == body
+    assert list(parse_events(body).lines) == [f'{{"a": "{read}"}}'.encode()]
+    assert parse_events(body).body == body
 
 
 def test_an_event_can_contain_the_name_billing_events() -> None:
-    assert parse_page(page(billing_events=[{"billing_events": []}, {"a": "billing_events"}])).rows == 2
+    assert parse_events(page(billing_events=[{"billing_events": []}, {"a": "billing_events"}])).rows == 2
 
 
 def test_a_page_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(MalformedBodyError, match="not complete JSON"):
-        parse_page(b'{"billing_events":[{"a":"\xff"}],"has_more":false}')
+        parse_events(b'{"billing_events":[{"a":"\xff"}],"has_more":false}')
 
 
 def test_a_long_window_is_split_into_adjacent_pieces() -> None:

@@ -9,21 +9,22 @@ import httpx
 import pytest
 
 from loaders import api, retries
+from loaders.billing_events import EXPANSIONS
 from tests.fal_server import FAULTS, CsvStyle, Event, FalServer, Oddities, Request, World
 from tests.fal_server.messages import write_cursor
-from tests.loaders.conftest import KEY, Landed, Loads, Run, day_of
+from tests.loaders.conftest import FEEDS, KEY, Landed, Loads, Run, serve_pages
 
 pytestmark = pytest.mark.slow
 
 DAY = date(2026, 1, 26)
-COMMANDS = {
-    "events": ("billing-events", "--start", DAY, "--end", "2026-01-27", "--page-size", 25),
+COMMANDS = {name: feed.command for name, feed in FEEDS.items()} | {
+    "events": (*FEEDS["events"].command, "--page-size", 25),
     "report": ("focus-report", "--source", "invoice", "--billing-month", "2026-02"),
 }
-REQUESTS = {
-    "events": "GET /models/billing-events (2026-01-26T00:00:00Z to 2026-01-27T00:00:00Z): ",
-    "report": "GET /account/focus (2026-02): ",
-}
+REQUESTS = {name: feed.request for name, feed in FEEDS.items()} | {"report": "GET /account/focus (2026-02): "}
+# of a page, so that there are three
+ROWS = {"events": 10_000, "team": 25, "usage": 2, "keys": 2, "report": 25}
+LISTS = {"events": "billing_events", "team": "billing_events", "usage": "time_series", "keys": "keys"}
 ATTEMPTS = 3
 # FAL_TIMEOUT and LONGEST_TRY: only one of both limits can end a try, however slow the machine is
 LIMITS = {"stall": ("0.5", 100), "drip": ("5", 0.1)}
@@ -31,21 +32,21 @@ LIMITS = {"stall": ("0.5", 100), "drip": ("5", 0.1)}
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, and the error of each command if it persists; None if a command cannot get the fault."""
+    """A fault, and the error of pages and of reports if it persists; None if they cannot get the fault."""
 
     fault: str
-    events: str | None
+    pages: str | None
     report: str | None
 
     def params(self) -> list[object]:
         """Return a parameter for each command."""
-        errors = {"events": self.events, "report": self.report}
+        errors = dict.fromkeys(FEEDS, self.pages) | {"report": self.report}
         return [pytest.param(command, self.fault, line, id=f"{command}-{self.fault}")
                 for command, line in errors.items() if line is not None]  # fmt: skip
 
 
 def both(fault: str, line: str) -> Case:
-    """Return a fault with the same error for both commands."""
+    """Return a fault with the same error for pages and reports."""
     return Case(fault, line, line)
 
 
@@ -72,8 +73,8 @@ PASSING = (
     Case("empty_body", "it is not complete JSON", "it is not a FOCUS CSV"),
     Case("latin_1", "it is not complete JSON", "it is not UTF-8"),
     both("header_flood", "the connection failed: its headers are too long"),
-    Case("no_page", "it has no list of billing_events", None),
-    Case("no_events", "it has no list of billing_events", None),
+    Case("no_page", "it has no list of {list}", None),
+    Case("no_events", "it has no list of {list}", None),
     Case("no_has_more", "has_more is neither true nor false", None),
     Case("no_next_cursor", "has_more is true, but there is no next_cursor", None),
     Case("cursor_again", "its next_cursor was there before", None),
@@ -85,7 +86,7 @@ HOPELESS = (
     both("redirect", "redirected to elsewhere.example, and the key does not follow; check FAL_API_URL"),
     Case(
         "oversized",
-        "the body is over the limit of 64 MB; give billing-events a smaller",
+        "the body is over the limit of 64 MB; ",
         "the body is over the limit of 64 MB; request less at once",
     ),
     both("zip_bomb", "the body is over the limit of 64 MB"),
@@ -103,6 +104,12 @@ def world(world: World) -> World:
     """A world whose pages do not shift, so that two walks are the same."""
     world.oddities = replace(Oddities.all(), shifted_pages=False)
     return world
+
+
+def serve(server: FalServer, command: str) -> None:
+    """Serve pages for a command. The reports are those of an account without teams and apps."""
+    if command in FEEDS:
+        serve_pages(server, FEEDS[command], ROWS[command])
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +132,7 @@ def files(landing: Path) -> dict[Path, bytes]:
 
 def of(loads: Loads) -> list[Landed]:
     """Return all loads."""
-    return loads(day_of("*")) + loads("focus_reports/*/*/*")
+    return [load for levels in ("*", "*/*") for load in loads(f"*/account=acme/{levels}")]
 
 
 def victims(fault: str) -> Callable[[Request], bool]:
@@ -133,7 +140,7 @@ def victims(fault: str) -> Callable[[Request], bool]:
     if fault == "larger_page":
         return lambda request: request.one("cursor") is None
     if fault == "cursors_in_a_circle":  # from the third page to the second
-        return lambda request: request.one("cursor") == write_cursor(2, 25)
+        return lambda request: request.one("cursor") in (write_cursor(2, 25), write_cursor(2, 2))
     return lambda request: request.one("cursor") is not None or request.path.endswith("focus")
 
 
@@ -142,6 +149,7 @@ def test_a_fault_loses_nothing(
     run: Run, server: FalServer, loads: Loads, landing: Path, monkeypatch: pytest.MonkeyPatch,
     command: str, fault: str, message: str,
 ) -> None:  # fmt: skip
+    serve(server, command)
     before = landed_before(run, landing, command)
     if limits := LIMITS.get(fault.partition("_")[0]):
         monkeypatch.setenv("FAL_TIMEOUT", limits[0])
@@ -151,7 +159,8 @@ def test_a_fault_loses_nothing(
     result = run(*COMMANDS[command])
     assert (result.code, result.out) == (1, "")
     (line,) = result.err.splitlines()
-    assert line.startswith(f"error: {REQUESTS[command]}") and message in line
+    assert line.startswith(f"error: {REQUESTS[command]}")
+    assert message.format(list=LISTS.get(command)) in line
     is_hopeless = fault in {case.fault for case in HOPELESS}
     assert is_hopeless or line.endswith(f"({ATTEMPTS} tries); none of it was landed, run it again later")
     assert sum(map(victims(fault), server.requests)) == (1 if is_hopeless else ATTEMPTS)
@@ -167,6 +176,7 @@ def test_a_fault_loses_nothing(
 
 
 def test_cursors_in_a_circle_end_with_one_line(run: Run, server: FalServer, landing: Path) -> None:
+    serve(server, "events")
     before = landed_before(run, landing, "events")
     server.faults.append(FAULTS["cursors_in_a_circle"](times=100))
     result = run(*COMMANDS["events"])
@@ -179,6 +189,7 @@ def test_cursors_in_a_circle_end_with_one_line(run: Run, server: FalServer, land
 def test_an_unusual_page_is_accepted(
     run: Run, server: FalServer, loads: Loads, landing: Path, fault: str
 ) -> None:
+    serve(server, "events")
     landed_before(run, landing, "events")
     server.faults.append(FAULTS[fault](when=victims(fault)))
     result = run(*COMMANDS["events"])
@@ -216,11 +227,12 @@ def test_unexpected_texts_and_columns_land_unchanged(
     answers = [
         httpx.get(f"{server.url}/{path}", params=params, headers={"Authorization": f"Key {KEY}"}).content
         for path, params in (
-            ("models/billing-events", {"start": "2026-01-26", "end": "2026-01-27", "expand": "auth_method"}),
+            ("models/billing-events", {"start": "2026-01-26", "end": "2026-01-27", "expand": EXPANSIONS}),
             ("account/focus", {"source": "invoice", "billing_month": "2026-02"}),
         )
     ]
     assert [load.bodies for load in of(loads)] == [[answer] for answer in answers]
     for written in ("3.33e-05", "0.1234567890123456789"):
         assert all(written.encode() in answer for answer in answers)
-    assert ODD.json(label=True).encode() in answers[0] and b"12345678901234567890" in answers[0]
+    assert ODD.json(label=True, structured=True).encode() in answers[0]
+    assert b"12345678901234567890" in answers[0]

@@ -16,17 +16,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.billing_events import EventPage, parse_page
+from loaders.billing_events import EVENTS
 from loaders.body import Body, MalformedBodyError, read_body
 from loaders.focus_reports import NEEDED_COLUMNS, Report, accept_report
+from loaders.pages import Page, parse_page
 from loaders.retries import read_retry_after
 from tests.loaders.conftest import Wire
 
 
-def parse(body: bytes) -> EventPage | None:
+def parse(body: bytes) -> Page | None:
     """Return the page, or None if it is refused."""
     try:
-        return parse_page(body)
+        return parse_page(EVENTS, body)
     except MalformedBodyError:
         return None
 
@@ -142,7 +143,7 @@ def _refuse(name: str) -> None:
     raise ValueError(name)
 
 
-def read_back(page: EventPage) -> list[object]:
+def read_back(page: Page) -> list[object]:
     """Parse the lines of a page."""
     return [json.loads(line, parse_int=str, parse_float=str) for line in page.lines]
 

@@ -15,12 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loaders import clock
-from loaders.billing_events import locate_day, walk
+from loaders.billing_events import EVENTS, locate_day
 from loaders.body import Body
 from loaders.cli import main
 from loaders.errors import LandingError
 from loaders.landing import LandingZone
 from loaders.sync import make_plan
+from loaders.walk import walk
 from tests.loaders.conftest import Landed, unfinished
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ def land(folder: Path, api: Pages, day: date = DAY) -> Landed:
     with LandingZone(folder).open_account("acme") as zone:
         partition = locate_day("acme", day)
         with zone.start_load(partition, REQUEST) as load:
-            manifest = load.publish(agreed=walk(api, load))
+            manifest = load.publish(agreed=walk(api, EVENTS, load))
     return Landed(folder / partition.folder / f"load={manifest.load_id}")
 
 

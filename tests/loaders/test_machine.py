@@ -27,7 +27,7 @@ from loaders.api import FalApi
 from loaders.cli import main
 from loaders.errors import LandingError
 from loaders.settings import ApiSettings
-from tests.fal_server import FalServer, Fault, World
+from tests.fal_server import FalServer, Fault, Switches, Team, World
 from tests.loaders import machine
 from tests.loaders.conftest import KEY, unfinished
 from tests.loaders.machine import FORKS, latest_loads
@@ -102,6 +102,15 @@ def undisturbed(api: FalApi, world: World, tmp_path: Path) -> dict[str, object]:
     return latest_loads(tmp_path / "undisturbed")
 
 
+def land_undisturbed(server: FalServer, api: FalApi, landing: Path, feed: str) -> dict[str, object]:
+    """Land a load of a feed on several pages without failures, and return it."""
+    server.world.switches = Switches(serverless=True, unnamed_app=True)
+    server.world.teams = {"acme": [Team("acme", "Acme")]}
+    server.page_cap = 2 if feed in ("usage", "keys") else 10
+    machine.land(api, landing, FIRST, feed)
+    return latest_loads(landing)
+
+
 def new_loads(landing: Path, known: dict[Path, list[str]]) -> int:
     """Return the number of new loads, and add them to known. They must sort after the known ones."""
     count = 0
@@ -157,10 +166,13 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     assert verified(landing)
 
 
+@pytest.mark.parametrize("feed", ["events", "team", "usage", "keys"])
 def test_a_process_that_dies_at_any_file_operation_loses_nothing(
-    server: FalServer, api: FalApi, landing: Path, undisturbed: dict[str, object]
+    server: FalServer, api: FalApi, landing: Path, tmp_path: Path, feed: str
 ) -> None:
-    child = FORKS.Process(target=machine.die_at_every_step, args=(server.url, landing, FIRST))
+    undisturbed = land_undisturbed(server, api, tmp_path / "undisturbed", feed)
+    pages = len(server.requests)
+    child = FORKS.Process(target=machine.die_at_every_step, args=(server.url, landing, FIRST, feed))
     child.start()
     child.join()
     assert child.exitcode == 0
@@ -172,8 +184,8 @@ def test_a_process_that_dies_at_any_file_operation_loses_nothing(
         left["manifest"] += any(name.endswith("manifest.json") for name in unfinished(zone))
         left["load"] += bool(latest_loads(zone))
         server.requests.clear()
-        machine.land(api, zone, FIRST)
-        left["resumed"] += len(server.requests) < 4
+        machine.land(api, zone, FIRST, feed)
+        left["resumed"] += len(server.requests) < pages
         assert latest_loads(zone) == undisturbed
         assert unfinished(zone) == set()
     assert min(left[what] for what in ("pages", "manifest", "load", "resumed")) > 0, left
@@ -215,15 +227,16 @@ def test_a_killed_prune_keeps_the_latest_loads_and_the_next_one_cleans_up(landin
 # ---------------------------------------------------------------- full disk, read-only folder
 
 
+@pytest.mark.parametrize("feed", ["events", "team", "usage", "keys"])
 def test_a_disk_that_is_full_from_any_step_on_is_a_one_line_error_and_loses_nothing(
-    api: FalApi, landing: Path, undisturbed: dict[str, object]
+    server: FalServer, api: FalApi, landing: Path, tmp_path: Path, feed: str
 ) -> None:
-    refused = 0
+    undisturbed, refused = land_undisturbed(server, api, tmp_path / "undisturbed", feed), 0
     for at in range(1000):
         zone = landing / str(at)
         with machine.happening(at, machine.disk_full) as steps:
             try:
-                machine.land(api, zone, FIRST)
+                machine.land(api, zone, FIRST, feed)
             except LandingError as error:
                 assert re.fullmatch(
                     r"cannot use the landing folder .*: No space left on device.*", str(error)
@@ -233,7 +246,7 @@ def test_a_disk_that_is_full_from_any_step_on_is_a_one_line_error_and_loses_noth
                 assert latest_loads(zone) == undisturbed
         if len(steps) <= at:
             break
-        machine.land(api, zone, FIRST)
+        machine.land(api, zone, FIRST, feed)
         assert latest_loads(zone) == undisturbed
         assert unfinished(zone) == set()
     assert refused > 20

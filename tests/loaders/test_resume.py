@@ -15,7 +15,7 @@ import pytest
 
 from tests.fal_server import FalServer, Fault, Oddities, Request, World
 from tests.fal_server.messages import read_cursor
-from tests.loaders.conftest import KEY, Loads, Run, day_of, unfinished
+from tests.loaders.conftest import KEY, Feed, Loads, Run, day_of, unfinished
 
 ROOT = Path(__file__).parents[2]
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", "10")  # six pages
@@ -61,6 +61,30 @@ def kept(landing: Path) -> Path:
     return folder
 
 
+def pages_of(server: FalServer, feed: Feed) -> list[int]:
+    """Return the pages of all requests for a feed in order, and clear the requests."""
+    server.requests[:] = [request for request in server.requests if request.path == feed.path]
+    return pages_asked_for(server)
+
+
+def test_every_feed_continues_with_the_next_page(
+    run: Run, server: FalServer, loads: Loads, feed: Feed, landing: Path
+) -> None:
+    server.faults.append(Fault.server_error(times=6, when=later_than(2)))
+    assert run(*feed.command).code == 1
+    assert pages_of(server, feed) == [1, 2, *[3] * 6]
+    assert run(*feed.command).code == 0
+    first, *rest = pages_of(server, feed)
+    assert (first, rest) == (3, list(range(4, 4 + len(rest))))
+    assert run(*feed.command).code == 0
+    load, undisturbed = loads(feed.partition)
+    assert len(load.bodies) == 3 + len(rest) > 3
+    assert load.bodies == undisturbed.bodies
+    same = {"load_id": "", "fetched_at": ""}
+    assert load.manifest | same == undisturbed.manifest | same
+    assert unfinished(landing) == set()
+
+
 def test_a_day_that_gave_up_continues_with_the_next_page(run: Run, server: FalServer, loads: Loads) -> None:
     stop_after(run, server, 4)
     assert run(*DAY).code == 0
@@ -74,26 +98,30 @@ def test_a_day_that_gave_up_continues_with_the_next_page(run: Run, server: FalSe
     assert load.manifest | same == undisturbed.manifest | same
 
 
+# a process of its own has the real clock, so its snapshot would be one of another day
+@pytest.mark.parametrize("feed", ["events", "team", "usage"], indirect=True)
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGINT])
 def test_a_day_continues_after_kill_9_and_after_ctrl_c(
-    run: Run, server: FalServer, loads: Loads, landing: Path, signal_: signal.Signals
+    run: Run, server: FalServer, loads: Loads, landing: Path, signal_: signal.Signals, feed: Feed
 ) -> None:
     server.faults.append(Fault.stall(20, when=later_than(4)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "loaders", *DAY],
+        [sys.executable, "-m", "loaders", *map(str, feed.command)],
         env=os.environ | {"FAL_KEY": KEY}, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
     )  # fmt: skip
     deadline = time.monotonic() + 20
-    while len(server.requests) < 5 and time.monotonic() < deadline:
+    while not any(map(later_than(4), server.requests)) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal_)
     assert process.wait(timeout=20) in (-signal.SIGKILL, 130)
-    assert pages_asked_for(server) == [1, 2, 3, 4, 5]
+    assert pages_of(server, feed) == [1, 2, 3, 4, 5]
     set_to_now(landing)
-    assert run(*DAY).code == 0
-    assert pages_asked_for(server) == [5, 6]
-    assert len(loads(day_of("2026-01-26"))[0].events) == 60
+    assert run(*feed.command).code == 0
+    first, *_ = pages_of(server, feed)
+    assert run(*feed.command).code == 0
+    load, undisturbed = loads(feed.partition)
+    assert (first, load.bodies) == (5, undisturbed.bodies)
 
 
 def set_to_now(landing: Path) -> None:
@@ -345,7 +373,7 @@ def test_cursors_in_a_circle_are_detected_across_two_runs(run: Run, server: FalS
 
 def request_for_page_1(server: FalServer, run: Run) -> Request:
     """Return the first request of a run, which fails."""
-    server.faults.append(Fault.error(400, "validation_error", "no"))
+    server.faults.append(Fault.error(400, "validation_error", "no", times=2))
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27", "--page-size", 10, "--account", "x")
     return server.requests.pop()
 

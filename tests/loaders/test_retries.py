@@ -16,7 +16,7 @@ import trustme
 from tenacity import Future, RetryCallState, Retrying
 
 import loaders.api
-from loaders import billing_events, clock
+from loaders import clock, pages
 from loaders.api import FalApi
 from loaders.connection import Connection
 from loaders.errors import GaveUpError, UnauthorizedError
@@ -51,7 +51,7 @@ def test_endless_empty_pages_end_with_one_line(
     result = run(*EVENTS)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert "101 pages in a row had no new event, and may never end; none of it was landed" in line
+    assert "101 pages in a row had no new row, and may never end; none of it was landed" in line
     assert loads(day_of("*")) == []
 
 
@@ -72,7 +72,8 @@ def test_a_refusal_is_not_retried(
     assert result.code == 1
     (line,) = result.err.splitlines()
     assert f"answered {status} ({kind}: No, and here is why); {what_to_do}" in line
-    assert len(server.requests) == 1
+    # a 400 may be about an expansion, which the second request does without
+    assert len(server.requests) == (2 if status == 400 else 1)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,9 @@ def test_a_proxy_with_an_invalid_name_is_a_one_line_error(run: Run, monkeypatch:
 
 
 def test_a_message_of_several_lines_is_printed_on_one(run: Run, server: FalServer) -> None:
-    server.faults.append(Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000))
+    server.faults.append(
+        Fault.error(400, "validation_error", "one\ntwo\x1b[31m\r\nthree " + "x" * 5000, times=2)
+    )
     (line,) = run(*EVENTS).err.splitlines()
     assert "one two [31m three xxx" in line and len(line) < 700
 
@@ -294,7 +297,7 @@ def test_a_cursor_too_long_for_an_address_fails_only_its_day_and_the_next_run_la
     days = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-29", "--page-size", 20)
     server.faults.append(Fault.altered(saying(next_cursor="c" * 70_000), times=100, when=is_of_that_day))
     with monkeypatch.context() as earlier:
-        earlier.setattr(billing_events, "LONGEST_CURSOR", limit)
+        earlier.setattr(pages, "LONGEST_CURSOR", limit)
         result = run(*days)
     assert result.code == 1
     if limit == 8192:

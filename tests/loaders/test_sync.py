@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from loaders import sync
+from loaders.billing_events import locate_day
 from loaders.errors import LandingError
 from loaders.landing import Latest
-from tests.fal_server import FalServer, Fault, Invoice, World
+from tests.fal_server import FalServer, Fault, Invoice, Request, World
 from tests.loaders.conftest import Loads, Run, day_of
 
 SetClock = Callable[[datetime], None]
@@ -21,7 +22,8 @@ def at(day: int, hour: int = 12, month: int = 2) -> datetime:
 
 def days_asked_for(server: FalServer) -> list[str]:
     """Return the days of all requests for billing events, sorted, and clear the requests."""
-    days = sorted(request.params["start"][0][:10] for request in server.requests if "start" in request.params)
+    asked = [request for request in server.requests if request.path.endswith("/models/billing-events")]
+    days = sorted(request.params["start"][0][:10] for request in asked)
     server.requests.clear()
     return days
 
@@ -46,7 +48,8 @@ def test_a_day_is_fetched_again_until_three_days_after_its_end(
 ) -> None:
     day = date(2026, 2, 1)
     load = Latest(fetched_at, complete) if fetched_at else None
-    assert sync.plan_days({day: load}, at(28)) == ({day: reason} if reason else {})
+    partition = locate_day("acme", day)
+    assert sync.plan_days({partition: load}, at(28)) == ({partition: reason} if reason else {})
 
 
 @pytest.mark.parametrize(
@@ -93,10 +96,16 @@ def test_the_first_sync_fetches_everything_since_its_start_and_prints_it(
     result = run("sync", "--since", "2026-01-25")
     assert result.code == 0, result.err
     plan, summary = result.out.splitlines()
-    assert plan == "acme since 2026-01-25: 12 days: 12 missing; invoices: 2026-01, 2026-02"
+    assert plan == (
+        "acme since 2026-01-25: 12 days: 12 missing; invoices: 2026-01, 2026-02; "
+        "serverless usage: 12 days: 12 missing; snapshots: keys, models, pricing, teams, balance"
+    )
     invoice_rows = len(world.invoice_csv("acme", "2026-02").splitlines()) - 1
     events = len(world.events("acme"))
-    assert summary.startswith(f"landed 12 days with {events} events, 1 invoice with {invoice_rows} rows in ")
+    assert summary.startswith(
+        f"landed 12 days with {events} events, 1 invoice with {invoice_rows} rows, "
+        "12 days with 0 serverless rows, 4 snapshots with "
+    )
     assert len(loads(day_of("*"))) == 12
     assert len(loads("focus_reports/account=acme/source=invoice/billing_month=2026-02")) == 1
 
@@ -106,7 +115,8 @@ def test_a_second_sync_fetches_only_the_open_and_the_unsettled_days(run: Run, se
     days_asked_for(server)
     result = run("sync")
     assert result.out.splitlines()[0] == (
-        "acme since 2026-01-25: 4 days: 1 open, 3 unsettled; invoices: 2026-01, 2026-02"
+        "acme since 2026-01-25: 4 days: 1 open, 3 unsettled; invoices: 2026-01, 2026-02; "
+        "serverless usage: 4 days: 1 open, 3 unsettled; snapshots: teams"
     )
     assert days_asked_for(server) == ["2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05"]
 
@@ -192,9 +202,10 @@ def test_a_reissued_invoice_lands_again(run: Run, loads: Loads, world: World) ->
 
 
 def test_a_failed_day_does_not_stop_the_others(run: Run, server: FalServer, loads: Loads) -> None:
-    server.faults.append(
-        Fault.server_error(times=100, when=lambda request: request.one("start") == "2026-01-28T00:00:00Z")
-    )
+    def is_that_day(request: Request) -> bool:
+        return request.path.endswith("events") and request.one("start") == "2026-01-28T00:00:00Z"
+
+    server.faults.append(Fault.server_error(times=100, when=is_that_day))
     result = run("sync", "--since", "2026-01-25")
     assert result.code == 1
     assert len(loads(day_of("*"))) == 11

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from loaders import billing_events
-from loaders.billing_events import REMEMBERED, RecentEvents, digest_events, sample_events, walk_once
+from loaders import walk
+from loaders.billing_events import EVENTS
 from loaders.body import Body
 from loaders.landing import LandingZone, Partition
+from loaders.walk import REMEMBERED, RecentRows, digest_rows, sample_rows, walk_once
 from tests.fal_server import FalServer, Oddities, Request, World
 from tests.fal_server.messages import Answer
 from tests.loaders.conftest import Loads, Run, day_of, unfinished
@@ -140,17 +141,17 @@ def test_rows_that_do_not_move_need_one_walk(run: Run, loads: Loads, world: Worl
 @pytest.mark.parametrize("size", [9, 1000, 1500, 2500, 10_000])
 @pytest.mark.parametrize("moved", [1, 5, 999, 1001, 2000, 4321, 9999, 15_000])
 def test_rows_that_moved_by_any_number_are_detected(size: int, moved: int) -> None:
-    recent = RecentEvents()
+    recent = RecentRows()
     for first in range(0, 20_000, size):
-        events = set(sample_events(range(first, first + size)))
+        events = set(sample_rows(range(first, first + size)))
         assert recent.add(events) == events
-    events = set(sample_events(range(first + size - moved, first + 2 * size - moved)))
+    events = set(sample_rows(range(first + size - moved, first + 2 * size - moved)))
     assert recent.add(events) < events
 
 
 def test_a_full_page_is_sampled_and_a_small_one_is_compared_whole() -> None:
-    assert list(sample_events(range(2000))) == list(range(2000))
-    assert len(list(sample_events(range(10_000)))) == 2800
+    assert list(sample_rows(range(2000))) == list(range(2000))
+    assert len(list(sample_rows(range(10_000)))) == 2800
 
 
 # ---------------------------------------------------------------- pages without end
@@ -181,7 +182,7 @@ def test_pages_without_a_new_event_end_with_one_line(
     result = run(*DAY, *more)
     assert result.code == 1
     (line,) = result.errors
-    assert "101 pages in a row had no new event, and may never end" in line
+    assert "101 pages in a row had no new row, and may never end" in line
     assert len(server.requests) < 120
     assert loads(day_of("2026-01-26")) == [] and unfinished(landing) == set()
 
@@ -227,7 +228,7 @@ def test_a_day_can_have_as_many_pages_as_the_setting_allows(
 
 
 def test_only_the_latest_events_are_remembered() -> None:
-    recent = RecentEvents()
+    recent = RecentRows()
     for first in range(0, 300_000, 999):  # each page begins with the last event of the one before
         assert len(recent.add(set(range(first, first + 1000)))) == (999 if first else 1000)
         remembered = set().union(*recent._sets)
@@ -253,14 +254,14 @@ class Pages:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(billing_events, "REMEMBERED", 2000)
+    monkeypatch.setattr(walk, "REMEMBERED", 2000)
 
     def peak(count: int) -> int:
         with LandingZone(tmp_path).open_account("acme") as zone:
             load = zone.start_load(Partition("billing_events", "acme", "2026-01-26"), {"pages": count})
             tracemalloc.start()
-            assert walk_once(Pages(count), load) is True
-            assert digest_events(load).startswith(f"{count * 500 + 1}-")
+            assert walk_once(Pages(count), EVENTS, load) is True
+            assert digest_rows(EVENTS, load).startswith(f"{count * 500 + 1}-")
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             return most

@@ -5,14 +5,23 @@ import pytest
 from dbt_fal_focus.seeds import check_seed, check_seeds
 from tests.end_to_end.conftest import ROOT
 
-TYPES = {"account": "string", "cost": "decimal(38,18)", "quantity": "decimal(38,9)", "active": "boolean"}
+TYPES = {
+    "account": "string",
+    "cost": "decimal(38,18)",
+    "quantity": "decimal(38,9)",
+    "active": "boolean",
+    "valid_from": "date",
+}
+OPTIONAL = ["valid_from"]
+COLUMNS = "account, cost, quantity, active, valid_from"
 HEADER = "account,cost,quantity,active\n"
 
 
 def mistake(content: str | bytes) -> str | None:
     """Check a seed; return its error, or None."""
     try:
-        check_seed("seeds/s.csv", content if isinstance(content, bytes) else content.encode(), TYPES)
+        content = content if isinstance(content, bytes) else content.encode()
+        check_seed("seeds/s.csv", content, TYPES, OPTIONAL)
     except ValueError as error:
         return str(error)
     return None
@@ -30,8 +39,16 @@ def test_the_seeds_of_the_project_have_no_mistakes() -> None:
         b"\xef\xbb\xbf" + HEADER.encode() + "Ünïted,-25000,0.123456789,false".encode(),
         'cost,active,account,quantity\n1,true,"a, ""b""",0.1000000000000\n\n,,,\n',
         HEADER,
+        "account,cost,quantity,active,valid_from\nacme,1.5,,true,2024-02-29\nacme,1.5,,true,\n",
     ],
-    ids=["plain", "carriage returns", "byte order mark", "another order, quotes, blank rows", "no rows"],
+    ids=[
+        "plain",
+        "carriage returns",
+        "byte order mark",
+        "another order, quotes, blank rows",
+        "no rows",
+        "an optional column",
+    ],
 )
 def test_a_valid_seed_passes_in_any_csv_format(content: str | bytes) -> None:
     assert mistake(content) is None
@@ -80,19 +97,27 @@ def test_a_valid_seed_passes_in_any_csv_format(content: str | bytes) -> None:
             HEADER + "acme,1,0.1234567891,true\n",
             "row 2, column quantity: '0.1234567891' has more than 29 digits before the point or 9 after it",
         ),
+        (
+            "valid_from," + HEADER + "2026-02-29,acme,1,1,true\n",
+            "row 2, column valid_from: '2026-02-29' is not a date like 2026-01-31",
+        ),
+        (
+            "valid_from," + HEADER + "1/31/2026,acme,1,1,true\n",
+            "row 2, column valid_from: '1/31/2026' is not a date like 2026-01-31",
+        ),
         (HEADER + "acme,1,1,yes\n", "row 2, column active: 'yes' is neither true nor false"),
         (
             "account,cost,quantity\n",
-            "row 1: column active is missing; the columns are account, cost, quantity, active",
+            f"row 1: column active is missing; the columns are {COLUMNS}",
         ),
         (
             "account,cost,quantity,active,cost\n",
-            "row 1: column 'cost' does not belong there; the columns are account, cost, quantity, active",
+            f"row 1: column 'cost' does not belong there; the columns are {COLUMNS}",
         ),
         (
             "",
             "row 1: column account is missing, column cost is missing, column quantity is missing,"
-            " column active is missing; the columns are account, cost, quantity, active",
+            f" column active is missing; the columns are {COLUMNS}",
         ),
     ],
 )

@@ -19,13 +19,19 @@ accounts as (
 
 endpoints as (
 
-    select * from {{ ref('fal_endpoints') }}
+    select * from {{ ref('int_endpoints__described') }}
 
 ),
 
 tags as (
 
-    select * from {{ ref('int_tags__auth_methods') }}
+    select * from {{ ref('int_tags__callers') }}
+
+),
+
+sub_accounts as (
+
+    select * from {{ ref('int_sub_accounts__named') }}
 
 ),
 
@@ -36,7 +42,9 @@ described as (
         accounts.billing_account_id,
         accounts.billing_account_name,
         accounts.billing_account_type,
-        coalesce(tags.tags, account_tags.tags) as tags,
+        tags.tags,
+        coalesce(sub_accounts.sub_account_id, charges.team_username) as sub_account_id,
+        coalesce(sub_accounts.sub_account_name, charges.team_username) as sub_account_name,
         endpoints.display_name,
         coalesce(endpoints.model_developer, {{ service['PublisherName'] }}) as publisher_name,
         coalesce(endpoints.service_name, {{ service['ServiceName'] }}) as service_name,
@@ -48,9 +56,23 @@ described as (
         {{ plain_decimal('charges.percent_discount') }} as percent_discount_text
     from charges
     inner join accounts on charges.account = accounts.account
-    left join endpoints on charges.endpoint_id = endpoints.endpoint_id
-    left join tags on charges.account = tags.account and charges.auth_method = tags.auth_method
-    left join tags as account_tags on charges.account = account_tags.account and account_tags.auth_method is null
+    left join endpoints
+        on
+            charges.account = endpoints.account
+            and charges.endpoint_id = endpoints.endpoint_id
+            and charges.charge_date >= endpoints.valid_from
+            and charges.charge_date < endpoints.valid_to
+    left join tags
+        on
+            charges.account = tags.account
+            and charges.auth_method is not distinct from tags.auth_method
+            and charges.api_key_id is not distinct from tags.api_key_id
+            and charges.login_username is not distinct from tags.login_username
+            and charges.team_username is not distinct from tags.team_username
+            and charges.charge_date >= tags.valid_from
+            and charges.charge_date < tags.valid_to
+    left join sub_accounts
+        on charges.account = sub_accounts.account and charges.team_username = sub_accounts.team_username
 
 ),
 
@@ -61,6 +83,9 @@ focus as (
         billing_account_id as BillingAccountId,
         billing_account_name as BillingAccountName,
         billing_account_type as BillingAccountType,
+        sub_account_id as SubAccountId,
+        sub_account_name as SubAccountName,
+        case when team_username is not null then 'Team' end as SubAccountType,
         {{ sql_text(var('fal_service_provider_name')) }} as ServiceProviderName,
         {{ sql_text(var('fal_host_provider_name')) }} as HostProviderName,
         {{ sql_text(var('fal_provider_name')) }} as ProviderName,
@@ -151,9 +176,9 @@ focus as (
             'ListUnitPrice', 'PricingCategory', 'PricingCurrency', 'PricingCurrencyContractedUnitPrice',
             'PricingCurrencyEffectiveCost', 'PricingCurrencyListUnitPrice', 'PricingQuantity', 'PricingUnit',
             'ProviderName', 'PublisherName', 'ResourceId', 'ResourceName', 'ResourceType', 'ServiceCategory',
-            'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId', 'Tags',
-            'x_Account', 'x_ApiKeyId', 'x_AuthMethod', 'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus',
-            'x_LoginUsername', 'x_ProductLine', 'x_RequestCount',
+            'ServiceName', 'ServiceProviderName', 'ServiceSubcategory', 'SkuId', 'SkuMeter', 'SkuPriceId',
+            'SubAccountId', 'SubAccountName', 'SubAccountType', 'Tags', 'x_Account', 'x_ApiKeyId', 'x_AuthMethod',
+            'x_ChargeId', 'x_ChargeSource', 'x_ChargeStatus', 'x_LoginUsername', 'x_ProductLine', 'x_RequestCount',
         ]) }}
 
     from described

@@ -41,6 +41,7 @@
     'PricingCurrencyEffectiveCost': 'coalesce(EffectiveCost, BilledCost)',
     'PricingCurrencyListUnitPrice': 'ListUnitPrice',
     'PricingCurrencyContractedUnitPrice': 'ContractedUnitPrice',
+    'SubAccountType': "case when SubAccountId is not null then 'Team' end",
 } -%}
 
 {#-
@@ -92,7 +93,7 @@ product_lines as (
 
 endpoints as (
 
-    select * from {{ ref('fal_endpoints') }}
+    select * from {{ ref('int_endpoints__described') }}
 
 ),
 
@@ -168,7 +169,12 @@ with_names as (
             and all_rows.account = product_lines.account
             and all_rows.landed_for = product_lines.landed_for
             and all_rows.record_number = product_lines.record_number
-    left join endpoints on coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
+    left join endpoints
+        on
+            all_rows.account = endpoints.account
+            and coalesce(all_rows.ResourceId, all_rows.SkuId) = endpoints.endpoint_id
+            and {{ utc_date('all_rows.ChargePeriodStart') }} >= endpoints.valid_from
+            and {{ utc_date('all_rows.ChargePeriodStart') }} < endpoints.valid_to
 
 ),
 

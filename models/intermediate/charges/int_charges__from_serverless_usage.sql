@@ -22,8 +22,9 @@ accounts as (
 
 tags as (
 
-    select * from {{ ref('int_tags__auth_methods') }}
-    where auth_method is null
+    -- the usage has no caller, so that lines for the whole account apply
+    select * from {{ ref('int_tags__callers') }}
+    where coalesce(auth_method, api_key_id, login_username, team_username) is null
 
 ),
 
@@ -82,7 +83,11 @@ described as (
         {{ plain_decimal('numbered.percent_discount') }} as percent_discount_text
     from numbered
     inner join accounts on numbered.account = accounts.account
-    left join tags on numbered.account = tags.account
+    left join tags
+        on
+            numbered.account = tags.account
+            and numbered.charge_date >= tags.valid_from
+            and numbered.charge_date < tags.valid_to
     where numbered.repeat_number = 1
 
 ),

@@ -18,6 +18,12 @@ burn_down as (
 
 ),
 
+balances as (
+
+    select * from {{ ref('int_commitments__balances') }}
+
+),
+
 numbered as (
 
     select
@@ -31,6 +37,22 @@ latest as (
 
     select * from numbered
     where days_ago = 1
+
+),
+
+numbered_balances as (
+
+    select
+        *,
+        row_number() over (partition by account order by balance_date desc) as balances_ago
+    from balances
+
+),
+
+latest_balances as (
+
+    select * from numbered_balances
+    where balances_ago = 1
 
 ),
 
@@ -65,11 +87,17 @@ summary as (
         ---------- forecast at the pace of the last 28 days
         latest.daily_amount,
         latest.runs_out_on,
-        latest.expires_unused_amount
+        latest.expires_unused_amount,
+
+        ---------- fal's balance of the account, beside the credits of the account that are active on that day
+        latest_balances.fal_balance,
+        latest_balances.balance_date as fal_balance_on,
+        {{ money('latest_balances.fal_balance - latest_balances.credit_at_end') }} as balance_difference
 
     from terms
     left join as_of on terms.account = as_of.account
     left join latest on terms.contract_commitment_id = latest.contract_commitment_id
+    left join latest_balances on terms.account = latest_balances.account and terms.payment = 'prepaid'
 
 )
 
