@@ -171,8 +171,7 @@ def test_an_estimate_with_other_names_is_not_counted_twice(acme: Organization) -
     assert costs_by_line(renamed, OPEN_MONTH) == costs
     # all rows of the estimates are set aside, since none has a product line
     ((set_aside,),) = renamed.rows(
-        "select set_aside_usd from finops.invoice_reconciliation"
-        " where charge_month = '2026-02-01' and product_line = 'all'"
+        "select unattributed_usage_usd from finops.invoice_reconciliation where charge_month = '2026-02-01'"
     )
     assert set_aside == sum(costs.values()) + compute
     assert "seeds/fal_product_lines.csv" in renamed.output
