@@ -1,4 +1,4 @@
-"""Rules for macros that sqlfluff cannot check, because its dbt templater renders macro files to nothing."""
+"""Rules for macros that sqlfluff cannot check, because its dbt templater skips macro files."""
 
 import re
 from pathlib import Path

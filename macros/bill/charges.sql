@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {#
-    Whether a row is usage that no other row of an invoice charges too. A correction is of usage that another row
+    Whether a row is usage that no other row of an invoice charges too. A correction refers to usage that another row
     charges.
 #}
 {% macro is_ordinary_usage(relation=none) -%}

@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {#
-    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. On DuckDB none: there a
+    The greatest number of prepaid credits of an account: the steps of the waterfall on Spark. None on DuckDB, where a
     step repeats until no usage remains.
 #}
 {% macro most_credits_of_an_account(terms) -%}
@@ -29,6 +29,11 @@
         'select count(*) as credits from ' ~ terms ~ " where payment = 'prepaid' group by account"
     ).columns[0].values() -%}
     {{ return(counts | map('int') | max | default(0, true)) }}
+{%- endmacro %}
+
+{# Whether a commitment is active on a UTC day. terms: the name of a relation with drawn_from and end_day. #}
+{% macro is_active_on(date, terms) -%}
+    {{ date }} >= {{ terms }}.drawn_from and {{ date }} < {{ terms }}.end_day
 {%- endmacro %}
 
 {# whether a text matches a pattern in which * stands for any characters #}
@@ -74,7 +79,7 @@
     listagg({{ element }}, ',') within group (order by {{ contract_commitment_id }})
 {%- endmacro %}
 
-{# elements as the JSON object that FOCUS wants in ContractApplied; null for null #}
+{# elements as the JSON object that FOCUS requires in ContractApplied; null for null #}
 {% macro contract_applied(elements) -%}
     '{"Elements":[' || {{ elements }} || ']}'
 {%- endmacro %}

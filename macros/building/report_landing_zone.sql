@@ -3,16 +3,18 @@
     {% if execute and flags.WHICH in ['build', 'run'] %}
         {% set kinds = [] %}
         {% for folder in latest_loads() %}
-            {# a folder ends with account=.../date=.../load=..., or with account=.../source=.../date=.../load=... #}
-            {% do kinds.append(folder.split('/')[-3]) %}
+            {% do kinds.append(load_kind(folder)) %}
         {% endfor %}
         {% if kinds %}
-            {% set invoices, estimates = kinds.count('source=invoice'), kinds.count('source=estimate') %}
-            {% do log(
-                'Landing zone ' ~ landing_name() ~ ': ' ~ (kinds | length - invoices - estimates) ~ ' days of events, '
-                ~ invoices ~ ' invoices, ' ~ estimates ~ ' days of estimates',
-                info=true
-            ) %}
+            {% set counts = [] %}
+            {% for kind in ['days of events', 'invoices', 'days of estimates'] %}
+                {% do counts.append(kinds.count(kind) ~ ' ' ~ kind) %}
+            {% endfor %}
+            {# feeds that some accounts do not have #}
+            {% for kind in ['days of Serverless usage', 'snapshots of the catalogue'] if kind in kinds %}
+                {% do counts.append(kinds.count(kind) ~ ' ' ~ kind) %}
+            {% endfor %}
+            {% do log('Landing zone ' ~ landing_name() ~ ': ' ~ counts | join(', '), info=true) %}
         {% else %}
             {% do exceptions.warn(
                 'The landing zone ' ~ landing_name()
@@ -20,4 +22,15 @@
             ) %}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{# What the load in a folder holds. #}
+{% macro load_kind(folder) %}
+    {% set feed, path = modules.re.search('.*/(' ~ feed_pattern() ~ ')/account=[^/]*/(.*)', folder).groups() %}
+    {{ return({
+        'billing_events': 'days of events',
+        'focus_reports': 'invoices' if path.startswith('source=invoice/') else 'days of estimates',
+        'serverless_usage': 'days of Serverless usage',
+        'catalogue': 'snapshots of the catalogue',
+    }[feed]) }}
 {% endmacro %}

@@ -10,7 +10,7 @@
     {{ matches(text, number_pattern()) }}
 {%- endmacro %}
 
-{# Text to DECIMAL(38, scale), null if it is no number or too large. See has_surplus_decimals. #}
+{# Text to DECIMAL(38, scale), null if it is not a number or too large. See has_surplus_decimals. #}
 {% macro try_decimal(text, scale) -%}
     case when {{ is_number(text) }} then try_cast({{ text }} as decimal(38, {{ scale }})) end
 {%- endmacro %}
@@ -77,7 +77,7 @@
 
 {#
     The text of a number in one canonical form, because JSON writers write 2.50 or 2.5, and 0.0000001 or 1e-07. A text
-    that is no number is returned as it is.
+    that is not a number is returned unchanged.
 
 #}
 {% macro canonical_number(number) -%}

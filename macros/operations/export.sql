@@ -9,7 +9,7 @@
 #}
 {% macro export(format, folder, csv_formula_escape=false) %}
     {% if format not in ['csv', 'parquet', 'json'] %}
-        {{ exceptions.raise_compiler_error("format is '" ~ format ~ "': say csv, parquet or json") }}
+        {{ exceptions.raise_compiler_error("format is '" ~ format ~ "': use csv, parquet or json") }}
     {% endif %}
     {% set escape = csv_formula_escape and format == 'csv' %}
     {% for mart in ['cost_and_usage', 'contract_commitment'] %}

@@ -10,7 +10,7 @@
     {% do print('\nfocus.conformance_report contains the result of each rule. CONFORMANCE.md explains the results.') %}
     {% set musts = broken.rows | map(attribute='keyword') | select('in', ['MUST', 'MUST NOT']) | list | length %}
     {% if musts %}
-        {{ exceptions.raise_compiler_error('rules of FOCUS that say MUST and that rows we make break: ' ~ musts) }}
+        {{ exceptions.raise_compiler_error('our rows break MUST rules of FOCUS: ' ~ musts) }}
     {% endif %}
 {% endmacro %}
 

@@ -15,14 +15,7 @@
         {%- do queries.append(duckdb_json_pages(landed_paths(one_line), 'cast(' ~ quoted ~ ' as json)', largest)) -%}
     {%- endif -%}
     {%- if other -%}
-        {%- set text_pages -%}
-            select
-                filename,
-                page_text,
-                {{ duckdb_as_json(quote_long_numbers('page_text')) }} as page
-            from ({{ duckdb_page_texts(landed_paths(other), largest) }}) as texts
-        {%- endset -%}
-        {%- do queries.append(text_pages) -%}
+        {%- do queries.append(duckdb_text_pages(landed_paths(other), largest)) -%}
     {%- endif -%}
     {{ queries | join('union all') }}
 {% endmacro %}
@@ -61,6 +54,15 @@
         filename = true,
         hive_partitioning = false
     )
+{% endmacro %}
+
+{# Pages of any text. #}
+{% macro duckdb_text_pages(paths, largest) %}
+    select
+        filename,
+        page_text,
+        {{ duckdb_as_json(quote_long_numbers('page_text')) }} as page
+    from ({{ duckdb_page_texts(paths, largest) }}) as texts
 {% endmacro %}
 
 {# The texts of pages as filename and page_text, read line by line as a CSV of one column. #}

@@ -151,7 +151,7 @@ report as (
         case
             when all_rules.is_checked then null
             when all_rules.shape = 'all_of' then 'none of its parts is checked'
-            when all_rules.answer = 'permission' then 'it allows, and cannot be broken'
+            when all_rules.answer = 'permission' then 'a permission cannot be broken'
             when all_rules.answer = 'inactive' then all_rules.why
             else all_rules.answer || ': ' || all_rules.why
         end as why_not_checked,

@@ -51,4 +51,4 @@ def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(made: Command,
     assert "violations 2 · example_row a bad charge" in tested.output
     shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
     assert shown.code != 0
-    assert "say MUST and that rows we make break: 1" in shown.output
+    assert "our rows break MUST rules of FOCUS: 1" in shown.output

@@ -32,6 +32,14 @@ SHIFTED: list[dict[str, str | None]] = [
     {"timestamp": "null", "cost_estimate_nano_usd": '"2026-01-05T09:30:00Z 5"'},
     {"timestamp": '"2026-01-05T09:30:00Z 7"', "cost_estimate_nano_usd": "null"},
 ]
+METHODS = (
+    '{"detail": "Key 1", "api_key_id": "k1", "login_username": null}',
+    '{"detail": "ana", "login_username": "ana", "unit_price": 12345678901234567890, "new": {"detail": 1}}',
+    '{"api_key_id": "", "detail": "Key \\"1\\" \\ud83d\\ude00"}',
+    '{"api_key_id": 7, "detail": {"x": 1}, "login_username": [true]}',
+    *("{}", "[]", "null", "3", '"Key 1"', '[{"api_key_id": "k2"}]'),
+)
+LABELS = ('"Key 1"', '"auth_method_structured"', '""', "null", "1", "{}")
 NUMBERS = ("output_units", "unit_price", "percent_discount", "cost_estimate_nano_usd", "cost_subtotal")
 
 
@@ -40,6 +48,12 @@ def odd_events(chance: random.Random, count: int, numbers: list[str]) -> list[st
     events = []
     for number in range(count):
         fields: dict[str, str | None] = {"cost_subtotal": chance.choice(("null", "0.002"))}
+        if chance.random() < 0.7:
+            fields |= {
+                "auth_method_structured": chance.choice(METHODS),
+                "auth_method": chance.choice((*LABELS, None)),
+                "username": chance.choice((*LABELS, None)),
+            }
         for _ in range(chance.choice((0, 1, 1, 2, 3))):
             name = chance.choice((*NUMBERS, "timestamp"))
             fields[name] = chance.choice(TIMES if name == "timestamp" else numbers)
@@ -78,6 +92,9 @@ def test_the_flags_of_a_manifest_do_not_change_the_events_of_a_page(read: Wareho
     reason = "quarantine_reason is not null"
     ((count, raw),) = read.rows(f"{quarantined} {EVENTS.format('line', '06')} and {reason}")
     assert 100 < count == raw < len(rows)
+    known = "select count(api_key_id), count(login_username), count(auth_method), count(team_username)"
+    (counts,) = read.rows(f"{known} {EVENTS.format('short', '05')} and quarantine_reason is null")
+    assert min(counts) > 20
 
 
 def test_the_fast_path_for_plain_events_gives_the_same_types(read: Warehouse) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from tests.fal_server.catalogue import METER_OF
-from tests.fal_server.events import Event, iso, make_id, nano_to_usd, plain, product
+from tests.fal_server.events import Event, iso, make_id, minus, nano_to_usd, plain, product
 from tests.fal_server.switches import Team
 from tests.fal_server.usage import Usage, group, sum_of
 
@@ -79,15 +79,15 @@ class Invoice:
     """Settings for the invoice of a month.
 
     days: the UTC days [since, until) of its usage, by default the whole charge month. parts: number of
-    InvoiceIds for these days. prepaid_until: usage before this day was paid with credits and is billed at 0.
-    purchase (of credits), adjustment, credit and correction are USD, the last two as positive numbers.
-    tax_rate 0.2 is 20 % of everything else. Zero omits the row.
+    InvoiceIds for these days. prepaid: USD of credits that pay for the usage, oldest first, and reduce what
+    is billed. purchase (of credits), adjustment, credit and correction are USD, the last two as positive
+    numbers. tax_rate 0.2 is 20 % of everything else. Zero omits the row.
     """
 
     days: tuple[date, date] | None = None
     usage: bool = True
     parts: int = 1
-    prepaid_until: date | None = None
+    prepaid: Decimal = Decimal(0)
     purchase: Decimal = Decimal(0)
     adjustment: Decimal = Decimal(0)
     credit: Decimal = Decimal("25.5")
@@ -175,10 +175,10 @@ def invoice_rows(world: "World", scope: Scope, billing_month: str) -> list[Row]:
     while plan.usage and day < until:
         part = (day - since).days * plan.parts // max((until - since).days, 1)
         ids = head | {"InvoiceId": head["InvoiceId"] + (f"-{part + 1}" if plan.parts > 1 else "")}
-        usage = _invoiced_usage(world, scope, day, ids)
-        is_prepaid = plan.prepaid_until is not None and day < plan.prepaid_until
-        rows += [_prepaid(row) for row in usage] if is_prepaid else usage
+        rows += _invoiced_usage(world, scope, day, ids)
         day += timedelta(days=1)
+    if plan.prepaid:
+        rows = _pay(rows, plan.prepaid)
     if plan.parts > 1:
         head["InvoiceId"] += "-1"
     if plan.correction:
@@ -464,8 +464,15 @@ def _correction_row(amount: Decimal, day: date, head: dict[str, str]) -> Row:
     return Row(lump.billed, lump.columns | more)
 
 
-def _prepaid(row: Row) -> Row:
-    return Row(Decimal(0), row.columns | {"BilledCost": "0"})
+def _pay(rows: Iterable[Row], credits: Decimal) -> list[Row]:
+    """Pay for rows with credits, in order, until they are used up."""
+    paid = []
+    for row in rows:
+        drawn = min(row.billed, credits)
+        credits = minus(credits, drawn)
+        billed = minus(row.billed, drawn)
+        paid.append(Row(billed, row.columns | {"BilledCost": plain(billed)}))
+    return paid
 
 
 def _purchase_row(amount: Decimal, day: date, head: dict[str, str]) -> Row:

@@ -82,18 +82,8 @@ def make_world(*, all_lines: bool = False) -> World:
         )
         world.plain_accounts.add("studio")
         world.teams["acme"] = [Team("acme", "Acme"), Team("acme-video", "Video")]
-    world.invoice_months["2026-10"] = Invoice(
-        prepaid_until=find_prepaid_end(world), purchase=CREDITS, adjustment=Decimal("-3.75")
-    )
+    world.invoice_months["2026-10"] = Invoice(prepaid=CREDITS, purchase=CREDITS, adjustment=Decimal("-3.75"))
     return world
-
-
-def find_prepaid_end(world: World) -> date:
-    """Return the first day of September whose usage the credits no longer cover, or the end of the month."""
-    day = FIRST_DAY
-    while day < OPEN_MONTH and world.cost("acme", since=FIRST_DAY, until=day + timedelta(days=1)) <= CREDITS:
-        day += timedelta(days=1)
-    return day
 
 
 def list_commands(*, all_lines: bool = False) -> Iterator[Command]:

@@ -8,7 +8,7 @@ select
     landed_file,
     event_number,
     request_id,
-    meter_misfit,
+    misfit_reason,
     misfit_meter
 from {{ ref('stg_fal__billing_events') }}
-where meter_misfit is not null
+where misfit_reason is not null

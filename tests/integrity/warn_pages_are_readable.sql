@@ -1,20 +1,46 @@
--- Landed pages that contain events by the count of the loader, but cannot be read. Their events are on no bill. Land
--- the day again: python -m loaders billing-events --start DAY --end DAY
+-- Landed pages that contain events or usage by the count of the loader, but cannot be read. They are on no bill. Land
+-- the day again: python -m loaders billing-events --start DAY --end DAY, or serverless-usage in place of billing-events
 {{ config(severity='warn') }}
 
+with
+
+unreadable as (
+
+    select
+        'billing_events' as feed,
+        account,
+        landed_date,
+        landed_team,
+        load_id,
+        landed_file
+    from {{ ref('stg_fal__billing_events_quarantine') }}
+    where quarantine_reason = '{{ unreadable_page() }}'
+    union all
+    select
+        'serverless_usage' as feed,
+        account,
+        landed_date,
+        '' as landed_team,
+        load_id,
+        landed_file
+    from {{ ref('stg_fal__serverless_usage_quarantine') }}
+    where quarantine_reason = '{{ unreadable_json_page('time_series') }}'
+
+)
+
 select
+    files.feed,
     files.account,
     files.landed_partition,
     files.landed_file,
-    files.landed_rows as events_lost
+    files.landed_rows as rows_lost
 from {{ ref('stg_fal__landed_files') }} as files
-inner join {{ ref('stg_fal__billing_events_quarantine') }} as quarantine
+inner join unreadable
     on
-        files.account = quarantine.account
-        and files.load_id = quarantine.load_id
-        and files.landed_partition = cast(quarantine.landed_date as {{ dbt.type_string() }})
-        and files.landed_file = quarantine.landed_file
-where
-    files.feed = 'billing_events'
-    and files.landed_rows > 0
-    and quarantine.quarantine_reason = '{{ unreadable_page() }}'
+        files.feed = unreadable.feed
+        and files.account = unreadable.account
+        and coalesce(files.source, '') = unreadable.landed_team
+        and files.load_id = unreadable.load_id
+        and files.landed_partition = cast(unreadable.landed_date as {{ dbt.type_string() }})
+        and files.landed_file = unreadable.landed_file
+where files.landed_rows > 0

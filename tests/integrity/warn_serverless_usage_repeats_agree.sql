@@ -1,4 +1,5 @@
--- Serverless usage that a day's load states more than once, with different amounts. The row with the greatest cost counts.
+-- Serverless usage that a day's load states more than once, with different amounts. The row with the greatest cost
+-- counts.
 {{ config(severity='warn') }}
 
 select

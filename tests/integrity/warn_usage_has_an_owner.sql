@@ -1,24 +1,36 @@
--- Usage without tags, in accounts that have lines in seeds/fal_allocation.csv, with its amount and its costliest caller.
--- Add a line for the caller, or one for the whole account. Rows of invoices and estimates have the tags of their file.
+-- Usage without tags, in accounts that have lines in seeds/fal_allocation.csv, with its amount and its costliest
+-- caller. Add a line for the caller, or one for the whole account. Rows of invoices and estimates have the tags of
+-- their file.
 {{ config(severity='warn') }}
 
 with
 
+owned_accounts as (
+
+    select distinct account from {{ ref('fal_allocation') }}
+
+),
+
 untagged as (
 
     select
-        x_Account as account,
-        SubAccountName as team,
-        x_AuthMethod as auth_method,
-        x_ApiKeyId as api_key_id,
-        x_LoginUsername as login_username,
-        sum(EffectiveCost) as cost_usd
-    from {{ ref('cost_and_usage') }}
+        charges.x_Account as account,
+        charges.SubAccountName as team,
+        charges.x_AuthMethod as auth_method,
+        charges.x_ApiKeyId as api_key_id,
+        charges.x_LoginUsername as login_username,
+        sum(charges.EffectiveCost) as cost_usd
+    from {{ ref('cost_and_usage') }} as charges
+    inner join owned_accounts on charges.x_Account = owned_accounts.account
     where
-        x_ChargeSource in ('billing_events', 'serverless_usage')
-        and {{ adapter.quote('Tags') }} is null
-        and x_Account in (select account from {{ ref('fal_allocation') }})
-    group by x_Account, SubAccountName, x_AuthMethod, x_ApiKeyId, x_LoginUsername
+        charges.x_ChargeSource in ('billing_events', 'serverless_usage')
+        and charges.{{ adapter.quote('Tags') }} is null
+    group by
+        charges.x_Account,
+        charges.SubAccountName,
+        charges.x_AuthMethod,
+        charges.x_ApiKeyId,
+        charges.x_LoginUsername
 
 ),
 

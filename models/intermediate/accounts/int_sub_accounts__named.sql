@@ -96,7 +96,7 @@ numbered_reports as (
     inner join reported
         on
             teams.account = reported.account
-            and (reported.SubAccountName = teams.team_name or reported.SubAccountName = teams.team_username)
+            and (teams.team_name = reported.SubAccountName or teams.team_username = reported.SubAccountName)
 
 ),
 

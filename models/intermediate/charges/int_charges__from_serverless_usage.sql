@@ -2,7 +2,8 @@
 
 {%- set service = product_lines()['serverless'] -%}
 {%- set identity = [
-    'account', 'charge_date', 'app', 'environment', 'machine_type', 'unit', 'unit_price_usd', 'percent_discount', 'is_surge'
+    'account', 'charge_date', 'app', 'environment', 'machine_type', 'is_surge', 'unit', 'unit_price_usd',
+    'percent_discount',
 ] -%}
 
 with
@@ -127,8 +128,8 @@ focus as (
         sku_id as SkuId,
         unit as SkuMeter,
         sku_id || '|' || list_unit_price_text as SkuPriceId,
-        '{"InstanceType":' || {{ json_text('machine_type') }} || case when is_surge then ',"x_Surge":true' else '' end || '}'
-            as SkuPriceDetails,
+        '{"InstanceType":' || {{ json_text('machine_type') }}
+        || case when is_surge then ',"x_Surge":true' else '' end || '}' as SkuPriceDetails,
         tags as {{ adapter.quote('Tags') }},
 
         ---------- how much

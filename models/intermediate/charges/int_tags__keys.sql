@@ -25,7 +25,7 @@ members as (
 
 exploded as (
 
-    {{ explode('members', 'members', 'member', 'member_number') }}
+    {{ explode('members', 'members', 'member', 'key_number') }}
 
 ),
 
@@ -33,6 +33,7 @@ keys as (
 
     select
         cast(null as {{ dbt.type_string() }}) as tags,
+        cast(null as bigint) as key_number,
         tag_key,
         cast(null as {{ dbt.type_string() }}) as tag_json,
         {{ pascal_case('tag_key') }} as pascal_key,
@@ -41,6 +42,7 @@ keys as (
     union all
     select
         tags,
+        key_number,
         member.key as tag_key,
         member.json as tag_json,
         {{ pascal_case('member.key') }} as pascal_key,
@@ -54,6 +56,7 @@ spelled as (
     -- Keys that differ only in case or separators are one tag. JSON readers that ignore case fail on two of them.
     select
         tags,
+        key_number,
         tag_key,
         tag_json,
         coalesce(

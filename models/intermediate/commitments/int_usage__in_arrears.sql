@@ -40,8 +40,7 @@ counted as (
     inner join terms
         on
             scopes.contract_commitment_id = terms.contract_commitment_id
-            and usage.charge_date >= terms.drawn_from
-            and usage.charge_date < terms.end_day
+            and {{ is_active_on('usage.charge_date', 'terms') }}
 
 ),
 

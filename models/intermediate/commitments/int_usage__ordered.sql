@@ -96,8 +96,7 @@ active_credits as (
     inner join terms
         on
             scopes.contract_commitment_id = terms.contract_commitment_id
-            and endpoint_days.charge_date >= terms.drawn_from
-            and endpoint_days.charge_date < terms.end_day
+            and {{ is_active_on('endpoint_days.charge_date', 'terms') }}
     where terms.payment = 'prepaid'
     group by endpoint_days.account, endpoint_days.charge_date, endpoint_days.endpoint_id
 

@@ -54,7 +54,7 @@ unpaid as (
 ) -%}
 with
 
-    asked as (
+    eligible as (
 
         select
             previous.account,
@@ -69,7 +69,7 @@ with
             case
                 when scopes.contract_commitment_id is not null then previous.unpaid_cost
                 else {{ money(0) }}
-            end as asked_cost
+            end as eligible_cost
         from {{ previous }} as previous
         inner join credits
             on previous.account = credits.account and previous.credit_number + 1 = credits.credit_number
@@ -79,8 +79,7 @@ with
                 and previous.endpoint_id = scopes.endpoint_id
                 and previous.pricing_unit = scopes.pricing_unit
                 and credits.contract_commitment_id = scopes.contract_commitment_id
-                and previous.charge_date >= credits.drawn_from
-                and previous.charge_date < credits.end_day
+                and {{ is_active_on('previous.charge_date', 'credits') }}
         where previous.unpaid_cost <> 0
 
     ),
@@ -89,10 +88,10 @@ with
 
         select
             *,
-            sum(asked_cost) over (
+            sum(eligible_cost) over (
                 partition by account order by usage_number asc rows between unbounded preceding and current row
-            ) as asked_so_far
-        from asked
+            ) as eligible_so_far
+        from eligible
 
     ),
 
@@ -100,7 +99,7 @@ with
 
         select
             *,
-            {{ applied_of('asked_so_far', 'asked_cost', 'drawable_amount', money) }} as paid_cost
+            {{ applied_of('eligible_so_far', 'eligible_cost', 'drawable_amount', money) }} as paid_cost
         from summed
 
     )

@@ -70,7 +70,7 @@ decided as (
             'negative_cost_subtotal_usd': '-cost_subtotal_usd',
             'has_no_auth_method': 'auth_method is null',
             'auth_method': 'auth_method',
-        }) }}) as chosen,
+        }) }}) as kept_values,
         -- a request has one key and one team, which older loads and other pages may lack
         min(api_key_id) as api_key_id,
         min(login_username) as login_username,
@@ -108,7 +108,7 @@ decided_with_cost as (
 
     select
         *,
-        {{ quantity('-chosen.negative_cost_nano_usd') }} as cost_nano_usd
+        {{ quantity('-kept_values.negative_cost_nano_usd') }} as cost_nano_usd
     from decided
 
 ),
@@ -158,13 +158,13 @@ once as (
         billed_at,
         unit_price_usd,
         output_units,
-        chosen.auth_method,
+        kept_values.auth_method,
         api_key_id,
         login_username,
         team_username,
-        chosen.percent_discount,
+        kept_values.percent_discount,
         cost_nano_usd,
-        {{ money('-chosen.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
+        {{ money('-kept_values.negative_cost_subtotal_usd') }} as cost_subtotal_usd,
         false as is_only_event
     from metered_once
 

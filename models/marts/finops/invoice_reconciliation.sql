@@ -113,7 +113,7 @@ by_month as (
         sum(case when is_not_invoiced and feed = 'serverless_usage' then effective_cost end)
             as serverless_usage_not_invoiced_usd
     from amounts
-    group by grouping sets ((account, charge_month, product_line), (account, charge_month))
+    group by account, charge_month, rollup(product_line)
 
 ),
 
@@ -129,7 +129,7 @@ days_by_month as (
             as days_from_serverless_usage,
         count(distinct case when charge_source = 'estimate' then charge_date end) as days_from_estimate
     from day_sources
-    group by grouping sets ((account, charge_month, product_line), (account, charge_month))
+    group by account, charge_month, rollup(product_line)
 
 ),
 
@@ -158,7 +158,8 @@ reconciled as (
         {{ money('by_month.invoiced_usage_usd - by_month.event_usage_usd') }} as invoice_minus_events_usd,
         {{ percent_of('by_month.invoiced_usage_usd - by_month.event_usage_usd', 'by_month.event_usage_usd') }}
             as invoice_minus_events_percent,
-        {{ money('by_month.invoiced_usage_usd - by_month.serverless_usage_usd') }} as invoice_minus_serverless_usage_usd,
+        {{ money('by_month.invoiced_usage_usd - by_month.serverless_usage_usd') }}
+            as invoice_minus_serverless_usage_usd,
         {{ percent_of('by_month.invoiced_usage_usd - by_month.serverless_usage_usd', 'by_month.serverless_usage_usd') }}
             as invoice_minus_serverless_usage_percent,
         {{ money('by_month.invoiced_usage_usd - by_month.estimated_usage_usd') }} as invoice_minus_estimates_usd,

@@ -67,7 +67,7 @@ judged as (
             when abs(try_cast(output_units as double) * try_cast(unit_price as double)) >= 1e7
                 then 'output_units times unit_price is 10 million USD or more'
             when abs(try_cast(percent_discount as double)) > 100 then 'percent_discount is beyond 100'
-        end as meter_misfit
+        end as misfit_reason
     from timed
 
 ),
@@ -89,15 +89,15 @@ typed as (
         ---------- quantities and money
         case
             when is_plain then try_cast(output_units as decimal(38, 9))
-            when meter_misfit is null then {{ try_decimal('output_units', 9) }}
+            when misfit_reason is null then {{ try_decimal('output_units', 9) }}
         end as output_units,
         case
             when is_plain then try_cast(unit_price as decimal(38, 18))
-            when meter_misfit is null then {{ try_decimal('unit_price', 18) }}
+            when misfit_reason is null then {{ try_decimal('unit_price', 18) }}
         end as unit_price_usd,
         case
             when is_plain then try_cast(percent_discount as decimal(38, 9))
-            when meter_misfit like 'percent_discount %' then null
+            when misfit_reason like 'percent_discount %' then null
             else {{ try_decimal('percent_discount', 9) }}
         end as percent_discount,
         case
@@ -110,9 +110,9 @@ typed as (
         end as cost_subtotal_usd,
 
         ---------- why the meter does not fit, and its units and price as landed
-        meter_misfit,
+        misfit_reason,
         case
-            when meter_misfit is not null
+            when misfit_reason is not null
                 then concat_ws(' x ', {{ canonical_number('output_units') }}, {{ canonical_number('unit_price') }})
         end as misfit_meter,
 

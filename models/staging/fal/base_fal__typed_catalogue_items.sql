@@ -6,6 +6,17 @@ landed as (
 
 ),
 
+judged_items as (
+
+    select
+        *,
+        {{ is_json_object('item') }} as is_object,
+        -- engines read different ones of the values of a repeated field
+        case when {{ json_keys_differ('item') }} then item end as readable_item
+    from landed
+
+),
+
 fields as (
 
     -- fields are still text, as landed, so that quarantine can keep them; an empty text is null
@@ -17,6 +28,8 @@ fields as (
         landed_file,
         item_number,
         is_readable,
+        is_object,
+        readable_item,
         item,
         {%- for field, key in {
             'key_id': 'key_id',
@@ -38,16 +51,16 @@ fields as (
             'current_balance': 'credits.current_balance',
             'created_at': 'created_at',
         }.items() %}
-        nullif({{ json_member_text('item', key) }}, '') as {{ field }},
+        nullif({{ json_member_text('readable_item', key) }}, '') as {{ field }},
         {%- endfor %}
         nullif(
             case
-                when source = 'balance' then {{ json_member_text('item', 'credits.currency') }}
-                else {{ json_member_text('item', 'currency') }}
+                when source = 'balance' then {{ json_member_text('readable_item', 'credits.currency') }}
+                else {{ json_member_text('readable_item', 'currency') }}
             end,
             ''
         ) as currency
-    from landed
+    from judged_items
 
 ),
 
@@ -60,8 +73,8 @@ judged as (
             {%- for source, key in catalogue_lists().items() %}
             when source = '{{ source }}' and not is_readable then '{{ unreadable_json_page(key) }}'
             {%- endfor %}
-            when not {{ is_json_object('item') }} then 'the item is not a JSON object'
-            when not {{ json_keys_differ('item') }} then 'the item has a field twice'
+            when not is_object then 'the item is not a JSON object'
+            when readable_item is null then 'the item has a field twice'
             when source = 'keys' and key_id is null then 'key_id is missing'
             when source in ('models', 'pricing') and endpoint_id is null then 'endpoint_id is missing'
             when source in ('teams', 'balance') and username is null then 'username is missing'
@@ -134,7 +147,7 @@ numbered as (
     -- of an item that a snapshot repeats, the values decide which one counts, and known values come before null
     select
         *,
-        row_number() over (
+        cast(row_number() over (
             partition by account, source, snapshot_date, item_id, quarantine_reason
             order by
                 {%- for field in [
@@ -145,7 +158,7 @@ numbered as (
                 {{ field }} is null, {{ field }},
                 {%- endfor %}
                 landed_file, item_number
-        ) as occurrence
+        ) as bigint) as occurrence
     from typed
 
 )

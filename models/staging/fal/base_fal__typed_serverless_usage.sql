@@ -31,6 +31,17 @@ results as (
 
 ),
 
+judged_results as (
+
+    select
+        *,
+        coalesce(result, 'null') as raw_result,
+        -- engines read different ones of the values of a repeated field
+        case when {{ json_keys_differ('result') }} then result end as readable_result
+    from results
+
+),
+
 landed as (
 
     -- fields are still text, as landed, so that quarantine can keep them
@@ -41,19 +52,20 @@ landed as (
         landed_file,
         is_readable,
         has_results,
-        coalesce(result, 'null') as raw_result,
+        raw_result,
+        readable_result,
         {{ try_utc_timestamp('bucket') }} as bucket_start,
         {%- for field in ['app', 'environment', 'machine_type', 'unit', 'currency', 'is_surge'] %}
-        nullif({{ json_member_text('result', field) }}, '') as {{ field }},
+        nullif({{ json_member_text('readable_result', field) }}, '') as {{ field }},
         {%- endfor %}
         {%- for field in scales %}
-        {{ json_member_text('result', field) }} as {{ field }},
+        {{ json_member_text('readable_result', field) }} as {{ field }},
         {%- endfor %}
         cast(row_number() over (
             partition by account, landed_date, load_id, landed_file
             order by item_number, result_number
         ) as bigint) as row_number
-    from results
+    from judged_results
 
 ),
 
@@ -66,7 +78,7 @@ judged as (
             when not is_readable then '{{ unreadable_json_page('time_series') }}'
             when not has_results then '{{ unreadable_bucket() }}'
             when not {{ is_json_object('raw_result') }} then 'the result is not a JSON object'
-            when not {{ json_keys_differ('raw_result') }} then 'the result has a field twice'
+            when readable_result is null then 'the result has a field twice'
             when bucket_start is null then 'bucket is not an ISO 8601 time'
             when {{ utc_date('bucket_start') }} <> landed_date then 'bucket is outside the day of its load'
             {%- for field in ['machine_type', 'quantity', 'unit_price', 'cost_total'] %}

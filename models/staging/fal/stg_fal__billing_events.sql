@@ -28,7 +28,7 @@ usable as (
         cost_subtotal_usd,
 
         ---------- why the meter does not fit, and its units and price as landed
-        meter_misfit,
+        misfit_reason,
         misfit_meter,
 
         ---------- times (UTC)
