@@ -1,6 +1,6 @@
 -- Estimated usage without a product line that is set aside, because another feed of its day can contain it too. If it
--- is usage of Compute, or of another line that the other feeds of the day lack, the bill is too low by the amount. Add a
--- pattern for the values to seeds/fal_product_lines.csv: it gives the rows a line, so that they count once.
+-- is usage of Compute, or of another line that the other feeds of the day lack, the bill is too low by the amount. Add
+-- a pattern for the value to seeds/fal_product_lines.csv: it gives the rows a line, so that they count once.
 {{ config(severity='warn') }}
 
 with

@@ -2,7 +2,8 @@
 
 {%- set service = product_lines()['serverless'] -%}
 {%- set identity = [
-    'account', 'charge_date', 'app', 'environment', 'machine_type', 'unit', 'unit_price_usd', 'percent_discount', 'is_surge'
+    'account', 'charge_date', 'app', 'environment', 'machine_type', 'is_surge', 'unit', 'unit_price_usd',
+    'percent_discount',
 ] -%}
 
 with
