@@ -144,7 +144,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         accounts = [account for number in range(ZONES) for account in random_zone(str(number)).accounts]
-        landings = {"the sample": ROOT / "sample"}
+        landings = {"the sample": arguments.checkout / "sample"}
         landings |= {zone: folder / zone / "landing" for zone in ("40 days", "random zones")}
         forty_days(landings["40 days"])
         for account in accounts:
