@@ -79,24 +79,62 @@ reported as (
 
 ),
 
+team_names as (
+
+    select
+        account,
+        team_username,
+        team_name as sub_account_name,
+        0 as name_rank
+    from teams
+    where team_name is not null
+    union all
+    select
+        account,
+        team_username,
+        team_username as sub_account_name,
+        1 as name_rank
+    from teams
+
+),
+
+numbered_names as (
+
+    select
+        *,
+        rank() over (partition by account, sub_account_name order by name_rank asc) as name_order,
+        count(*) over (partition by account, sub_account_name, name_rank) as team_count
+    from team_names
+
+),
+
+certain_names as (
+
+    -- The username of a team can be the name of another team, and teams can have one name. A name comes before a
+    -- username, and a name of several teams belongs to none of them, so that no two teams become one sub account.
+    select * from numbered_names
+    where name_order = 1 and team_count = 1
+
+),
+
 numbered_reports as (
 
     select
-        teams.account,
-        teams.team_username,
+        certain_names.account,
+        certain_names.team_username,
         reported.SubAccountId,
         row_number() over (
-            partition by teams.account, teams.team_username
+            partition by certain_names.account, certain_names.team_username
             order by
                 reported.landed_for desc,
-                case when reported.SubAccountName = teams.team_name then 0 else 1 end,
+                certain_names.name_rank asc,
                 reported.SubAccountId asc
         ) as reports_ago
-    from teams
+    from certain_names
     inner join reported
         on
-            teams.account = reported.account
-            and (teams.team_name = reported.SubAccountName or teams.team_username = reported.SubAccountName)
+            certain_names.account = reported.account
+            and certain_names.sub_account_name = reported.SubAccountName
 
 ),
 
