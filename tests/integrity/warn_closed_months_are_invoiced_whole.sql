@@ -1,6 +1,7 @@
--- Days with usage in a closed month that no usage of their product line on an invoice covers. They do not count, because
--- the invoice is the bill. The invoice may be partial: land it again, or ask fal for the missing rows. The usage is that
--- of events and serverless usage, and of an estimate where the product line has no other feed, such as Compute.
+-- Days with usage in a closed month that no usage of their product line on an invoice covers. They do not count,
+-- because the invoice is the bill. The invoice may be partial: land it again, or ask fal for the missing rows. The
+-- usage is that of events and serverless usage, and of an estimate where the product line has no other feed, such as
+-- Compute.
 {{ config(severity='warn') }}
 
 with
