@@ -49,4 +49,5 @@ class JsonInPieces(Response):
             work.count_unsent(len(piece))
             is_last = make_piece is self.later[-1]
             await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+            del piece  # it counts as sent while the next one waits for its turn, which can be minutes
         return None

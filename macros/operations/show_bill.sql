@@ -1,6 +1,6 @@
 {#
-    Prints the bill: cost by month and source, usage by month and product line, usage by month and model, and the rest of
-    each commitment.
+    Prints the bill: cost by month and source, usage by month, product line and team, usage by month and model, app or
+    instance, and the rest of each commitment.
     `dbt run-operation show_bill`
 #}
 {% macro show_bill() %}
@@ -35,11 +35,12 @@
                 when 'compute' then 'Compute'
                 else 'unattributed'
             end as "product line",
+            {{ printable("coalesce(SubAccountName, '')") }} as "team",
             cast(sum(EffectiveCost) as decimal(18, 2)) as "usage USD"
         from {{ ref('cost_and_usage') }}
         where ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment'
-        group by 1, 2, 3
-        order by 1, 2, 3
+        group by 1, 2, 3, 4
+        order by 1, 2, 3, 4
     {% endset %}
 
     {% set by_model %}
@@ -70,7 +71,7 @@
 
         select
             charge_month as "month",
-            case when rank_in_month <= 10 then model else 'all others' end as "model",
+            case when rank_in_month <= 10 then model else 'all others' end as "model, app or instance",
             cast(sum(usage_usd) as decimal(18, 2)) as "usage USD",
             cast({{ percent_of('sum(usage_usd)', 'max(usage_of_month_usd)') }} as decimal(18, 1)) as "percent"
         from ranked
@@ -99,8 +100,8 @@
         ~ ' yet, or it is in quarantine: see staging.*_quarantine.',
     ) %}
     {% if months.rows | length %}
-        {% do print_table('USAGE BY MONTH AND PRODUCT LINE', by_line) %}
-        {% do print_table('USAGE BY MONTH AND MODEL', by_model) %}
+        {% do print_table('USAGE BY MONTH, PRODUCT LINE AND TEAM', by_line) %}
+        {% do print_table('USAGE BY MONTH AND MODEL, APP OR INSTANCE', by_model) %}
         {% do print_table('COMMITMENTS, AS OF THE LAST KNOWN DAY', commitments) %}
     {% endif %}
     {% set next_step = '.' if env_var('FAL_LANDING_DIR', '')

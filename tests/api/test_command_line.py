@@ -180,3 +180,19 @@ def test_an_unknown_file_mode_is_a_one_line_error_with_exit_code_2(tmp_path: Pat
     refused = run(tmp_path, "token", "create", "--name", "x", FAL_FILE_MODE="0640")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: FAL_FILE_MODE is '0640': set it to private or group\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other builds of DuckDB may have another allocator")
+def test_the_allocator_of_duckdb_keeps_no_muzzy_pages(tmp_path: Path) -> None:
+    code = """
+import os
+import api
+os.environ["DUCKDB_JE_MALLOC_CONF"] += ",stats_print:true"
+import api.app
+api.app.duckdb.connect().execute("select 1")
+"""
+    settings = environment(tmp_path)
+    settings.pop("DUCKDB_JE_MALLOC_CONF", None)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=settings, text=True, capture_output=True, timeout=60)
+    assert "opt.muzzy_decay_ms: 0 " in done.stderr

@@ -57,6 +57,38 @@ def test_a_large_page_is_sent_in_pieces_and_equals_the_small_pages(
     assert get(api, pageSize=1, region="none")["data"] == []
 
 
+class Piece(bytes):
+    """A piece of a page that counts how many exist."""
+
+    alive = 0
+
+    def __new__(cls, content: bytes) -> "Piece":
+        """Return a counted piece."""
+        cls.alive += 1
+        return super().__new__(cls, content)
+
+    def __del__(self) -> None:
+        """Count one less."""
+        Piece.alive -= 1
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_a_sent_piece_is_not_held_while_the_next_one_waits(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    held = []
+    read = module.RecordReader.read
+
+    def read_piece(reader: module.RecordReader, after: int, last: int, start: str, end: str) -> Piece:
+        held.append(Piece.alive)
+        return Piece(read(reader, after, last, start, end))
+
+    monkeypatch.setattr(module, "PIECE", 7)
+    monkeypatch.setattr(module.RecordReader, "read", read_piece)
+    api.get("/cost-and-usage", params={"pageSize": 28}, headers={"Accept-Encoding": encoding})
+    assert held == [0, 0, 0, 0]
+
+
 def test_a_page_that_needs_too_much_memory_at_once_is_read_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

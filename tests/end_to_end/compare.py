@@ -9,7 +9,7 @@ Prints new ones, and the rows and column types that differ or are lost, and exit
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +39,6 @@ NOT_COMPARED = {
         "encoding_differs",
     ),
 }
-# The reconciliation before product lines had one row for all of them.
-COMPARED_ROWS = {"finops.invoice_reconciliation": ("product_line", "all")}
 # A row for each column of the marts: a new column is a new row.
 ROWS_OF_COLUMNS = ("api.schema_columns", "focus.schema_metadata")
 SHOWN = 3
@@ -124,13 +122,6 @@ def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str
     return {name: kind for name, kind, *_ in connection.execute(f"describe from {relation}").fetchall()}
 
 
-def selected(name: str, relation: str, columns: Mapping[str, str], compared: Sequence[str]) -> str:
-    """Write a query of the compared columns and rows of a mart."""
-    query = f"select {', '.join(compared)} from {relation}"
-    column, value = COMPARED_ROWS.get(name, (None, None))
-    return f"{query} where {column} = '{value}'" if column in columns else query
-
-
 def row_differences(
     connection: duckdb.DuckDBPyConnection, name: str, relations: Sequence[str]
 ) -> Iterator[str]:
@@ -148,10 +139,7 @@ def row_differences(
         for column in both
         if before[column] == after[column] and column not in NOT_COMPARED.get(name, ())
     ]
-    old, new = (
-        selected(name, relation, columns, compared)
-        for relation, columns in zip(relations, (before, after), strict=True)
-    )
+    old, new = (f"select {', '.join(compared)} from {relation}" for relation in relations)
     lost, added = ("-", old, new), ("+", new, old)
     for mark, one, other in (lost,) if name in ROWS_OF_COLUMNS else (lost, added):
         rows = connection.execute(f"{one} except all {other}").fetchall()

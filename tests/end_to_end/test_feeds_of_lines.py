@@ -74,12 +74,13 @@ def test_each_product_line_of_a_day_counts_from_its_own_feed(built: Warehouse) -
 
 def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse) -> None:
     assert built.rows(
-        "select product_line, estimated_usage_usd, set_aside_usd from finops.invoice_reconciliation"
-        " where set_aside_usd <> 0 order by all"
+        "select product_line, estimated_usage_usd, unattributed_usage_usd from"
+        " (from finops.invoice_reconciliation union all from finops.product_line_reconciliation)"
+        " where unattributed_usage_usd <> 0 order by all"
     ) == [("all", Decimal("109.5"), Decimal(14)), ("unattributed", Decimal(21), Decimal(14))]
     assert "WARN 1 warn_usage_has_a_product_line" in built.output
     assert (
-        "account acme · first_day 2026-01-05 · last_day 2026-01-06 · set_aside_usd 14"
+        "account acme · first_day 2026-01-05 · last_day 2026-01-06 · unattributed_usage_usd 14"
         " · finding add a pattern to seeds/fal_product_lines.csv for SkuId mystery"
     ) in built.output
 

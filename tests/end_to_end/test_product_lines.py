@@ -124,7 +124,8 @@ def test_a_renamed_key_keeps_its_owner(warehouse: Warehouse) -> None:
         " from focus.cost_and_usage where x_ApiKeyId is not null group by all"
         " having count(distinct x_AuthMethod) > 1"
     )
-    assert [(labels, teams) for _, labels, teams in keys] == [(["Key 1", "imaging key"], ["Imaging"])]
+    # one key of each team
+    assert [tuple(key[1:]) for key in keys] == 2 * [(["Key 1", "imaging key"], ["Imaging"])]
 
 
 def test_apps_machines_and_surge_are_charged_apart(warehouse: Warehouse) -> None:
@@ -171,8 +172,7 @@ def test_an_estimate_with_other_names_is_not_counted_twice(acme: Organization) -
     assert costs_by_line(renamed, OPEN_MONTH) == costs
     # all rows of the estimates are set aside, since none has a product line
     ((set_aside,),) = renamed.rows(
-        "select set_aside_usd from finops.invoice_reconciliation"
-        " where charge_month = '2026-02-01' and product_line = 'all'"
+        "select unattributed_usage_usd from finops.invoice_reconciliation where charge_month = '2026-02-01'"
     )
     assert set_aside == sum(costs.values()) + compute
     assert "seeds/fal_product_lines.csv" in renamed.output

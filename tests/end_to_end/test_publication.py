@@ -15,6 +15,7 @@ MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
     "finops.invoice_reconciliation",
+    "finops.product_line_reconciliation",
     "focus.conformance_report",
     "focus.contract_commitment",
     "focus.cost_and_usage",

@@ -28,7 +28,13 @@ from tests.end_to_end.conftest import ROOT, Warehouse
 from tests.end_to_end.random_zones import Zone, change_account, random_zone, write_account, write_seeds
 
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
-MARTS = ("--select", "+cost_and_usage", "+commitment_summary", "+invoice_reconciliation")
+MARTS = (
+    "--select",
+    "+cost_and_usage",
+    "+commitment_summary",
+    "+invoice_reconciliation",
+    "+product_line_reconciliation",
+)
 SHOWN = 3
 
 CHARGES = """
@@ -57,13 +63,13 @@ SUMMARIES = """
 MONTHS = """
     select
         account, charge_month, product_line, status, invoice_ids, invoiced_usage_usd, event_usage_usd,
-        serverless_usage_usd, estimated_usage_usd, set_aside_usd, invoice_minus_events_usd,
+        serverless_usage_usd, estimated_usage_usd, unattributed_usage_usd, invoice_minus_events_usd,
         invoice_minus_events_percent, invoice_minus_serverless_usage_usd,
         invoice_minus_serverless_usage_percent, invoice_minus_estimates_usd, invoice_minus_estimates_percent,
         credits_usd, taxes_usd, corrections_usd, other_charges_usd, invoiced_total_usd, days_from_invoice,
         days_from_events, days_from_serverless_usage, days_from_estimate, days_not_invoiced,
         event_usage_not_invoiced_usd, serverless_usage_not_invoiced_usd
-    from finops.invoice_reconciliation
+    from (from finops.invoice_reconciliation union all by name from finops.product_line_reconciliation)
 """
 
 

@@ -1,11 +1,9 @@
 """`python -m tests.fal_server.sample`: recreate sample/ with the loaders and the local fal server.
 
 All data is made up. The account acme is an enterprise with invoices: September 2026 is closed, October is
-open, and its last day has only an estimate. The account studio has only billing events, and credits that
-run out.
-
-With --all-lines, acme is an organization of two teams that also runs apps and instances. In the middle of
-September, one of its keys is renamed, one is deleted, and prices change.
+open, and its last day has only an estimate. acme is an organization of two teams that also runs apps and
+instances. In September, one of its keys is renamed, one is deleted, and prices change. The account studio
+has only billing events, and credits that run out.
 """
 
 import argparse
@@ -30,7 +28,7 @@ LAST_DAY = date(2026, 10, 13)
 STUDIO_FIRST_DAY = date(2026, 10, 1)
 CREDITS = Decimal(375)
 
-# with --all-lines: when snapshots are fetched, and what remains of the credits at the last of them
+# when snapshots are fetched, and what remains of the credits at the last of them
 SNAPSHOTS = (datetime(2026, 9, 10, 9, tzinfo=UTC), datetime.combine(LAST_DAY, time(23, 55), UTC))
 BALANCES = {"acme": Decimal(0), "studio": Decimal("0.550103863")}
 
@@ -39,15 +37,14 @@ Command = tuple[str, datetime, tuple[str, ...]]
 
 def main() -> int:
     """Replace the loads in sample/; return the exit code of the first loader that fails."""
-    options = build_parser().parse_args()
-    world = make_world(all_lines=options.all_lines)
-    commands = list_commands(all_lines=options.all_lines)
+    folder = build_parser().parse_args().folder
+    world = make_world()
     for feed in FEEDS:
-        shutil.rmtree(options.folder / feed, ignore_errors=True)
+        shutil.rmtree(folder / feed, ignore_errors=True)
     with FalServer(world) as server:
-        os.environ |= {"FAL_API_URL": server.url, "FAL_LANDING_DIR": str(options.folder)}
+        os.environ |= {"FAL_API_URL": server.url, "FAL_LANDING_DIR": str(folder)}
         os.environ |= {"FAL_KEY_FILE": "", "NO_PROXY": "127.0.0.1"}
-        for account, moment, arguments in commands:
+        for account, moment, arguments in list_commands():
             set_time(world, moment)
             is_organization = "1" if account in world.teams else "0"
             os.environ |= {"FAL_KEY": world.accounts[account], "FAL_ACCOUNT": account}
@@ -57,7 +54,7 @@ def main() -> int:
     return 0
 
 
-def make_world(*, all_lines: bool = False) -> World:
+def make_world() -> World:
     """Make the world of the sample."""
     world = World(
         seed=2026,
@@ -68,9 +65,7 @@ def make_world(*, all_lines: bool = False) -> World:
         # oddities that would distract a reader occur only in tests
         oddities=replace(Oddities.all(), big_integers=False, odd_labels=False),
         non_enterprise=["studio"],
-    )
-    if all_lines:
-        world.switches = Switches(
+        switches=Switches(
             serverless=True,
             compute=True,
             surge=True,
@@ -79,29 +74,28 @@ def make_world(*, all_lines: bool = False) -> World:
             renamed_key=True,
             deleted_key=True,
             deprecated_model=True,
-        )
-        world.plain_accounts.add("studio")
-        world.teams["acme"] = [Team("acme", "Acme"), Team("acme-video", "Video")]
+        ),
+        plain_accounts=["studio"],
+        teams={"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]},
+    )
     world.invoice_months["2026-10"] = Invoice(prepaid=CREDITS, purchase=CREDITS, adjustment=Decimal("-3.75"))
     return world
 
 
-def list_commands(*, all_lines: bool = False) -> Iterator[Command]:
+def list_commands() -> Iterator[Command]:
     """Yield what the loaders are called with: account, time, arguments."""
     end = clock.to_midnight(LAST_DAY + timedelta(days=1)) + timedelta(hours=9)
     until = ("--end", str(LAST_DAY))
-    first_estimate = OPEN_MONTH if all_lines else LAST_DAY
-    estimate = ("--start", str(first_estimate), "--end", str(LAST_DAY + timedelta(days=1)))
+    estimate = ("--start", str(OPEN_MONTH), "--end", str(LAST_DAY + timedelta(days=1)))
     yield "acme", end, ("billing-events", "--start", str(FIRST_DAY), *until)
     yield "acme", end, ("focus-report", "--source", "invoice", "--charge-month", "2026-09")
     yield "acme", end, ("focus-report", "--source", "estimate", *estimate)
     yield "studio", end, ("billing-events", "--start", str(STUDIO_FIRST_DAY), *until)
-    if all_lines:
-        yield "acme", end, ("serverless-usage", "--start", str(FIRST_DAY), *until)
-        # models and prices are fetched for the endpoints of landed events
-        for moment in SNAPSHOTS:
-            yield "acme", moment, ("catalogue",)
-        yield "studio", SNAPSHOTS[-1], ("catalogue", "balance")
+    yield "acme", end, ("serverless-usage", "--start", str(FIRST_DAY), *until)
+    # models and prices are fetched for the endpoints of landed events
+    for moment in SNAPSHOTS:
+        yield "acme", moment, ("catalogue",)
+    yield "studio", SNAPSHOTS[-1], ("catalogue", "balance")
 
 
 def set_time(world: World, moment: datetime) -> None:
@@ -116,7 +110,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fal_server.sample", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--all-lines", action="store_true", help="with all product lines, teams and changes")
     parser.add_argument("--folder", type=Path, default=Path("sample"), help="default: %(default)s")
     return parser
 

@@ -11,7 +11,7 @@ reconciled as (
         coalesce(sum(serverless_usage_usd), 0) as serverless_usage_usd,
         sum(invoiced_total_usd) as invoiced_total_usd,
         coalesce(sum(estimated_usage_usd), 0) as estimated_usage_usd
-    from {{ ref('invoice_reconciliation') }}
+    from {{ ref('int_charge_months__reconciled') }}
     group by account, product_line = 'all'
 
 ),

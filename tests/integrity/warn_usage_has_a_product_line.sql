@@ -36,7 +36,7 @@ select
     account,
     min(charge_date) as first_day,
     max(charge_date) as last_day,
-    {{ plain_decimal('sum(effective_cost)') }} as set_aside_usd,
+    {{ plain_decimal('sum(effective_cost)') }} as unattributed_usage_usd,
     'add a pattern to seeds/fal_product_lines.csv for ' || landed_value as finding
 from set_aside
 group by account, landed_value

@@ -171,7 +171,7 @@ def check(landing: Path, landed: Landed, manifest: bytes) -> None:
     else:
         recorded = json.loads(manifest)
         was_open = recorded["complete"] is False or datetime.fromisoformat(recorded["fetched_at"]) > NOW
-        assert (plan.days.get(DAY) == "open") == was_open
+        assert (plan.events.get(locate_day("acme", DAY)) == "open") == was_open
     assert run_command("prune", "--landing-dir", landing) == (0, "")
     code, err = run_command("verify", "--landing-dir", landing)
     assert all(line.startswith(f"error: {landing}/billing_events/account=acme/") for line in err.splitlines())
