@@ -177,7 +177,7 @@ def main() -> None:
         folder = Path(name)
         zones = [random_zone(str(number)) for number in range(ZONES)]
         accounts = [without_lines(account) for zone in zones for account in zone.accounts]
-        landings = {"the sample": ROOT / "sample"}
+        landings = {"the sample": arguments.checkout / "sample"}
         landings |= {zone: folder / zone / "landing" for zone in ("40 days", "random zones")}
         forty_days(landings["40 days"])
         for account in accounts:
