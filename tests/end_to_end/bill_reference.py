@@ -608,7 +608,7 @@ def commitment_line(
         resource=commitment.id,
         unit="USD",
         price=ONE,
-        quantity=amount,
+        quantity=amount.quantize(Decimal("1e-9"), ROUND_HALF_UP),
         billing_period_start=midnight(month_of(charged_on)),
         effective=ZERO if is_purchase else amount,
         billed=amount if is_purchase else ZERO,
