@@ -142,7 +142,7 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
         child.kill()
         child.join()
         published = new_loads(landing, known)
-        # on a machine of any pace, half of the kills come before the first publication
+        # on a machine of any pace, about half of the runs are killed before their first publication
         duration *= 1 / 1.1 if published else 1.1
         if child.exitcode != -signal.SIGKILL:
             continue  # it ended before the kill
