@@ -28,7 +28,10 @@ def report(day: str, *rows: str) -> tuple[bytes, int]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The 5th has all feeds, the 6th serverless usage and an estimate, the 7th an estimate alone."""
+    """The 5th has all feeds, the 6th serverless usage and an estimate, the 7th an estimate alone.
+
+    The account shop has an invoice without the instances of its estimate.
+    """
     landing = tmp_path_factory.mktemp("lines") / "landing"
     write_events(landing, "acme", "2026-01-05", [page(event())])
     apps = [
@@ -50,13 +53,16 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], 
     write_report(landing, "acme", "estimate", "2026-01-05", *report("05", *rows))
     write_report(landing, "acme", "estimate", "2026-01-06", *report("06", *rows))
     write_report(landing, "acme", "estimate", "2026-01-07", *report("07", *rows))
+    write_report(landing, "shop", "estimate", "2026-01-05", *report("05", *rows[:3]))
+    write_report(landing, "shop", "invoice", "2026-02", *report("05", *rows[:2]))
     return dbt_build(landing)
 
 
 def test_each_product_line_of_a_day_counts_from_its_own_feed(built: Warehouse) -> None:
     rows = built.rows(
         "select day(ChargePeriodStart), x_ProductLine, x_ChargeSource, sum(EffectiveCost)"
-        " from focus.cost_and_usage where x_ChargeSource <> 'commitment' group by all order by all"
+        " from focus.cost_and_usage where x_ChargeSource <> 'commitment' and x_Account = 'acme'"
+        " group by all order by all"
     )
     assert rows == [
         (5, "compute", "estimate", Decimal(20)),
@@ -82,6 +88,17 @@ def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse
     assert (
         "account acme · first_day 2026-01-05 · last_day 2026-01-06 · unattributed_usage_usd 14"
         " · finding add a pattern to seeds/fal_product_lines.csv for SkuId mystery"
+    ) in built.output
+
+
+def test_usage_that_only_an_estimate_of_a_closed_month_has_is_reported(built: Warehouse) -> None:
+    assert built.exact(
+        "select sum(EffectiveCost) from focus.cost_and_usage where x_Account = 'shop'"
+    ) == Decimal("9.5")
+    assert "WARN 1 warn_closed_months_are_invoiced_whole" in built.output
+    assert (
+        "account shop · charge_month 2026-01-01 · product_line compute · days_not_invoiced 1"
+        " · first_day 2026-01-05 · last_day 2026-01-05 · usage_not_invoiced_usd 20"
     ) in built.output
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import Warehouse, copy_project
 
 SEEDS = ("fal_accounts", "fal_allocation", "fal_contract_commitments", "fal_endpoints")
@@ -42,3 +44,18 @@ def test_a_file_without_the_optional_columns_replaces_one_with_them(
     added = "select * exclude (account, auth_method, tag_key, tag_value) from seeds.fal_allocation"
     assert rebuilt.rows(added) == [(None,) * 6]
     assert "RuntimeWarning" not in rebuilt.output
+
+
+def test_a_line_of_the_allocation_that_applies_on_no_day_fails(
+    tmp_path: Path, dbt: Callable[..., Warehouse]
+) -> None:
+    copy_project(tmp_path / "project")
+    (tmp_path / "project" / "seeds" / "fal_allocation.csv").write_text(
+        "account,auth_method,tag_key,tag_value,valid_from,valid_to\n"
+        "acme,Key 1,Team,Imaging,2026-01-06,2026-01-05\n"
+        "acme,Key 2,Team,Video,2026-01-05,2026-01-06\n"
+    )
+    where = ("--project-dir", str(tmp_path / "project"))
+    dbt(tmp_path / "w.duckdb", "seed", "--select", "fal_allocation", *where)
+    with pytest.raises(AssertionError, match="FAIL 1 allocation_periods_have_days"):
+        dbt(tmp_path / "w.duckdb", "test", "--select", "allocation_periods_have_days", *where)

@@ -1,6 +1,6 @@
--- Days with events or serverless usage in a closed month that no usage of their product line on an invoice covers. They
--- do not count, because the invoice is the bill. The invoice may be partial: land it again, or ask fal for the missing
--- rows.
+-- Days with usage in a closed month that no usage of their product line on an invoice covers. They do not count, because
+-- the invoice is the bill. The invoice may be partial: land it again, or ask fal for the missing rows. The usage is that
+-- of events and serverless usage, and of an estimate where the product line has no other feed, such as Compute.
 {{ config(severity='warn') }}
 
 with
@@ -20,6 +20,25 @@ charges as (
         x_ProductLine as product_line,
         EffectiveCost as cost_usd
     from {{ ref('int_charges__from_serverless_usage') }}
+    union all
+    select
+        estimates.x_Account as account,
+        days.charge_date,
+        estimates.x_ProductLine as product_line,
+        estimates.EffectiveCost as cost_usd
+    from {{ ref('int_charges__from_focus_reports') }} as estimates
+    inner join {{ ref('int_charge_days__sources') }} as days
+        on
+            estimates.x_Account = days.account
+            and {{ utc_date('estimates.ChargePeriodStart') }} = days.charge_date
+            and estimates.x_ProductLine = days.product_line
+    where
+        estimates.x_ChargeSource = 'estimate'
+        and estimates.is_of_its_day
+        and {{ is_ordinary_usage('estimates') }}
+        and not (days.has_events or days.has_serverless_usage)
+        -- usage without a product line can be that of any line on the invoice
+        and days.product_line <> {{ unattributed() }}
 
 )
 
