@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 
 import duckdb
 
@@ -76,9 +76,10 @@ class Publications:
         self.published = published / DATABASE
         self.folder, self.floor = folder, floor
         self.lock = Lock()
-        # pinning may copy a file: other requests read the current publication during the copy
-        self.looking = Lock()
-        self.looked_at = -LOOK_EVERY
+        self.turn = Condition()  # protects the next three
+        self.looking = False  # whether a thread looks for a new publication
+        self.copying = False  # whether it copies one
+        self.looked_at = -math.inf  # the beginning of the last complete look
         self.version: Version | None = None  # of the published file that was pinned or failed last
         self.retry_at = math.inf  # when the version is tried again, if it failed
         self.newest_id = ""  # empty: see problem
@@ -120,16 +121,21 @@ class Publications:
     def _look(self) -> None:
         """Pin the published file if it has changed. An invalid file leaves the current one in service.
 
-        One thread pins. The other threads wait only if no publication is in service yet.
+        One thread pins, and the others wait: a request gets no publication that was replaced more than
+        LOOK_EVERY before it. They wait for a copy only if no publication is in service: it can take minutes.
         """
-        if not self.looking.acquire(blocking=not self.newest_id):
-            return
+        began = time.monotonic()
+        with self.turn:
+            self.turn.wait_for(lambda: not self.looking or (self.copying and self.newest_id))
+            if self.looking or self.looked_at > began - LOOK_EVERY:
+                return
+            self.looking, looked_at = True, time.monotonic()
         try:
-            if time.monotonic() - self.looked_at >= LOOK_EVERY:
-                self._pin_new_version()
-                self.looked_at = time.monotonic()
+            self._pin_new_version()
         finally:
-            self.looking.release()
+            with self.turn:
+                self.looking, self.copying, self.looked_at = False, False, looked_at
+                self.turn.notify_all()
 
     def _pin_new_version(self) -> None:
         """Pin the published file if it has changed, or if it failed some time ago."""
@@ -188,6 +194,9 @@ class Publications:
                 if self._build_path(publication_id).exists():
                     return publication_id
                 self._check_room(size)
+                with self.turn:
+                    self.copying = True
+                    self.turn.notify_all()
                 shutil.copy2(self.published, link)
             publication_id = read_checked_id(link)
             file = self._build_path(publication_id)

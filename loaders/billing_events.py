@@ -1,11 +1,12 @@
 """Billing events: landing a UTC day of an account, or of a team of an organization."""
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from loaders import clock
-from loaders.api import FalApi
-from loaders.errors import RejectedError
-from loaders.landing import LandingZone, Load, Manifest, Partition
+from loaders.api import FalApi, Request
+from loaders.errors import BrokenFileError, RejectedError
+from loaders.landing import LandingZone, Load, Manifest, Partition, read_manifest
 from loaders.pages import Listing
 from loaders.walk import walk
 
@@ -24,9 +25,20 @@ def locate_day(account: str, day: date, team: str | None = None) -> Partition:
 
 
 def land_day(
-    api: FalApi, zone: LandingZone, account: str, day: date, page_size: int, team: str | None = None
+    api: FalApi,
+    zone: LandingZone,
+    account: str,
+    day: date,
+    page_size: int,
+    team: str | None = None,
+    *,
+    is_removed: bool = False,
 ) -> Manifest:
-    """Fetch all events of one UTC day and land them as a new load. team: only those of this team."""
+    """Fetch all events of one UTC day and land them as a new load.
+
+    team: only those of this team. is_removed: fal no longer lists the team; an empty day then raises a
+    RejectedError if events of the day have landed, since a load without events would supersede them.
+    """
     partition = locate_day(account, day, team)
     start, end = partition.window
     listing, limit = choose_listing(team is not None, page_size)
@@ -37,7 +49,11 @@ def land_day(
         "expand": BASIC_EXPANSIONS if EXPANSIONS in api.refused else EXPANSIONS,
     }
     with zone.start_load(partition, request | ({"team_username": team} if team else {})) as load:
-        return load.publish(agreed=_walk(api, listing, load))
+        agreed = _walk(api, listing, load)
+        if is_removed and not any(page.rows for page in load.pages) and _has_events(zone, partition):
+            what = "fal lists neither the team nor its events; those that have landed stay"
+            raise RejectedError(f"{Request(listing.path, load.walk.request)}: {what}")
+        return load.publish(agreed=agreed)
 
 
 def choose_listing(is_organization: bool, page_size: int) -> tuple[Listing, int]:
@@ -54,6 +70,13 @@ def split_window(start: datetime, end: datetime) -> list[tuple[datetime, datetim
         pieces.append((max(start, end - LONGEST_WINDOW), end))
         end -= LONGEST_WINDOW
     return pieces
+
+
+def _has_events(zone: LandingZone, partition: Partition) -> bool:
+    load = zone.find_latest(partition)
+    with suppress(BrokenFileError):  # verify reports it
+        return load is not None and read_manifest(load, Manifest).rows > 0
+    return False
 
 
 def _walk(api: FalApi, listing: Listing, load: Load) -> bool | None:

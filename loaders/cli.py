@@ -260,7 +260,7 @@ def focus_report_command(target: Target, is_adhoc: bool, is_organization: bool, 
 @organization_option(help="Land the events of every team, and the reports of all teams.")
 @add_api_options
 def sync_command(target: Target, since: When | None, is_organization: bool) -> int:
-    """Land everything that is missing or may have changed. Run it every day.
+    """Land everything except estimates that is missing or may have changed. Run it every day.
 
     \b
     Days (UTC) of billing events and of serverless usage, up to the current one:

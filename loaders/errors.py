@@ -44,6 +44,10 @@ class NotFoundError(RejectedError):
 class SkippedError(ApiError):
     """fal refuses a feed that this account may lack; the other feeds go on."""
 
+    def __init__(self, feed: str, reason: str) -> None:
+        super().__init__(f"skipped {feed}: {reason}")
+        self.feed = feed
+
 
 class UnreachableError(ApiError):
     """All attempts to connect to the API failed, or its certificate is not trusted."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from loaders import billing_events, catalogue
 from loaders.api import FalApi
-from loaders.errors import LoaderError, RejectedError
+from loaders.errors import ApiError, LoaderError, RejectedError
 from loaders.landing import LandingZone, Partition
 from loaders.parallel import Job, Outcome, land, land_feed, make_optional
 from loaders.settings import FOLDER_NAME
@@ -32,12 +32,15 @@ class Teams:
 
 
 def find_teams(api: FalApi, zone: LandingZone, account: str) -> Teams:
-    """Return the teams that fal lists, and those that have landed before."""
-    usernames = catalogue.list_teams(api)
+    """Return the teams that fal lists, and those that have landed before. Raises ApiError without any."""
+    usernames, landed = catalogue.list_teams(api), zone.list_teams(account)
+    if not usernames and not landed:
+        what_to_do = "run it without --organization and FAL_ORGANIZATION to land those of the account"
+        raise ApiError(f"GET {catalogue.TEAMS.path}: fal lists no team to land events of; {what_to_do}")
     listed = [username for username in usernames if FOLDER_NAME.fullmatch(username)]
     return Teams(
         tuple(listed),
-        tuple(team for team in zone.list_teams(account) if team not in listed),
+        tuple(team for team in landed if team not in listed),
         tuple(username for username in usernames if username not in listed),
     )
 
@@ -50,12 +53,13 @@ def land_events(
     page_size: int,
     concurrency: int,
 ) -> Outcome:
-    """Land days of billing events, of several teams at once. A removed team that fal refuses is a line."""
+    """Land days of billing events, of several teams at once. A removed team without answers is a line."""
 
     def make_job(partition: Partition) -> Job:
         day = date.fromisoformat(partition.value)
         account, team = partition.account, partition.source
-        return partial(billing_events.land_day, api, zone, account, day, page_size, team)
+        land_day = partial(billing_events.land_day, is_removed=team in teams.removed)
+        return partial(land_day, api, zone, account, day, page_size, team)
 
     jobs = [make_job(partition) for partition in partitions if partition.source not in teams.removed]
     outcome = land(api, jobs, concurrency)

@@ -18,7 +18,7 @@ from loaders.errors import (
     UnreachableError,
 )
 from loaders.landing import Manifest
-from loaders.progress import Reporter, open_reporter, print_status
+from loaders.progress import Reporter, format_count, open_reporter, print_status
 
 # errors that would end the other loads in the same way
 FATAL = (
@@ -53,12 +53,13 @@ def land(api: FalApi, jobs: Sequence[Job], concurrency: int) -> Outcome:
 def land_optional(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outcome) -> bool:
     """Run jobs of make_optional, and add their results to the outcome. Return whether fal refuses none.
 
-    A refusal is a line of its own, and not a failure.
+    The refusals of a feed are one line, and not a failure.
     """
     result = land(api, jobs, concurrency)
     skipped = [error for error in result.failed if isinstance(error, SkippedError)]
-    for error in skipped:
-        print_status(str(error))
+    for feed in dict.fromkeys(error.feed for error in skipped):
+        first, *others = sorted(str(error) for error in skipped if error.feed == feed)
+        print_status(f"{first} (and so are {format_count(len(others), 'other load')})" if others else first)
     outcome.landed += result.landed
     outcome.failed += [error for error in result.failed if error not in skipped]
     return not skipped
@@ -108,7 +109,7 @@ def _run_optional(feed: str, job: Job, refusals: tuple[type[RejectedError], ...]
     except MisdirectedError:
         raise
     except refusals as error:
-        raise SkippedError(f"skipped {feed}: {error}") from None
+        raise SkippedError(feed, str(error)) from None
 
 
 def _run(job: Job, api: FalApi) -> Manifest:

@@ -21,6 +21,7 @@ from loaders.focus_reports import ORGANIZATION_PATH
 from loaders.landing import (
     MANIFEST,
     SNAPSHOTS,
+    LandingZone,
     Latest,
     Manifest,
     Partition,
@@ -61,10 +62,10 @@ class LandedLoad:
 
 @dataclass(frozen=True)
 class Reload:
-    """A partition to load again, and the options of its load."""
+    """A partition to load again, and the options of its load; None if no manifest has them."""
 
     partition: Partition
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def check(landing_dir: Path, load: LandedLoad) -> list[Finding]:
 
 def list_commands(landing_dir: Path, findings: Iterable[Finding]) -> list[str]:
     """Return the commands that load broken and missing partitions again, one for consecutive days."""
-    reloads = {reload for finding in findings for reload in finding.reloads}
+    reloads = {_add_options(landing_dir, reload) for finding in findings for reload in finding.reloads}
     in_order = sorted(reloads, key=lambda reload: (_get_kind(reload), reload.partition.value))
     return [
         shlex.join(["python", "-m", "loaders", *arguments, "--landing-dir", str(landing_dir)])
@@ -134,7 +135,7 @@ def _inspect_partition(folder: Path) -> tuple[list[Path], list[Finding]]:
 
 
 def _check_load(load: LandedLoad) -> list[Finding]:
-    what_to_do, options = "load it again", tuple[str, ...]()
+    what_to_do, options = "load it again", None
     try:
         manifest = read_manifest(load.folder, Manifest)
         fetched_at = read_manifest(load.folder, Latest).fetched_at
@@ -329,18 +330,27 @@ def _list_options(manifest: Manifest) -> tuple[str, ...]:
     return (*options, "--no-bound-to-timeframe") if bound == "false" else options
 
 
+def _add_options(landing_dir: Path, reload: Reload) -> Reload:
+    """Return a reload with options. A report is that of an organization if events of teams have landed."""
+    partition = reload.partition
+    if reload.options is not None or partition.feed != "focus_reports":
+        return reload
+    has_teams = bool(LandingZone(landing_dir).list_teams(partition.account))
+    return replace(reload, options=("--organization",) if has_teams else ())
+
+
 def _get_kind(reload: Reload) -> tuple[str, ...]:
     """Return what the loads of one command share. A command lands all teams of an organization."""
     partition = reload.partition
     source = partition.source or ""
     if partition.feed == "billing_events" and source:
         source = "organization"
-    return partition.feed, partition.account, source, *reload.options
+    return partition.feed, partition.account, source, *(reload.options or ())
 
 
 def _build_arguments(reloads: Sequence[Reload]) -> Iterator[list[str]]:
     """Yield the arguments of each command. reloads: of one kind, in order of their days or months."""
-    partition, options = reloads[0].partition, reloads[0].options
+    partition, options = reloads[0].partition, reloads[0].options or ()
     account = ["--account", partition.account]
     if partition.source == "invoice":
         for reload in reloads:

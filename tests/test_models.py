@@ -9,8 +9,7 @@ from dbt.cli.main import dbtRunner
 
 from tests.end_to_end.conftest import ROOT
 
-# the endpoints of events decide the product line of invoices, and so the days that invoices cover
-LONGEST_WAY = 18
+LONGEST_WAY = 16
 # in the order in which a charge travels
 FOLDERS = (
     "staging/fal",

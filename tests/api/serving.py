@@ -134,9 +134,13 @@ class Served:
         return Tokens(self.settings.tokens_file)
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """Return a client that sends a token."""
+        """Return a client that sends a token.
+
+        Each request has its own connection: the server may close an idle one while a request is on its way.
+        """
         headers = {"Authorization": f"Bearer {token or self.token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        limits = httpx.Limits(max_keepalive_connections=0)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, limits=limits)
 
     def limited_to(self, name: str, *billing_accounts: str) -> httpx.Client:
         """Return a client with a new token that is limited to billing accounts."""

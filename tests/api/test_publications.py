@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import duckdb
@@ -150,6 +151,61 @@ def test_the_current_publication_is_served_while_the_next_is_copied(
     other.goes_on.set()
     copies.join()
     assert read_newest_id(kept) == "b"
+
+
+def test_a_request_that_begins_after_a_publish_waits_for_the_thread_that_pins(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, linking, goes_on = os.link, threading.Event(), threading.Event()
+    links = 0
+
+    def link_slowly(source: Path, target: Path) -> None:
+        nonlocal links
+        links += 1
+        linking.set()
+        assert goes_on.wait(60)
+        link(source, target)
+
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    assert read_newest_id(kept) == "a"
+    publish_small(published, "b")
+    monkeypatch.setattr(os, "link", link_slowly)
+    with ThreadPoolExecutor(8) as threads:
+        requests = [threads.submit(read_newest_id, kept)]
+        assert linking.wait(60)
+        requests += [threads.submit(read_newest_id, kept) for _ in range(7)]
+        assert wait(requests, timeout=0.2).done == set()
+        goes_on.set()
+        assert [request.result() for request in requests] == ["b"] * 8
+    assert links == 1
+
+
+def test_requests_that_wait_for_a_pin_do_not_wait_for_its_copy(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: OtherFileSystem
+) -> None:
+    linking, refused = threading.Event(), threading.Event()
+
+    def refuse_slowly(*_: object) -> None:
+        linking.set()
+        assert refused.wait(60)
+        other.link()
+
+    kept = Publications(published, tmp_path / "kept")
+    publish_small(published, "a")
+    assert read_newest_id(kept) == "a"
+    publish_small(published, "b")
+    monkeypatch.setattr(os, "link", refuse_slowly)
+    other.goes_on.clear()
+    with ThreadPoolExecutor(2) as threads:
+        copies = threads.submit(read_newest_id, kept)
+        assert linking.wait(60)
+        waits = threads.submit(read_newest_id, kept)
+        assert wait([waits], timeout=0.2).done == set()
+        refused.set()
+        assert waits.result() == "a"
+        other.goes_on.set()
+        assert copies.result() == "b"
 
 
 def test_a_publication_is_copied_only_if_the_disk_has_room(

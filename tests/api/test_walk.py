@@ -79,7 +79,7 @@ def walk(
 ) -> int:
     """Wait for the next publication, and walk from a first page to the last. Return where the walk began."""
     began = int(page["data"][0]["ResourceId"])
-    assert publisher.done[min(began + 1, PUBLICATIONS - 1)].wait(60)
+    assert publisher.done[min(began + 1, PUBLICATIONS - 1)].wait(300)
     rows, cost = [], Decimal(0)
     while True:
         for record in page["data"]:

@@ -600,6 +600,7 @@ def commitment_line(
 ) -> Line:
     """Make the line of a purchase (Purchase) or of an expired rest (Usage)."""
     is_purchase = category == "Purchase"
+    quantity = amount.quantize(Decimal("1e-9"), ROUND_HALF_UP)
     return Line(
         source="commitment",
         start=start,
@@ -608,15 +609,15 @@ def commitment_line(
         resource=commitment.id,
         unit="USD",
         price=ONE,
-        quantity=amount,
+        quantity=quantity,
         billing_period_start=midnight(month_of(charged_on)),
         effective=ZERO if is_purchase else amount,
         billed=amount if is_purchase else ZERO,
         applied=(Element(f"contract of {commitment.id}", commitment.id, amount, amount, "USD"),),
         sku="fal-prepaid-credits",
         list_price=ONE,
-        list_cost=amount,
-        contracted_cost=amount,
+        list_cost=quantity,
+        contracted_cost=quantity,
         consumed=None if is_purchase else ZERO,
         consumed_unit=None if is_purchase else "USD",
     )

@@ -342,6 +342,22 @@ def test_reports_of_an_organization_record_their_path(
     ) in commands
 
 
+def test_a_report_without_a_manifest_is_that_of_the_organization_if_teams_have_landed(
+    run: Run, loads: Loads, organization: World
+) -> None:
+    invoice = ("focus-report", "--source", "invoice", "--billing-month", "2026-02")
+    run(*invoice, "--organization")
+    run("focus-report", "--source", "estimate", *WEEK, "--organization")
+    run("billing-events", *WEEK, "--organization")
+    (broken,) = loads("focus_reports/*/source=invoice/*")
+    (broken.folder / "manifest.json").write_text("{}")
+    (gone,) = loads("focus_reports/*/source=estimate/date=2026-01-27")
+    (gone.folder / "manifest.json").unlink()
+    commands = run("verify").out
+    assert "--source invoice --billing-month 2026-02 --organization --account acme" in commands
+    assert "--source estimate --start 2026-01-27 --end 2026-01-28 --organization --account acme" in commands
+
+
 def test_a_sync_of_an_organization_fetches_what_is_missing_of_each_team(
     run: Run, server: FalServer, loads: Loads, organization: World
 ) -> None:
@@ -369,8 +385,6 @@ def test_a_removed_team_is_fetched_until_fal_refuses_it(
 ) -> None:
     run("billing-events", *WEEK, "--organization")
     organization.teams = {"acme": TEAMS[:1]}
-    assert run("billing-events", *WEEK, "--organization").code == 0
-    assert len(loads(team_of("lab-1"))) == 6
     server.requests.clear()
     server.faults.append(
         Fault.error(status, "x", "no such team", times=99, when=lambda r: r.one("team_username") == "lab-1")
@@ -380,7 +394,31 @@ def test_a_removed_team_is_fetched_until_fal_refuses_it(
     assert result.err.count("skipped team lab-1: GET /organization/billing-events of lab-1 (2026-01-26") == 1
     refused = [request for request in server.requests if request.one("team_username") == "lab-1"]
     assert len(refused) == (2 if status == 400 else 1)
-    assert len(loads(team_of("acme"))) == 9
+    assert len(loads(team_of("acme"))) == 6
+
+
+def test_events_of_a_removed_team_stay_if_fal_answers_without_them(
+    run: Run, loads: Loads, organization: World
+) -> None:
+    run("billing-events", *WEEK, "--organization")
+    organization.teams = {"acme": TEAMS[:1]}
+    result = run("billing-events", *WEEK, "--organization")
+    assert (result.code, result.errors) == (0, [])
+    assert result.err.count("skipped team lab-1: GET /organization/billing-events of lab-1 (2026-01-26") == 1
+    assert "those that have landed stay" in result.err
+    kept = loads(team_of("lab-1"))
+    assert len(kept) == 3 and all(load.events for load in kept)
+    assert len(loads(team_of("acme"))) == 6
+
+
+def test_an_organization_without_teams_is_a_one_line_error(run: Run, server: FalServer) -> None:
+    empty = Fault.answer(200, b'{"teams": [], "next_cursor": null, "has_more": false}', times=99)
+    for command in (("billing-events", *WEEK), SYNC):
+        server.faults[:] = [empty]
+        result = run(*command, "--organization")
+        assert result.code == 1
+        (line,) = result.err.splitlines()
+        assert line.startswith("error: GET /organization/teams: fal lists no team to land events of; run it")
 
 
 def test_a_team_that_cannot_name_a_folder_is_one_line_and_the_others_land(
@@ -462,6 +500,18 @@ def test_a_refused_feed_does_not_stop_the_others(
     assert len(loads("catalogue/*/*/*")) == (5 if path.startswith("/serverless") else 4)
     assert len(loads("serverless_usage/*/*")) == (0 if path.startswith("/serverless") else 5)
     assert len(loads("focus_reports/*/*/*")) == 1
+
+
+def test_several_refused_days_of_a_feed_are_one_line(run: Run, server: FalServer, loads: Loads) -> None:
+    def is_refused(request: Request) -> bool:
+        return request.path.endswith("/serverless/usage") and (request.one("start") or "") > "2026-02-02"
+
+    server.faults.append(Fault.error(403, "authorization_error", "no", times=99, when=is_refused))
+    result = run(*SYNC)
+    assert (result.code, result.errors) == (0, [])
+    assert len(loads("serverless_usage/*/*")) == 1
+    (line,) = [line for line in result.err.splitlines() if line.startswith("skipped serverless usage")]
+    assert "(2026-02-02T00:00:00Z to " in line and line.endswith(" (and so are 3 other loads)")
 
 
 def test_a_wrong_key_still_ends_the_sync_at_the_events(

@@ -147,13 +147,15 @@ def test_200_kills_at_random_moments_of_a_20_day_load_lose_nothing(
     while kills < KILLS or min(stages.values()) < KILLS / 10:
         assert kills < 3 * KILLS, stages
         child = process(*ALL_DAYS)
-        time.sleep(moments.uniform(0, 0.6 * duration))
+        time.sleep(moments.uniform(0, duration))
         child.kill()
         child.join()
+        published = new_loads(landing, known)
+        # on a machine of any pace, about half of the runs are killed before their first publication
+        duration *= 1 / 1.1 if published else 1.1
         if child.exitcode != -signal.SIGKILL:
             continue  # it ended before the kill
         kills += 1
-        published = new_loads(landing, known)
         stages["inside a walk"] += any(name.endswith(".gz") for name in unfinished(landing))
         stages["before the first publication"] += published == 0
         stages["after some publications"] += 0 < published < DAYS

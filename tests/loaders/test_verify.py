@@ -102,13 +102,17 @@ def test_a_landing_zone_of_the_loaders_has_no_findings(run: Run, zone: Path) -> 
     )
 
 
-def test_the_sample_whose_manifests_lack_walks_has_no_findings(
-    run: Run, set_clock: Callable[[datetime], None]
+def test_manifests_of_older_versions_which_lack_walks_have_no_findings(
+    run: Run, set_clock: Callable[[datetime], None], tmp_path: Path
 ) -> None:
     set_clock(datetime(2026, 12, 1, tzinfo=UTC))
-    (one, *_) = (ROOT / "sample").glob("billing_events/*/*/*/manifest.json")
-    assert "walks" not in json.loads(one.read_text())
+    older = Path(shutil.copytree(ROOT / "sample", tmp_path / "older"))
+    for file in older.rglob("manifest.json"):
+        manifest = json.loads(file.read_text())
+        del manifest["walks"]
+        file.write_text(json.dumps(manifest))
     assert run("verify", "--landing-dir", ROOT / "sample").out.endswith("loads: all is well\n")
+    assert run("verify", "--landing-dir", older).out.endswith("loads: all is well\n")
 
 
 def test_verify_needs_no_key_and_changes_nothing(

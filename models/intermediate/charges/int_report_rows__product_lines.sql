@@ -14,7 +14,7 @@ estimates as (
 
 events as (
 
-    select * from {{ ref('int_billing_event_usage__priced') }}
+    select * from {{ ref('stg_fal__billing_events') }}
 
 ),
 

@@ -157,8 +157,9 @@ focus as (
         {{ money(1) }} as PricingCurrencyContractedUnitPrice,
 
         ---------- for how much
-        amount as ListCost,
-        amount as ContractedCost,
+        -- price times quantity, as FOCUS requires: an amount can have more decimals than a quantity
+        {{ money('quantity') }} as ListCost,
+        {{ money('quantity') }} as ContractedCost,
         effective_cost as EffectiveCost,
         effective_cost as PricingCurrencyEffectiveCost,
         billed_cost as BilledCost,

@@ -1,8 +1,20 @@
 with
 
-charges as (
+from_events as (
 
-    select * from {{ ref('int_charges__counted') }}
+    select * from {{ ref('int_charges__from_billing_events') }}
+
+),
+
+from_serverless_usage as (
+
+    select * from {{ ref('int_charges__from_serverless_usage') }}
+
+),
+
+from_reports as (
+
+    select * from {{ ref('int_charges__from_focus_reports') }}
 
 ),
 
@@ -14,12 +26,17 @@ terms as (
 
 used as (
 
-    select distinct
+    {% for feed in ['from_events', 'from_serverless_usage', 'from_reports'] -%}
+    select
         x_Account as account,
         coalesce(ResourceId, SkuId, '') as endpoint_id,
         coalesce(PricingUnit, '') as pricing_unit
-    from charges
+    from {{ feed }}
     where ChargeCategory = 'Usage'
+    {%- if not loop.last %}
+    union
+    {% endif %}
+    {%- endfor %}
 
 ),
 

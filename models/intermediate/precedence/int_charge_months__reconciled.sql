@@ -30,6 +30,16 @@ closed_months as (
 
 ),
 
+totals as (
+
+    -- A month has a row for each product line, and one for all of them. Spark has no listagg in a rollup: its
+    -- ListAgg fails with a ClassCastException.
+    select false as is_total
+    union all
+    select true as is_total
+
+),
+
 charges as (
 
     -- every charge of every feed, including charges that cost_and_usage leaves out
@@ -72,13 +82,21 @@ charges as (
 amounts as (
 
     select
-        charges.*,
+        charges.account,
+        charges.charge_date,
         {{ month_of('charges.charge_date') }} as charge_month,
+        case when totals.is_total then 'all' else charges.product_line end as product_line,
+        charges.feed,
+        charges.kind,
+        charges.effective_cost,
+        charges.billed_cost,
+        charges.invoice_id,
         charges.feed in ('billing_events', 'serverless_usage')
         and coalesce(day_sources.is_month_closed and not day_sources.is_invoiced, false) as is_not_invoiced,
         charges.feed = 'estimate' and charges.kind = 'usage' and coalesce(day_sources.is_set_aside, false)
             as is_set_aside
     from charges
+    cross join totals
     left join day_sources
         on
             charges.account = day_sources.account
@@ -89,12 +107,11 @@ amounts as (
 
 by_month as (
 
-    -- A row for each product line, and one for all of them. Events and serverless usage of a closed month do not
-    -- count, so their usage without an invoice row is stated.
+    -- Events and serverless usage of a closed month do not count, so their usage without an invoice row is stated.
     select
         account,
         charge_month,
-        coalesce(product_line, 'all') as product_line,
+        product_line,
         sum(case when feed = 'invoice' and kind = 'usage' then effective_cost end) as invoiced_usage_usd,
         sum(case when feed = 'billing_events' then effective_cost end) as event_usage_usd,
         sum(case when feed = 'serverless_usage' then effective_cost end) as serverless_usage_usd,
@@ -113,7 +130,20 @@ by_month as (
         sum(case when is_not_invoiced and feed = 'serverless_usage' then effective_cost end)
             as serverless_usage_not_invoiced_usd
     from amounts
-    group by account, charge_month, rollup(product_line)
+    group by account, charge_month, product_line
+
+),
+
+sources as (
+
+    select
+        day_sources.account,
+        day_sources.charge_month,
+        day_sources.charge_date,
+        case when totals.is_total then 'all' else day_sources.product_line end as product_line,
+        day_sources.charge_source
+    from day_sources
+    cross join totals
 
 ),
 
@@ -122,14 +152,14 @@ days_by_month as (
     select
         account,
         charge_month,
-        coalesce(product_line, 'all') as product_line,
+        product_line,
         count(distinct case when charge_source = 'invoice' then charge_date end) as days_from_invoice,
         count(distinct case when charge_source = 'billing_events' then charge_date end) as days_from_events,
         count(distinct case when charge_source = 'serverless_usage' then charge_date end)
             as days_from_serverless_usage,
         count(distinct case when charge_source = 'estimate' then charge_date end) as days_from_estimate
-    from day_sources
-    group by account, charge_month, rollup(product_line)
+    from sources
+    group by account, charge_month, product_line
 
 ),
 
