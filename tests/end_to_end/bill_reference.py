@@ -231,10 +231,10 @@ class Names:
         self.patterns = [(column, glob(pattern), line) for column, pattern, line in patterns]
 
     def line_of(self, row: Record) -> str:
-        """The product line of a row: by its endpoint, else by its app, else by the first pattern."""
+        """The product line of a row: by its endpoint, its app, the first pattern, or the name of its app."""
         if self.endpoints & {row.sku, row.resource}:
             return MODEL_APIS
-        if self.apps & {row.sku, row.resource, row.resource_name}:
+        if self.apps & {row.sku, row.resource}:
             return APPS
         values = {
             "ChargeDescription": row.name,
@@ -247,7 +247,7 @@ class Names:
         matching = (
             line for column, pattern, line in self.patterns if pattern.fullmatch(values.get(column) or "")
         )
-        return next(matching, UNATTRIBUTED)
+        return next(matching, APPS if row.resource_name in self.apps else UNATTRIBUTED)
 
 
 def glob(pattern: str) -> re.Pattern[str]:

@@ -233,6 +233,15 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
             " ChargeCategory varchar, ChargeClass varchar, InvoiceId varchar, ContractApplied varchar)"
         )
+        for feed, condition in (
+            ("billing_events", "true"),
+            ("serverless_usage", "false"),
+            ("focus_reports", "false"),
+        ):
+            connection.execute(
+                f"create or replace view intermediate.int_charges__from_{feed}"
+                f" as from intermediate.int_charges__counted where {condition}"
+            )
         rows = [
             (
                 c.id,

@@ -49,7 +49,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 9 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published 10 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 

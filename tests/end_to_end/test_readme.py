@@ -36,8 +36,8 @@ def test_the_picture_shows_what_make_run_prints(tmp_path: Path) -> None:
     assert PICTURE.read_text() == draw(output), "run python -m tests.end_to_end.first_look"
     for title in (
         "COST BY MONTH AND SOURCE",
-        "USAGE BY MONTH AND PRODUCT LINE",
-        "USAGE BY MONTH AND MODEL",
+        "USAGE BY MONTH, PRODUCT LINE AND TEAM",
+        "USAGE BY MONTH AND MODEL, APP OR INSTANCE",
         "COMMITMENTS, AS OF THE LAST KNOWN DAY",
     ):
         assert f"\n{title}\n" in output

@@ -107,13 +107,18 @@ known_names as (
 
 candidates as (
 
-    -- An endpoint id decides first, then the name of an app, then the patterns of the seed.
+    -- An endpoint id decides first, then an app as an id, then the patterns of the seed, and last the name of an app: a
+    -- model can have the same name.
     select
         texts.charge_source,
         texts.account,
         texts.landed_for,
         texts.record_number,
-        case known_names.product_line when 'model_apis' then 1 else 2 end as step,
+        case
+            when texts.column_name = 'ResourceName' then 4
+            when known_names.product_line = 'model_apis' then 1
+            else 2
+        end as step,
         0 as priority,
         known_names.product_line
     from texts
