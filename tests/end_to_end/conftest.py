@@ -94,7 +94,13 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
     def run_dbt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
         command = [*program, *arguments, "--target-path", str(target)]
         published = warehouse.with_suffix(".published")
-        done = run(command, FAL_WAREHOUSE=warehouse, FAL_PUBLISH_DIR=published, **settings)
+        # dbt parses the whole project again if the path of the warehouse changes
+        built = target / warehouse.name
+        if warehouse.exists():
+            warehouse.rename(built)
+        done = run(command, FAL_WAREHOUSE=built, FAL_PUBLISH_DIR=published, **settings)
+        if built.exists():
+            built.rename(warehouse)
         assert done.code == 0, done.output
         return Warehouse(warehouse, done.output, target)
 
