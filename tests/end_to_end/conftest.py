@@ -85,6 +85,14 @@ def load(*arguments: object, **settings: object) -> Command:
     return command
 
 
+def move_warehouse(source: Path, target: Path) -> None:
+    """Move a warehouse, if there is one, with the log that a killed build leaves beside it."""
+    for suffix in ("", ".wal"):
+        file = source.with_name(source.name + suffix)
+        if file.exists():
+            file.rename(target.with_name(target.name + suffix))
+
+
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
     """Run dbt on a warehouse and publish beside it. Warnings are allowed, failures are not."""
@@ -96,11 +104,9 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
         published = warehouse.with_suffix(".published")
         # dbt parses the whole project again if the path of the warehouse changes
         built = target / warehouse.name
-        if warehouse.exists():
-            warehouse.rename(built)
+        move_warehouse(warehouse, built)
         done = run(command, FAL_WAREHOUSE=built, FAL_PUBLISH_DIR=published, **settings)
-        if built.exists():
-            built.rename(warehouse)
+        move_warehouse(built, warehouse)
         assert done.code == 0, done.output
         return Warehouse(warehouse, done.output, target)
 
