@@ -28,15 +28,15 @@ view_columns as (
     union all
     {%- endfor %}
     {%- endfor %}
-    select
-        cast(null as {{ dbt.type_string() }}) as dataset,
-        cast(null as integer) as column_position,
-        cast(null as {{ dbt.type_string() }}) as column_id,
-        cast(null as {{ dbt.type_string() }}) as data_type,
-        cast(null as {{ dbt.type_string() }}) as description,
-        cast(null as boolean) as is_required,
-        cast(null as boolean) as is_nullable
-    where false
+    {{ empty_relation({
+        'dataset': dbt.type_string(),
+        'column_position': 'integer',
+        'column_id': dbt.type_string(),
+        'data_type': dbt.type_string(),
+        'description': dbt.type_string(),
+        'is_required': 'boolean',
+        'is_nullable': 'boolean',
+    }) }}
 
 ),
 

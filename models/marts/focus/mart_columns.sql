@@ -19,14 +19,14 @@ mart_columns as (
     union all
     {%- endfor %}
     {%- endfor %}
-    select
-        cast(null as {{ dbt.type_string() }}) as dataset,
-        cast(null as {{ dbt.type_string() }}) as column_id,
-        cast(null as integer) as column_position,
-        cast(null as {{ dbt.type_string() }}) as data_type,
-        cast(null as integer) as number_precision,
-        cast(null as integer) as number_scale
-    where false
+    {{ empty_relation({
+        'dataset': dbt.type_string(),
+        'column_id': dbt.type_string(),
+        'column_position': 'integer',
+        'data_type': dbt.type_string(),
+        'number_precision': 'integer',
+        'number_scale': 'integer',
+    }) }}
 
 ),
 

@@ -26,11 +26,11 @@ descriptions as (
     union all
     {%- endfor %}
     {%- endfor %}
-    select
-        cast(null as {{ dbt.type_string() }}) as dataset,
-        cast(null as {{ dbt.type_string() }}) as column_id,
-        cast(null as {{ dbt.type_string() }}) as description
-    where false
+    {{ empty_relation({
+        'dataset': dbt.type_string(),
+        'column_id': dbt.type_string(),
+        'description': dbt.type_string(),
+    }) }}
 
 ),
 
