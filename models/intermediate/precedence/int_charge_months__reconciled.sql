@@ -32,8 +32,7 @@ closed_months as (
 
 totals as (
 
-    -- A month has a row for each product line, and one for all of them. Spark has no listagg in a rollup: its
-    -- ListAgg fails with a ClassCastException.
+    -- A month has a row for each product line, and one for all of them.
     select false as is_total
     union all
     select true as is_total
@@ -123,12 +122,24 @@ by_month as (
         sum(case when feed = 'invoice' and kind not in ('usage', 'credit', 'tax', 'correction') then billed_cost end)
             as other_charges_usd,
         sum(case when feed = 'invoice' then billed_cost end) as invoiced_total_usd,
-        {{ text_list_agg('invoice_id') }} as invoice_ids,
         count(distinct case when is_not_invoiced then charge_date end) as days_not_invoiced,
         sum(case when is_not_invoiced and feed = 'billing_events' then effective_cost end)
             as event_usage_not_invoiced_usd,
         sum(case when is_not_invoiced and feed = 'serverless_usage' then effective_cost end)
             as serverless_usage_not_invoiced_usd
+    from amounts
+    group by account, charge_month, product_line
+
+),
+
+invoices_by_month as (
+
+    -- Spark 4.3 fails with a ClassCastException where listagg stands beside count(distinct).
+    select
+        account,
+        charge_month,
+        product_line,
+        {{ text_list_agg('invoice_id') }} as invoice_ids
     from amounts
     group by account, charge_month, product_line
 
@@ -175,7 +186,7 @@ reconciled as (
             when by_month.invoiced_usage_usd is not null then 'partly invoiced'
             else 'open'
         end as status,
-        by_month.invoice_ids,
+        invoices_by_month.invoice_ids,
 
         ---------- usage by each feed (USD)
         {{ money('by_month.invoiced_usage_usd') }} as invoiced_usage_usd,
@@ -215,6 +226,11 @@ reconciled as (
         {{ money('coalesce(by_month.serverless_usage_not_invoiced_usd, 0)') }} as serverless_usage_not_invoiced_usd
 
     from by_month
+    inner join invoices_by_month
+        on
+            by_month.account = invoices_by_month.account
+            and by_month.charge_month = invoices_by_month.charge_month
+            and by_month.product_line = invoices_by_month.product_line
     left join closed_months
         on by_month.account = closed_months.account and by_month.charge_month = closed_months.charge_month
     left join days_by_month
