@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.end_to_end.dbt_processes import stop_server
+
 
 @pytest.fixture(autouse=True)
 def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -19,6 +21,13 @@ def no_settings_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_server_of_dbt_is_left() -> Iterator[None]:
+    """End the process that runs dbt."""
+    yield
+    stop_server()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,8 +1,5 @@
 """Servers for the tests of the API: one of a small publication, one of the sample that dbt builds."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +7,8 @@ import httpx
 import pytest
 
 from tests.api.serving import Served, publish_small, serving
-
-ROOT = Path(__file__).parents[2]
+from tests.end_to_end.conftest import run
+from tests.end_to_end.dbt_processes import DBT
 
 
 @pytest.fixture(scope="session")
@@ -34,21 +31,10 @@ def api(small: Served) -> Iterator[httpx.Client]:
 def published_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Publish the sample with dbt, and return the folder. For tests with the mark end_to_end."""
     work = tmp_path_factory.mktemp("sample")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
-    environment |= {
-        "FAL_WAREHOUSE": str(work / "warehouse.duckdb"),
-        "FAL_PUBLISH_DIR": str(work / "published"),
-    }
-    dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(work)]
-    done = subprocess.run(
-        [*dbt, "build", "--target-path", str(work / "target")],
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout
+    settings = {"FAL_WAREHOUSE": work / "warehouse.duckdb", "FAL_PUBLISH_DIR": work / "published"}
+    folders = ["--log-path", str(work), "--target-path", str(work / "target")]
+    done = run([DBT, "--no-use-colors", "build", *folders], **settings)
+    assert done.code == 0, done.output
     return work / "published"
 
 

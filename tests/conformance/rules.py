@@ -1,12 +1,12 @@
 """Read seeds/focus_rules, and compile the SQL of its rules."""
 
 import csv
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.end_to_end.conftest import ROOT, run
+from tests.end_to_end.dbt_processes import DBT
 
 # x_RowId is added for the test, because a bad commitment can lack its id or repeat it
 ROW_IDS = {"charges": "x_ChargeId", "commitments": "x_RowId"}
@@ -88,7 +88,7 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     and times.
     """
     warehouse = folder / "warehouse.duckdb"
-    dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
+    dbt = [DBT, "--no-use-colors", "--log-path", str(folder)]
     landing = folder / "landing"
     landing.mkdir()
     settings = {"FAL_LANDING_DIR": landing, "FAL_WAREHOUSE": warehouse}

@@ -1,6 +1,5 @@
 """Run make conformance on the sample."""
 
-import sys
 from pathlib import Path
 
 import duckdb
@@ -8,6 +7,7 @@ import pytest
 
 from tests.conformance.document import DOCUMENT, place, run_score, score
 from tests.end_to_end.conftest import Command, run
+from tests.end_to_end.dbt_processes import DBT
 
 pytestmark = pytest.mark.end_to_end
 
@@ -43,7 +43,7 @@ def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(made: Command,
             "update focus.conformance_report set violations = 2, example_row = 'a bad charge'"
             " where rule_id = 'CAU-SkuId-C-005-C'"
         )
-    dbt = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors"]
+    dbt = [DBT, "--no-use-colors"]
     folders = ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
     tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], FAL_WAREHOUSE=warehouse)
     assert tested.code == 1

@@ -17,6 +17,7 @@ import duckdb
 
 from tests.end_to_end.bill_rows import ESTIMATE, EVENTS, INVOICE, SERVERLESS, Account
 from tests.end_to_end.conftest import ROOT, Warehouse, copy_project, run
+from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.random_zones import OTHER_NAMES, random_zone, write_account, write_seeds
 from tests.end_to_end.test_bill import DAYS, FIRST_DAY, KEY, Bill
 from tests.fal_server.server import FalServer
@@ -84,11 +85,10 @@ def without_lines(account: Account) -> Account:
 
 def build(checkout: Path, target: str, landing: Path, folder: Path) -> None:
     """Build a landing zone with the models of a checkout, into a folder."""
-    dbt = str(Path(sys.executable).with_name("dbt"))
     where = ("--project-dir", str(checkout), "--profiles-dir", str(checkout), "--target", target)
     kept = ("--target-path", str(folder / "target"), "--log-path", str(folder / "target"))
     done = run(
-        [dbt, "--no-use-colors", "build", *where, *kept, *DATA_ONLY],
+        [DBT, "--no-use-colors", "build", *where, *kept, *DATA_ONLY],
         cwd=checkout,
         FAL_LANDING_DIR=landing,
         FAL_WAREHOUSE=folder / "warehouse.duckdb",

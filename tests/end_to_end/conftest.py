@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.end_to_end.dbt_processes import DBT, run_dbt
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,6 +74,8 @@ def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:
     """Run a command in the project or another folder, with these settings and no other FAL_ variables."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
     environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
+    if command[0] == DBT:
+        return Command(*run_dbt(command, cwd, environment))
     done = subprocess.run(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -97,9 +101,9 @@ def move_warehouse(source: Path, target: Path) -> None:
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
     """Run dbt on a warehouse and publish beside it. Warnings are allowed, failures are not."""
     target = tmp_path_factory.mktemp("dbt")
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(target)]
+    program = [DBT, "--no-use-colors", "--log-path", str(target)]
 
-    def run_dbt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
+    def build(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
         command = [*program, *arguments, "--target-path", str(target)]
         published = warehouse.with_suffix(".published")
         # dbt parses the whole project again if the path of the warehouse changes
@@ -110,7 +114,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
         assert done.code == 0, done.output
         return Warehouse(warehouse, done.output, target)
 
-    return run_dbt
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 """An invalid contract fails the build with the row, the reason and what to do."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.conftest import ROOT, copy_project, run
+from tests.end_to_end.dbt_processes import DBT
 
 GOOD = {
     "contract_id": "k",
@@ -73,13 +73,12 @@ def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
     header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
     rows = [",".join(row.get(name, "") for name in header.split(",")) for row in contracts]
     seed.write_text("\n".join([header, *rows, ""]))
-    dbt = str(Path(sys.executable).with_name("dbt"))
     # all tests run, even if another one fails
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     warehouse = {"FAL_WAREHOUSE": str(project / "w.duckdb"), "FAL_LANDING_DIR": str(project / "none")}
-    seeded = run([dbt, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
+    seeded = run([DBT, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
     assert seeded.code == 0, seeded.output
-    done = run([dbt, "test", "--select", "contracts_can_be_drawn_down", *where], **warehouse)
+    done = run([DBT, "test", "--select", "contracts_can_be_drawn_down", *where], **warehouse)
     return done.code, done.output
 
 

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import json
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from api.exports import Exports
 from publishing import DATABASE, publish
 from tests.api.test_exports import FORMULAS, PLAIN
 from tests.end_to_end.conftest import ROOT, Warehouse, run
+from tests.end_to_end.dbt_processes import DBT
 
 MARTS = ("cost_and_usage", "contract_commitment")
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -35,7 +35,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehous
     built = dbt(folder / "warehouse.duckdb", *arguments, "unit_test", FAL_LANDING_DIR=folder / "landing")
     with duckdb.connect(str(built.path)) as warehouse:
         publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
+    program = [DBT, "--no-use-colors", "--log-path", str(folder)]
     for file_format in FORMATS:
         said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})
         (folder / "dbt").mkdir(exist_ok=True)
@@ -116,7 +116,7 @@ def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:
                     column = f"{name}{end} timestamp default timestamp '{year}-01-01'"
                     warehouse.execute(f"alter table focus.{mart} add column {column}")
         publish(warehouse, tmp_path, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(tmp_path)]
+    program = [DBT, "--no-use-colors", "--log-path", str(tmp_path)]
     for escape in (False, True):
         said = json.dumps({"format": "csv", "folder": str(tmp_path), "csv_formula_escape": escape})
         command = [

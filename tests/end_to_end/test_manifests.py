@@ -1,7 +1,6 @@
 """A build reads only files of a load, and escapes landed text that it prints."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import duckdb
 import pytest
 
 from tests.end_to_end.conftest import Command, run
+from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events, write_report
 
 OLD, NEW = "20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-bbbbbb"
@@ -16,7 +16,7 @@ OLD, NEW = "20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-bbbbbb"
 
 def dbt(folder: Path, *arguments: str) -> Command:
     """Run dbt, which may fail, on the landing zone in a folder."""
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
+    program = [DBT, "--no-use-colors", "--quiet"]
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     return run(
         [*program, *arguments, *paths],

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from tests.end_to_end.conftest import Command, run
+from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events
 
 MARTS = {
@@ -28,7 +29,7 @@ VIEWS = {"api.contract_commitment_records", "api.cost_and_usage_records", "api.s
 
 def dbt(folder: Path, *arguments: str, warehouse: str = "warehouse.duckdb", **settings: object) -> Command:
     """Run dbt with a landing zone, a warehouse and a publication in one folder."""
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--log-path", str(folder)]
+    program = [DBT, "--no-use-colors", "--log-path", str(folder)]
     default = {
         "FAL_LANDING_DIR": folder / "landing",
         "FAL_WAREHOUSE": folder / warehouse,

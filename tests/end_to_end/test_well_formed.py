@@ -2,13 +2,12 @@
 
 import re
 import shutil
-import sys
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from tests.end_to_end.conftest import ROOT, run
+from tests.end_to_end.dbt_processes import DBT
 
 PROJECT = """
     name: promises
@@ -79,9 +78,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (project / "seeds" / "seeds.yml").write_text(
         f"seeds:\n  - name: things\n    data_tests:\n{tests}  - name: many\n    data_tests:\n{many}"
     )
-    dbt = str(Path(sys.executable).with_name("dbt"))
     where = ["--project-dir", str(project), "--profiles-dir", str(ROOT)]
-    done = run([dbt, "--no-use-colors", "--quiet", "build", *where], FAL_WAREHOUSE=project / "w.duckdb")
+    done = run([DBT, "--no-use-colors", "--quiet", "build", *where], FAL_WAREHOUSE=project / "w.duckdb")
     lines = dict(re.findall(r"^fail (\w+): .*\n((?: {4}.*\n)*)", done.output, re.MULTILINE))
     broken = {name for name, promise in promises.items() if FINDINGS[promise]}
     assert lines.keys() == broken | {"many"}, done.output

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import pytest
 
 from dbt_fal_focus import check_landing_folder
 from tests.end_to_end.conftest import ROOT, Command, run
+from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events, write_report
 
 
 def dbt(folder: Path, *arguments: str, **settings: object) -> Command:
     """Run dbt with its warehouse and publication in a folder."""
-    program = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
+    program = [DBT, "--no-use-colors", "--quiet"]
     default = {"FAL_WAREHOUSE": folder / "w.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "log")]
     return run([*program, *arguments, *paths], **(default | settings))
@@ -117,7 +117,7 @@ def test_a_mistake_in_a_seed_ends_a_build_with_file_row_and_column(
 @pytest.mark.parametrize("command", ["debug", "deps"])
 def test_other_commands_work_with_a_broken_seed(project: Path, tmp_path: Path, command: str) -> None:
     (project / "seeds" / "fal_accounts.csv").write_bytes(b"\xe9")
-    program = [str(Path(sys.executable).with_name("dbt")), command, "--project-dir", str(project)]
+    program = [DBT, command, "--project-dir", str(project)]
     done = run(
         [*program, "--profiles-dir", str(project), "--log-path", str(tmp_path)],
         FAL_WAREHOUSE=tmp_path / "w.duckdb",

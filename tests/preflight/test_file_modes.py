@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import ROOT, Command, run
+from tests.end_to_end.dbt_processes import DBT
 
 PRIVATE, GROUP = ("private", 0o600, 0o700), ("group", 0o640, 0o750)
-DBT = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "--quiet"]
+COMMAND = [DBT, "--no-use-colors", "--quiet"]
 WITH_PROGRESS = [sys.executable, "-m", "dbt_fal_focus"]
 MODELS = ("--select", "+stg_fal__landed_files", "--exclude-resource-type", "test", "unit_test")
 
@@ -35,7 +36,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize(("mode", "file", "folder"), [PRIVATE, GROUP], ids=["private", "group"])
 @pytest.mark.parametrize(
-    "command", [[*DBT, "build", *MODELS], [*WITH_PROGRESS, *MODELS]], ids=["dbt", "make run"]
+    "command", [[*COMMAND, "build", *MODELS], [*WITH_PROGRESS, *MODELS]], ids=["dbt", "make run"]
 )
 def test_files_of_a_build_have_the_mode_of_the_setting(
     tmp_path: Path, command: list[str], mode: str, file: int, folder: int
@@ -44,7 +45,7 @@ def test_files_of_a_build_have_the_mode_of_the_setting(
     assert done.code == 0, done.output
     found = modes(tmp_path)
     assert {"w.duckdb", "logs/dbt.log", "target/run_results.json", "target/manifest.json"} <= found.keys()
-    if command[0] == DBT[0]:
+    if command[0] == DBT:
         # dbt creates this folder before the project runs; the log in it is private
         assert found.pop("logs") == 0o755
     assert {name: mode for name, mode in found.items() if mode not in (file, folder)} == {}
@@ -56,11 +57,11 @@ def test_a_log_that_exists_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "dbt.log").write_text("of an earlier command\n")
     (tmp_path / "logs" / "dbt.log").chmod(0o644)
-    assert dbt(tmp_path, [*DBT, "ls", "--select", "recency"], "private").code == 0
+    assert dbt(tmp_path, [*COMMAND, "ls", "--select", "recency"], "private").code == 0
     assert modes(tmp_path)["logs/dbt.log"] == 0o644
 
 
-@pytest.mark.parametrize("command", [[*DBT, "build"], WITH_PROGRESS], ids=["dbt", "make run"])
+@pytest.mark.parametrize("command", [[*COMMAND, "build"], WITH_PROGRESS], ids=["dbt", "make run"])
 def test_an_unknown_file_mode_ends_a_build_with_one_line(tmp_path: Path, command: list[str]) -> None:
     done = dbt(tmp_path, command, "0640")
     assert done.code == 2
