@@ -68,7 +68,8 @@ demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show 
 	@rm -rf target/demo && mkdir -p target/demo
 	@echo "The local fal server makes up 60 days of SAMPLE DATA."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
-		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 -- $(MAKE) --no-print-directory run
+		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 --switch serverless --switch compute \
+			-- $(MAKE) --no-print-directory run
 
 serve: $(API_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
 	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \

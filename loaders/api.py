@@ -63,13 +63,15 @@ class FalApi:
     """The fal API, for use by many threads at once. Requests at the same time have a connection each.
 
     stopping: once set, ends all waits and prevents further requests. max_pages: see ApiSettings.
-    refused: what callers no longer request, since fal has refused it in this run.
+    refused: what callers no longer request, since fal has refused it in this run. delayed: the feeds for
+    which fal has requested a longer wait than a run waits, with the message.
     """
 
     def __init__(self, api_settings: ApiSettings) -> None:
         self.stopping = threading.Event()
         self.max_pages = api_settings.max_pages
         self.refused = set[str]()
+        self.delayed = dict[str, str]()
         self._settings = api_settings
         self._secrets = compile_secrets(api_settings.key)
         self._longest_try = LONGEST_TRY * api_settings.timeout

@@ -53,7 +53,8 @@ Settings from the environment:
                       (0640 and 0750); existing files keep their modes
   FAL_TIMEOUT         seconds that a connection may stay silent (60); an attempt may take ten times as long
   FAL_RETRY_MAX_WAIT  longest pause between the six attempts of a request, in seconds (60), unless fal
-                      requests more; if fal requests more than ten minutes, the run ends with an error
+                      requests more; if fal requests more than ten minutes, the run ends with an error,
+                      or for a feed that an account may lack, sync goes on with the other feeds
   FAL_MAX_PAGES       most pages of a load (20,000, at most 99,999); a day with more fails
 
 \b
@@ -260,25 +261,26 @@ def focus_report_command(target: Target, is_adhoc: bool, is_organization: bool, 
 @organization_option(help="Land the events of every team, and the reports of all teams.")
 @add_api_options
 def sync_command(target: Target, since: When | None, is_organization: bool) -> int:
-    """Land everything except estimates that is missing or may have changed. Run it every day.
+    """Land everything that is missing or may have changed. Run it every day.
 
     \b
-    Days (UTC) of billing events and of serverless usage, up to the current one:
+    Days (UTC) of billing events, of serverless usage and of estimates, up to the current one:
       missing    never landed
       open       not over at the last fetch, or fetched by a clock that was ahead
       unsettled  last fetched less than three days after the end of the day: events arrive late
     \b
-    Snapshots of keys, models, pricing, teams and balance:
-      missing    not landed on the current UTC day
+    Snapshots, once per UTC day: keys, models, pricing, balance, and for an organization teams.
     \b
     Invoices, by billing month, which contains the charges of the month before:
       missing    never landed, from the month after that of --since up to the current one
       open       not over at the last fetch
       always     the current one and the one before it, since they may be issued again
 
+    Estimates are those of months that no invoice closes, since only they contain Compute before the invoice.
+    If one request shows that they contain no more than billing events, none lands.
+
     Without --since it starts at the first landed day, or in an empty landing zone on the first day of the
-    month before last. An account that may not use serverless usage, a snapshot or FOCUS reports gets one line
-    for each, which is not a failure.
+    month before last. A feed that the account may not use gets one line, which is not a failure.
 
     \b
     Examples:
@@ -296,8 +298,7 @@ def sync_command(target: Target, since: When | None, is_organization: bool) -> i
         outcome = land_events(api, zone, list(plan.events), teams, size, target.concurrency)
         land_feed(api, sync.make_usage_jobs(api, zone, account, plan.usage), target.concurrency, outcome)
         sync.land_snapshots(api, zone, account, plan.snapshots, target.concurrency, outcome)
-        path = focus_reports.choose_path(is_organization)
-        sync.land_invoices(api, zone, account, plan.invoices, outcome, path)
+        sync.land_reports(api, zone, account, plan, target.concurrency, outcome, is_organization)
         return report_outcome(outcome, zone)
 
 
@@ -346,9 +347,8 @@ def verify_command(account: str | None, landing_dir: str) -> int:
     It reads all loads, including superseded ones. Each file must exist, match the manifest (sha256, bytes,
     rows), and be JSON or CSV, and the manifest must match the folder. It also finds missing days between the
     first and the last of an account's events, of those of a team, of its serverless usage or of its
-    estimates, and folders that no model reads. It cannot
-    find a missing invoice, since a month may have none; sync requests it. A snapshot of a past day cannot be
-    fetched again.
+    estimates of open months, and folders that no model reads. It cannot find a missing invoice, since a month
+    may have none; sync requests it. A snapshot of a past day cannot be fetched again.
 
     Standard error has a line for each finding. Standard output has the commands that land broken or missing
     data again.

@@ -1,6 +1,8 @@
 """The clock, and the formats of times. All times are UTC."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
 
 
 def utc_now() -> datetime:
@@ -26,6 +28,12 @@ def format_micros(moment: datetime) -> str:
 def list_days(start: date, end: date) -> list[date]:
     """Return the days from start until before end."""
     return [start + timedelta(days=number) for number in range((end - start).days)]
+
+
+def split_runs(days: Iterable[date]) -> Iterator[list[date]]:
+    """Split days, which are in order, into runs of consecutive days."""
+    for _, run in groupby(enumerate(days), key=lambda numbered: numbered[1].toordinal() - numbered[0]):
+        yield [day for _, day in run]
 
 
 def parse_month(month: str, plus: int = 0) -> date:

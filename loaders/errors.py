@@ -49,6 +49,10 @@ class SkippedError(ApiError):
         self.feed = feed
 
 
+class DelayedError(SkippedError):
+    """fal requests a longer wait for a feed than a run waits; the other feeds go on, and the run fails."""
+
+
 class UnreachableError(ApiError):
     """All attempts to connect to the API failed, or its certificate is not trusted."""
 

@@ -3,8 +3,9 @@
 import csv
 import io
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain
 
 from loaders import clock
@@ -54,23 +55,27 @@ def land_estimate(
     zone: LandingZone,
     account: str,
     day: date,
-    timeframe: str,
-    bound: bool | None,
+    timeframe: str = "day",
+    bound: bool | None = None,
     path: str = PATH,
 ) -> Manifest:
     """Fetch the live usage of one UTC day and land it. timeframe: one of LANDED_TIMEFRAMES."""
-    partition = locate_estimate(account, day)
-    start, end = partition.window
+    request = make_estimate_request(day, day + timedelta(days=1), timeframe, bound)
+    return _land(api, zone, locate_estimate(account, day), request, path)
+
+
+def make_estimate_request(start: date, end: date, timeframe: str, bound: bool | None) -> dict[str, str]:
+    """Return the parameters for the live usage of the UTC days from start until before end."""
     request = {
         "source": "estimate",
-        "start": clock.format_seconds(start),
-        "end": clock.format_seconds(end),
+        "start": clock.format_seconds(clock.to_midnight(start)),
+        "end": clock.format_seconds(clock.to_midnight(end)),
         "timezone": "UTC",
         "timeframe": timeframe,
     }
     if bound is not None:
         request["bound_to_timeframe"] = str(bound).lower()
-    return _land(api, zone, partition, request, path)
+    return request
 
 
 def choose_path(is_organization: bool) -> str:
@@ -101,17 +106,12 @@ def parse_report(body: bytes) -> Report:
     """
     lines = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
     # an unclosed quote swallows this extra line at the end
-    records = (record for record in csv.reader(chain(lines, ("\n", "end"))) if record)
+    records = _read_records(chain(lines, ("\n", "end")))
     rows, before = -1, list[str]()  # the extra line does not count
-    try:
-        header = last = next(records)
-        for record in records:
-            rows, before, last = rows + 1, last, record
-    except UnicodeDecodeError:
-        raise MalformedBodyError("it is not UTF-8") from None
-    except csv.Error as error:
-        raise MalformedBodyError(f"it is not a CSV: {error}") from None
-    columns = {re.sub(r"[ _]", "", name).lower() for name in header}
+    header = last = next(records)
+    for record in records:
+        rows, before, last = rows + 1, last, record
+    columns = _normalize(header)
     missing = [name for name in NEEDED_COLUMNS if name.lower() not in columns]
     if missing:
         raise MalformedBodyError(f"it is not a FOCUS CSV: its header lacks {', '.join(missing)}")
@@ -120,6 +120,28 @@ def parse_report(body: bytes) -> Report:
     if len(before) < len(header) and not body.endswith((b"\n", b"\r")):
         raise MalformedBodyError("it ends in the middle of a row")
     return Report(body, rows)
+
+
+def read_rows(body: bytes) -> Iterator[dict[str, str]]:
+    """Yield the rows of a report. A column is written like billedcost. Raises MalformedBodyError."""
+    records = _read_records(io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline=""))
+    header = _normalize(next(records, []))
+    for record in records:
+        yield dict(zip(header, record, strict=False))
+
+
+def _read_records(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the records of a CSV, without empty lines. Raises MalformedBodyError."""
+    try:
+        yield from filter(None, csv.reader(lines))
+    except UnicodeDecodeError:
+        raise MalformedBodyError("it is not UTF-8") from None
+    except csv.Error as error:
+        raise MalformedBodyError(f"it is not a CSV: {error}") from None
+
+
+def _normalize(columns: Iterable[str]) -> list[str]:
+    return [re.sub(r"[ _]", "", name).lower() for name in columns]
 
 
 def _land(

@@ -65,7 +65,7 @@ def land_events(
     outcome = land(api, jobs, concurrency)
     for team in teams.removed:
         jobs = [
-            make_optional(f"team {team}", make_job(partition), (RejectedError,))
+            make_optional(api, f"team {team}", make_job(partition), (RejectedError,))
             for partition in partitions
             if partition.source == team
         ]

@@ -1,12 +1,14 @@
 """Runs several loads at once, on threads that share one client."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from loaders.api import FalApi
 from loaders.errors import (
+    DelayedError,
     LandingError,
     LoaderError,
     MisdirectedError,
@@ -53,16 +55,26 @@ def land(api: FalApi, jobs: Sequence[Job], concurrency: int) -> Outcome:
 def land_optional(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outcome) -> bool:
     """Run jobs of make_optional, and add their results to the outcome. Return whether fal refuses none.
 
-    The refusals of a feed are one line, and not a failure.
+    The refusals of a feed are one line, and not a failure. A feed that fal delays is one failure.
     """
     result = land(api, jobs, concurrency)
+    outcome.landed += result.landed
+    outcome.failed += [error for error in result.failed if not isinstance(error, SkippedError)]
     skipped = [error for error in result.failed if isinstance(error, SkippedError)]
     for feed in dict.fromkeys(error.feed for error in skipped):
-        first, *others = sorted(str(error) for error in skipped if error.feed == feed)
-        print_status(f"{first} (and so are {format_count(len(others), 'other load')})" if others else first)
-    outcome.landed += result.landed
-    outcome.failed += [error for error in result.failed if error not in skipped]
+        report_skipped([error for error in skipped if error.feed == feed], outcome)
     return not skipped
+
+
+def report_skipped(errors: Sequence[SkippedError], outcome: Outcome) -> None:
+    """Print one line for the errors of a feed, or add one failure to the outcome if fal delays the feed."""
+    line, *others = sorted(str(error) for error in errors)
+    if others:
+        line += f" (and so are {format_count(len(others), 'other load')})"
+    if any(isinstance(error, DelayedError) for error in errors):
+        outcome.failed.append(LoaderError(line))
+    else:
+        print_status(line)
 
 
 def land_feed(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outcome) -> None:
@@ -71,9 +83,32 @@ def land_feed(api: FalApi, jobs: Sequence[Job], concurrency: int, outcome: Outco
         land_optional(api, jobs[1:], concurrency, outcome)
 
 
-def make_optional(feed: str, job: Job, refusals: tuple[type[RejectedError], ...] = REFUSALS) -> Job:
-    """Return a job whose refusal by fal is a SkippedError, so that other jobs go on."""
-    return partial(_run_optional, feed, job, refusals)
+def make_optional(
+    api: FalApi, feed: str, job: Job, refusals: tuple[type[RejectedError], ...] = REFUSALS
+) -> Job:
+    """Return a job of an optional feed; see allow_refusal."""
+    return partial(_run_optional, api, feed, job, refusals)
+
+
+@contextmanager
+def allow_refusal(
+    api: FalApi, feed: str, refusals: tuple[type[RejectedError], ...] = REFUSALS
+) -> Iterator[None]:
+    """Convert a refusal of a feed to SkippedError and a long wait to DelayedError: other feeds go on.
+
+    After a long wait was requested, the feed fails at once, without another request.
+    """
+    if feed in api.delayed:
+        raise DelayedError(feed, api.delayed[feed])
+    try:
+        yield
+    except MisdirectedError:
+        raise
+    except refusals as error:
+        raise SkippedError(feed, str(error)) from None
+    except PostponedError as error:
+        api.delayed[feed] = str(error)
+        raise DelayedError(feed, str(error)) from None
 
 
 def land_all(api: FalApi, jobs: Iterable[Job], concurrency: int, reporter: Reporter) -> Outcome:
@@ -103,13 +138,9 @@ def land_all(api: FalApi, jobs: Iterable[Job], concurrency: int, reporter: Repor
     return outcome
 
 
-def _run_optional(feed: str, job: Job, refusals: tuple[type[RejectedError], ...]) -> Manifest:
-    try:
+def _run_optional(api: FalApi, feed: str, job: Job, refusals: tuple[type[RejectedError], ...]) -> Manifest:
+    with allow_refusal(api, feed, refusals):
         return job()
-    except MisdirectedError:
-        raise
-    except refusals as error:
-        raise SkippedError(feed, str(error)) from None
 
 
 def _run(job: Job, api: FalApi) -> Manifest:

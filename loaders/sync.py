@@ -1,4 +1,4 @@
-"""The daily sync: what to fetch and why, and landing snapshots and invoices."""
+"""The daily sync: what to fetch and why, and landing snapshots, invoices and estimates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,26 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Literal, get_args
 
-from loaders import billing_events, catalogue, clock, focus_reports, serverless_usage
+from loaders import billing_events, catalogue, clock, estimates, focus_reports, serverless_usage
 from loaders.api import FalApi
-from loaders.errors import LoaderError, NotFoundError, UnauthorizedError
+from loaders.errors import LoaderError, NotFoundError, PostponedError, SkippedError, UnauthorizedError
 from loaders.landing import SNAPSHOTS, LandingZone, Latest, Partition
-from loaders.parallel import FATAL, Job, Outcome, land_optional, make_optional
-from loaders.progress import describe_load, format_count, print_status
+from loaders.parallel import (
+    FATAL,
+    Job,
+    Outcome,
+    allow_refusal,
+    land_feed,
+    land_optional,
+    make_optional,
+    report_skipped,
+)
+from loaders.progress import describe_load, format_count, print_result, print_status
 
 SETTLED_AFTER = timedelta(days=3)  # late events arrive until then, so a day is fetched again
 INVOICES_AGAIN = 2  # the newest billing months are fetched again, since invoices may change
+
+ESTIMATES = "estimates"
 
 Reason = Literal["missing", "open", "unsettled"]
 
@@ -24,8 +35,12 @@ Days = Mapping[Partition, Reason]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sync fetches: days, with the reason, kinds of snapshots, and billing months, oldest first."""
+    """What a sync fetches: days, with the reason, kinds of snapshots, and billing months, oldest first.
 
+    days: all days of the sync. Their estimates are planned once the invoices have landed.
+    """
+
+    days: Sequence[date]
     events: Days
     usage: Days
     snapshots: Sequence[str]
@@ -53,16 +68,22 @@ def choose_since(landed_days: Sequence[str], today: date) -> date:
 def make_plan(
     zone: LandingZone, account: str, since: date, now: datetime, teams: Sequence[str | None] = (None,)
 ) -> Plan:
-    """Return what a sync fetches, from what has landed. teams: those of an organization."""
+    """Return what a sync fetches, from what has landed. teams: those of an organization.
+
+    An account that never was an organization has no snapshot of teams.
+    """
     days = clock.list_days(since, now.date() + timedelta(days=1))
     events = [billing_events.locate_day(account, day, team) for day in days for team in teams]
     usage = [serverless_usage.locate_day(account, day) for day in days]
     months = zone.list_values("focus_reports", account, "invoice")
+    has_teams = any(teams) or zone.list_teams(account) or zone.list_values("catalogue", account, "teams")
+    kinds = [kind for kind in SNAPSHOTS if kind != "teams" or has_teams]
     invoices = {month: zone.read_latest(focus_reports.locate_invoice(account, month)) for month in months}
     return Plan(
+        days,
         plan_days({partition: zone.read_latest(partition) for partition in events}, now),
         plan_days({partition: zone.read_latest(partition) for partition in usage}, now),
-        [kind for kind in SNAPSHOTS if not _has_snapshot(zone, account, kind, now.date())],
+        [kind for kind in kinds if not _has_snapshot(zone, account, kind, now.date())],
         plan_invoices(since, now, invoices),
     )
 
@@ -87,7 +108,7 @@ def land_snapshots(
 ) -> None:
     """Land snapshots, and add them to the outcome. A refusal of one of them is not a failure."""
     jobs = make_snapshot_jobs(api, zone, account, kinds)
-    optional = [make_optional(kind, job) for kind, job in jobs.items()]
+    optional = [make_optional(api, kind, job) for kind, job in jobs.items()]
     land_optional(api, optional, concurrency, outcome)
 
 
@@ -95,21 +116,28 @@ def make_usage_jobs(api: FalApi, zone: LandingZone, account: str, days: Days) ->
     """Return a job for each day of serverless usage, whose refusal is not a failure."""
     land_day = partial(serverless_usage.land_day, api, zone, account)
     return [
-        make_optional("serverless usage", partial(land_day, date.fromisoformat(day.value))) for day in days
+        make_optional(api, "serverless usage", partial(land_day, date.fromisoformat(day.value)))
+        for day in days
     ]
 
 
 def land_invoices(
     api: FalApi, zone: LandingZone, account: str, months: Sequence[str], outcome: Outcome, path: str
-) -> None:
-    """Land invoices one after the other, and add them to the outcome. A missing invoice is not a failure."""
+) -> bool:
+    """Land invoices one after the other, and add them to the outcome. A missing invoice is not a failure.
+
+    Return whether fal answers requests for FOCUS reports.
+    """
     missing: list[str] = []
     for month in months:
         try:
             manifest = focus_reports.land_invoice(api, zone, account, month, path)
         except UnauthorizedError as error:
             print_status(f"{account} has no FOCUS reports: {error}")
-            return
+            return False
+        except PostponedError as error:
+            outcome.failed.append(error)
+            return False
         except NotFoundError:
             missing.append(month)
         except FATAL:
@@ -123,6 +151,60 @@ def land_invoices(
         print_status(f"{account} has no FOCUS reports, or no invoice yet: none for {', '.join(missing)}")
     elif missing:
         print_status(f"no invoice yet: {', '.join(missing)}")
+    return True
+
+
+def land_reports(
+    api: FalApi,
+    zone: LandingZone,
+    account: str,
+    plan: Plan,
+    concurrency: int,
+    outcome: Outcome,
+    is_organization: bool,
+) -> None:
+    """Land invoices, then the estimates of months that they leave open, and add them to the outcome."""
+    path = focus_reports.choose_path(is_organization)
+    if land_invoices(api, zone, account, plan.invoices, outcome, path):
+        days = plan_estimates(api, zone, account, plan.days, outcome, path)
+        land_feed(api, make_estimate_jobs(api, zone, account, days, path), concurrency, outcome)
+
+
+def plan_estimates(
+    api: FalApi, zone: LandingZone, account: str, days: Sequence[date], outcome: Outcome, path: str
+) -> Days:
+    """Return the days of estimates to fetch, with the reason, and print them.
+
+    These are days of open months, if their estimates contain more than billing events. A refusal is not a
+    failure.
+    """
+    days = estimates.list_open_days(zone, account, days)
+    try:
+        with allow_refusal(api, ESTIMATES):
+            are_needed = estimates.are_needed(api, zone, account, days, path)
+    except SkippedError as error:
+        report_skipped([error], outcome)
+        return {}
+    except FATAL:
+        raise
+    except LoaderError as error:
+        outcome.failed.append(error)
+        return {}
+    if not are_needed:
+        count = format_count(len(days), "day")
+        print_result(f"estimates of open months: none, since events contain all of {count}")
+        return {}
+    partitions = [focus_reports.locate_estimate(account, day) for day in days]
+    latest = {partition: zone.read_latest(partition) for partition in partitions}
+    planned = plan_days(latest, clock.utc_now())
+    print_result(f"estimates of open months: {_describe_days(planned)}")
+    return planned
+
+
+def make_estimate_jobs(api: FalApi, zone: LandingZone, account: str, days: Days, path: str) -> list[Job]:
+    """Return a job for each day of estimates, whose refusal is not a failure."""
+    land_day = partial(focus_reports.land_estimate, api, zone, account, path=path)
+    return [make_optional(api, ESTIMATES, partial(land_day, date.fromisoformat(day.value))) for day in days]
 
 
 def plan_days(latest: Mapping[Partition, Latest | None], now: datetime) -> dict[Partition, Reason]:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from loaders import clock, focus_reports
+from loaders import clock, estimates, focus_reports
 from loaders.billing_events import EVENTS
 from loaders.body import MalformedBodyError
 from loaders.catalogue import LISTINGS
@@ -212,8 +212,8 @@ def _find_gaps(
 ) -> Iterator[Finding]:
     """Report missing days between the first and the last of the events of an account or a team.
 
-    The same holds for serverless usage and estimates. Excludes future days and reported ones. A month without
-    an invoice is not a gap, and neither is a day without a snapshot.
+    The same holds for serverless usage, and for estimates in open months. Excludes future days and reported
+    ones. A month without an invoice is not a gap, and neither is a day without a snapshot.
     """
     days_of: dict[Partition, set[date]] = {}
     for partition in landed:
@@ -226,7 +226,9 @@ def _find_gaps(
             for day in clock.list_days(min(days), min(max(days), clock.utc_now().date()))
             if day not in days and replace(series, value=day.isoformat()) not in reported
         ]
-        for run in _split_runs(missing):
+        if series.source == "estimate":
+            missing = estimates.list_open_days(LandingZone(landing_dir), series.account, missing)
+        for run in clock.split_runs(missing):
             reloads = tuple(Reload(replace(series, value=day.isoformat())) for day in run)
             what = f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}"
             folder = landing_dir / reloads[0].partition.folder.parent
@@ -365,12 +367,6 @@ def _build_arguments(reloads: Sequence[Reload]) -> Iterator[list[str]]:
         command = ["focus-report", "--source", "estimate"]
     elif partition.source:
         command.append("--organization")
-    for days in _split_runs(sorted({date.fromisoformat(reload.partition.value) for reload in reloads})):
+    for days in clock.split_runs(sorted({date.fromisoformat(reload.partition.value) for reload in reloads})):
         window = ["--start", str(days[0]), "--end", str(days[-1] + timedelta(days=1))]
         yield [*command, *window, *options, *account]
-
-
-def _split_runs(days: Iterable[date]) -> Iterator[list[date]]:
-    """Split days, which are in order, into runs of consecutive days."""
-    for _, run in groupby(enumerate(days), key=lambda numbered: numbered[1].toordinal() - numbered[0]):
-        yield [day for _, day in run]

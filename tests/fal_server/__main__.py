@@ -1,7 +1,7 @@
 """`python -m tests.fal_server`: serve a world, alone or while a command runs.
 
 python -m tests.fal_server --port 8080
-python -m tests.fal_server --days 40 -- python -m loaders sync
+python -m tests.fal_server --days 40 --switch compute -- python -m loaders sync
 python -m tests.fal_server --switch serverless --switch compute --team acme-video=Video
 """
 

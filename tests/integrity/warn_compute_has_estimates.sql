@@ -1,6 +1,6 @@
 -- Days of open months without an estimate, for accounts that use Compute. Only estimates and invoices contain Compute,
--- and sync fetches no estimates, so the bill of these days lacks it. Land them with
--- `python -m loaders focus-report --source estimate --start <first_day> --end <the day after last_day>`.
+-- so the bill of these days lacks it. `python -m loaders sync --since <first_day>` lands them, except where fal refuses
+-- FOCUS reports.
 {{ config(severity='warn') }}
 
 with

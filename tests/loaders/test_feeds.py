@@ -475,7 +475,7 @@ def test_a_sync_without_rights_succeeds_and_lists_what_is_missing(
     world.refused["/account/billing"] = 401
     result = run(*SYNC)
     assert (result.code, result.errors) == (0, [])
-    for feed, path in (("keys", "/keys"), ("teams", "/organization/teams"), ("balance", "/account/billing")):
+    for feed, path in (("keys", "/keys"), ("balance", "/account/billing")):
         assert result.err.count(f"skipped {feed}: GET {path}: answered 40") == 1
     assert result.err.count("skipped serverless usage: GET /serverless/usage (2026-02-01") == 1
     assert result.err.count("acme has no FOCUS reports") == 1
@@ -484,7 +484,7 @@ def test_a_sync_without_rights_succeeds_and_lists_what_is_missing(
     assert len(loads(snapshot_of("models"))) == len(loads(snapshot_of("pricing"))) == 1
     again = run(*SYNC)
     assert again.err.count("skipped serverless usage") == 1
-    assert "snapshots: keys, teams, balance" in again.out
+    assert "snapshots: keys, balance" in again.out
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -493,11 +493,10 @@ def test_a_refused_feed_does_not_stop_the_others(
     run: Run, loads: Loads, world: World, path: str, status: int
 ) -> None:
     world.refused[path] = status
-    world.teams = {"acme": TEAMS}
     result = run(*SYNC, "--concurrency", 8)
     assert (result.code, result.errors) == (0, [])
     assert result.err.count("skipped ") == 1 and f"GET {path}" in result.err
-    assert len(loads("catalogue/*/*/*")) == (5 if path.startswith("/serverless") else 4)
+    assert len(loads("catalogue/*/*/*")) == (4 if path.startswith("/serverless") else 3)
     assert len(loads("serverless_usage/*/*")) == (0 if path.startswith("/serverless") else 5)
     assert len(loads("focus_reports/*/*/*")) == 1
 
@@ -546,7 +545,7 @@ def test_a_refusal_of_a_named_feed_is_a_failure(run: Run, world: World, command:
 def test_snapshots_are_fetched_once_a_utc_day(
     run: Run, server: FalServer, loads: Loads, organization: World, set_clock: SetClock
 ) -> None:
-    run(*SYNC)
+    run(*SYNC, "--organization")
     server.requests.clear()
     assert "snapshots: none" in run("sync").out
     assert asked(server, "/keys") == []

@@ -95,11 +95,12 @@ def test_the_first_sync_fetches_everything_since_its_start_and_prints_it(
 ) -> None:
     result = run("sync", "--since", "2026-01-25")
     assert result.code == 0, result.err
-    plan, summary = result.out.splitlines()
+    plan, estimates, summary = result.out.splitlines()
     assert plan == (
         "acme since 2026-01-25: 12 days: 12 missing; invoices: 2026-01, 2026-02; "
-        "serverless usage: 12 days: 12 missing; snapshots: keys, models, pricing, teams, balance"
+        "serverless usage: 12 days: 12 missing; snapshots: keys, models, pricing, balance"
     )
+    assert estimates == "estimates of open months: none, since events contain all of 5 days"
     invoice_rows = len(world.invoice_csv("acme", "2026-02").splitlines()) - 1
     events = len(world.events("acme"))
     assert summary.startswith(
@@ -116,7 +117,7 @@ def test_a_second_sync_fetches_only_the_open_and_the_unsettled_days(run: Run, se
     result = run("sync")
     assert result.out.splitlines()[0] == (
         "acme since 2026-01-25: 4 days: 1 open, 3 unsettled; invoices: 2026-01, 2026-02; "
-        "serverless usage: 4 days: 1 open, 3 unsettled; snapshots: teams"
+        "serverless usage: 4 days: 1 open, 3 unsettled; snapshots: none"
     )
     assert days_asked_for(server) == ["2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05"]
 
@@ -177,6 +178,7 @@ def test_an_account_without_focus_reports_gets_one_line_and_does_not_fail(
     result = run("sync", "--since", "2025-12-01")
     assert result.code == 0
     assert result.err.count("has no FOCUS reports") == 1
+    assert "estimates" not in result.out + result.err
     assert len([request for request in server.requests if request.path.endswith("focus")]) == 1
 
 

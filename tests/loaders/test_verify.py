@@ -399,6 +399,7 @@ def test_missing_days_between_the_first_and_the_last_are_found(run: Run, zone: P
 
 
 def test_missing_days_of_estimates_are_found(run: Run, zone: Path) -> None:
+    shutil.rmtree((zone / INVOICE).parent)  # so that January is open
     run("focus-report", "--source", "estimate", "--start", "2026-01-29", "--end", "2026-01-30")
     run("focus-report", "--source", "estimate", "--start", "2026-02-03", "--end", "2026-02-04")
     (zone / "focus_reports/account=acme/source=estimate/date=2026-02-01").mkdir()
@@ -414,6 +415,13 @@ def test_missing_days_of_estimates_are_found(run: Run, zone: Path) -> None:
     for command in commands_of(result):
         assert run(*shlex.split(command)[3:]).code == 0
     assert run("verify").code == 0
+
+
+def test_days_of_a_closed_month_need_no_estimate(run: Run, zone: Path) -> None:
+    run("focus-report", "--source", "estimate", "--start", "2026-01-29", "--end", "2026-01-30")
+    run("focus-report", "--source", "estimate", "--start", "2026-02-02", "--end", "2026-02-03")
+    (error,) = run("verify").errors
+    assert error.endswith("source=estimate lacks 2026-02-01, between days that have landed; load it again")
 
 
 def test_a_month_between_two_invoices_is_not_a_gap(run: Run, zone: Path) -> None:
