@@ -217,14 +217,56 @@ def test_an_unknown_endpoint_does_not_stop_the_others(
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     result = run("catalogue", "models", "pricing")
     assert (result.code, result.errors) == (0, [])
+    # models have left out the first one since the last snapshot
+    assert "models: fal does not know 2 endpoints: acme/b,c, zzz/ünknown" in result.err
     assert (
-        "models: fal does not know 3 endpoints: acme-inc/private-lora-app, acme/b,c, zzz/ünknown"
+        "pricing: fal does not know 3 endpoints: acme-inc/private-lora-app, acme/b,c, zzz/ünknown"
         in result.err
     )
-    assert "pricing: fal does not know 3 endpoints: " in result.err
     _, load = loads(snapshot_of("models"))
     assert load.manifest["request"]["endpoint_id"] == known
     assert load.manifest["rows"] == len(known)
+
+
+def test_unknown_endpoints_are_not_requested_again_for_a_week(
+    run: Run, server: FalServer, loads: Loads, world: World, set_clock: SetClock
+) -> None:
+    world.switches = Switches(unknown_endpoints=True)
+    unknown = "acme-inc/private-lora-app"
+    requests = []
+    for day in (0, 1, 6, 7):
+        set_clock(NOW + timedelta(days=day))
+        # an unsettled day is fetched again, so its endpoints are read again
+        run("billing-events", "--start", "2026-01-28", "--end", "2026-01-29")
+        server.requests.clear()
+        result = run("catalogue", "models")
+        assert (result.code, result.errors) == (0, [])
+        assert ("fal does not know 1 endpoint" in result.err) == (day in (0, 7))
+        requests.append(asked(server, "/models"))
+    assert [len(found) for found in requests[1:3]] == [1, 1]
+    assert len(requests[0]) > 2 and unknown in requests[3][0].params["endpoint_id"]
+    manifests = [load.manifest for load in loads(snapshot_of("models", "*"))]
+    assert [manifest["request"]["unknown"] for manifest in manifests] == [
+        {unknown: day} for day in ("2026-02-05", "2026-02-05", "2026-02-05", "2026-02-12")
+    ]
+    assert "unknown" not in requests[1][0].params
+    assert run("verify").code == 0
+
+
+def test_an_endpoint_that_fal_has_come_to_know_lands(
+    run: Run, loads: Loads, world: World, set_clock: SetClock
+) -> None:
+    world.switches = Switches(unknown_endpoints=True)
+    run("billing-events", "--start", "2026-01-28", "--end", "2026-01-29")
+    run("catalogue", "models")
+    # the day has settled, so its pages are not read again
+    world.switches = Switches()
+    set_clock(NOW + timedelta(days=7))
+    run("catalogue", "models")
+    first, second = loads(snapshot_of("models", "*"))
+    assert list(first.manifest["request"]["unknown"]) == ["acme-inc/private-lora-app"]
+    assert "unknown" not in second.manifest["request"]
+    assert "acme-inc/private-lora-app" in second.manifest["request"]["endpoint_id"]
 
 
 def test_a_refusal_of_every_endpoint_ends_early(
