@@ -161,10 +161,30 @@ def test_models_and_pricing_are_those_of_the_events(run: Run, loads: Loads, serv
         assert load.manifest["request"]["endpoint_id"] == sorted(seen)
 
 
-def test_models_and_pricing_are_skipped_without_events(run: Run, server: FalServer) -> None:
+def test_models_and_pricing_without_events_are_one_line(
+    run: Run, server: FalServer, loads: Loads, landing: Path
+) -> None:
+    reason = (
+        f"no events of acme have landed in {landing}, and only the endpoints of events are requested; "
+        "land a day that has usage with sync or billing-events"
+    )
     result = run("catalogue", "models", "pricing")
-    assert (result.code, server.requests) == (0, [])
-    assert result.err == "skipped models and pricing: no events of acme have landed\n"
+    assert (result.code, result.out, server.requests) == (1, "", [])
+    assert result.err == f"error: models and pricing: {reason}\n"
+    result = run("catalogue", "keys", "models")
+    assert (result.code, result.errors) == (1, [f"error: models: {reason}"])
+    result = run("catalogue")
+    assert (result.code, result.errors) == (0, [])
+    assert f"skipped models and pricing: {reason}\n" in result.err
+    assert len(loads(snapshot_of("keys"))) == 2
+
+
+def test_a_sync_without_events_lands_the_other_snapshots(run: Run, loads: Loads, world: World) -> None:
+    world.first_day += timedelta(days=30)
+    result = run(*SYNC)
+    assert (result.code, result.errors) == (0, [])
+    assert result.err.count("skipped models and pricing: no events of acme have landed") == 1
+    assert len(loads("catalogue/*/*/*")) == 2
 
 
 def test_endpoints_of_settled_events_come_from_the_last_snapshot(
