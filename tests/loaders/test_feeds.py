@@ -382,6 +382,31 @@ def test_the_setting_has_the_effect_of_the_flag(
     assert len(loads(team_of("*", "2026-02-05"))) == 2
 
 
+@pytest.mark.parametrize("command", [("sync",), ("billing-events", *WEEK)])
+def test_a_wrong_value_of_the_setting_is_one_line(
+    run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("FAL_ORGANIZATION", "acme")
+    result = run(*command)
+    assert (result.code, server.requests) == (2, [])
+    option = "'--organization' (env var: 'FAL_ORGANIZATION')"
+    assert result.err == f"error: Invalid value for {option}: 'acme' is neither 1 nor 0.\n"
+
+
+@pytest.mark.parametrize(("value", "teams"), [("1", 2), ("true", 2), ("0", 0), ("", 0), (" ", 0)])
+def test_values_of_the_setting(
+    run: Run,
+    loads: Loads,
+    organization: World,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    teams: int,
+) -> None:
+    monkeypatch.setenv("FAL_ORGANIZATION", value)
+    assert run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27").code == 0
+    assert len(loads(team_of("*"))) == teams
+
+
 def test_reports_of_an_organization_record_their_path(
     run: Run, server: FalServer, loads: Loads, organization: World
 ) -> None:
