@@ -64,12 +64,15 @@ run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the 
 	fi; \
 	$(BIN)/python -m dbt_fal_focus && $(BIN)/dbt --quiet run-operation show_bill
 
+# all product lines, and the changes that an account sees in two months
+DEMO_SWITCHES := serverless compute surge renamed_key deleted_key price_changes deprecated_model
+
 demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show the bill
 	@rm -rf target/demo && mkdir -p target/demo
-	@echo "The local fal server makes up 60 days of SAMPLE DATA."
+	@echo "The local fal server makes up 60 days of SAMPLE DATA of an organization with three teams."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
-		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 200 --switch serverless --switch compute \
-			-- $(MAKE) --no-print-directory run
+		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 100 $(addprefix --switch ,$(DEMO_SWITCHES)) \
+		--team acme-video=Video --team acme-research=Research -- $(MAKE) --no-print-directory run
 
 serve: $(API_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
 	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \

@@ -1,8 +1,8 @@
 """Catalogue snapshots: keys, models, prices, teams and the balance, as they are on a UTC day."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from loaders.billing_events import EVENTS
 from loaders.body import MalformedBodyError
 from loaders.errors import ApiError, BrokenFileError, MisdirectedError, RejectedError, UnauthorizedError
 from loaders.landing import LandingZone, Latest, Manifest, Partition, convert_os_errors, read_manifest
-from loaders.pages import Listing, accept_page, fetch_pages, parse_page, split_ids
+from loaders.pages import UNKNOWN, Listing, accept_page, fetch_pages, parse_page, split_ids
 from loaders.progress import format_count, print_status
 from loaders.walk import walk
 from loaders.work import WALKED_FOR, UtcTime, read_page
@@ -35,12 +35,14 @@ OLDEST = datetime(2000, 1, 1, tzinfo=UTC)  # fal was founded in this century
 LONGEST_ID = 1000  # bytes, percent-encoded: 50 ids fit into the 64 KB that an address may have
 MOST_REFUSED = 100  # endpoints
 MOST_SHOWN = 5  # endpoints
+UNKNOWN_FOR = timedelta(days=7)  # then fal may list a new endpoint, so it is requested again
 
 
 class Endpoints(msgspec.Struct):
-    """The endpoints of a request."""
+    """The endpoints of a request. unknown: those that fal refused, with the UTC day, which it leaves out."""
 
     endpoint_id: list[str]
+    unknown: dict[str, date] = {}
 
 
 class Snapshot(msgspec.Struct):
@@ -75,13 +77,17 @@ def land_snapshot(
 ) -> Manifest:
     """Fetch a snapshot and land it as a load of today. endpoints: those of models and pricing, at least one.
 
-    If fal refuses a request because of unknown endpoints, the others land.
+    If fal refuses a request because of unknown endpoints, the others land. The manifest records the unknown
+    ones, and snapshots of the next days leave them out.
     """
-    listing = LISTINGS[kind]
+    listing, today = LISTINGS[kind], clock.utc_now().date()
     request: dict[str, Any] = {"expand": EXPANSIONS[kind]} if kind in EXPANSIONS else {}
+    unknown = dict[str, str]()
     if kind in BY_ENDPOINT:
-        request["endpoint_id"] = list(endpoints)
-    with zone.start_load(locate_snapshot(account, kind, clock.utc_now().date()), request) as load:
+        unknown = _read_unknown(zone, account, kind, today)
+        endpoints = [endpoint for endpoint in endpoints if endpoint not in unknown]
+        request = _make_request(endpoints, unknown)
+    with zone.start_load(locate_snapshot(account, kind, today), request) as load:
         try:
             walk(api, listing, load)
         except (UnauthorizedError, MisdirectedError):
@@ -90,8 +96,9 @@ def land_snapshot(
             known = list_known(api, listing, endpoints)
             if len(known) in (0, len(endpoints)):
                 raise error from None
-            report_unknown(kind, sorted(set(endpoints) - set(known)))
-            load.restart(request={**request, "endpoint_id": known})
+            refused = sorted(set(endpoints) - set(known))
+            report_unknown(kind, refused)
+            load.restart(request=_make_request(known, unknown | dict.fromkeys(refused, today.isoformat())))
             walk(api, listing, load)
         return load.publish()
 
@@ -131,7 +138,8 @@ def list_endpoints(zone: LandingZone, account: str) -> list[str]:
     loads are read. A walk may take WALKED_FOR, so a load that began before a snapshot may have ended after.
     """
     snapshots = [found for kind in BY_ENDPOINT if (found := _read_snapshot(zone, account, kind))]
-    endpoints = {endpoint for snapshot in snapshots for endpoint in snapshot.request.endpoint_id}
+    requests = [snapshot.request for snapshot in snapshots]
+    endpoints = {endpoint for request in requests for endpoint in (*request.endpoint_id, *request.unknown)}
     since = min(max((snapshot.fetched_at for snapshot in snapshots), default=OLDEST), clock.utc_now())
     for team in (None, *zone.list_teams(account)):
         for value in zone.list_values("billing_events", account, team):
@@ -152,6 +160,23 @@ def _bisect(api: FalApi, listing: Listing, ids: list[str]) -> list[str]:
         middle = len(ids) // 2
         return _bisect(api, listing, ids[:middle]) + _bisect(api, listing, ids[middle:]) if middle else []
     return ids
+
+
+def _make_request(endpoints: Sequence[str], unknown: Mapping[str, str]) -> dict[str, Any]:
+    """Return the request of a snapshot by endpoint. unknown: recorded, but not requested."""
+    request: dict[str, Any] = {"endpoint_id": list(endpoints)}
+    return request | ({UNKNOWN: dict(unknown)} if unknown else {})
+
+
+def _read_unknown(zone: LandingZone, account: str, kind: str, today: date) -> dict[str, str]:
+    """Return the endpoints that fal refused within UNKNOWN_FOR, with the UTC day, from the last snapshot."""
+    snapshot = _read_snapshot(zone, account, kind)
+    days = snapshot.request.unknown if snapshot else {}
+    return {
+        endpoint: day.isoformat()
+        for endpoint, day in days.items()
+        if timedelta(0) <= today - day < UNKNOWN_FOR
+    }
 
 
 def _read_snapshot(zone: LandingZone, account: str, kind: str) -> Snapshot | None:

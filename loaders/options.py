@@ -18,6 +18,17 @@ MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 Command = Callable[..., Any]
 
 
+class Switch(click.types.BoolParamType):
+    """A flag whose environment variable is 1 or 0. click's own error message lists an empty value."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:  # noqa: ANN401  # by click
+        """Return whether the flag is set."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither 1 nor 0.", param, ctx)
+
+
 @dataclass(frozen=True)
 class Target:
     """The account to land, from which API and into which folder, and how many loads run at once."""
@@ -75,6 +86,7 @@ organization_option = partial(
     "--organization",
     "is_organization",
     is_flag=True,
+    type=Switch(),
     envvar="FAL_ORGANIZATION",
     show_envvar=True,
 )

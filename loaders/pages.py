@@ -16,6 +16,7 @@ from loaders.errors import EndlessError
 from loaders.settings import MOST_PAGES
 
 MOST_IDS = 50  # endpoint ids of a request
+UNKNOWN = "unknown"  # the field of a recorded request with endpoints that are not requested
 LONGEST_CURSOR = 8192  # bytes; percent-encoded, a longer one may exceed the 64 KB that an address may have
 UTF8_PIECE = 2**16  # bytes decoded at once: as text, a whole page takes up to four times its bytes
 LINE_BREAK = re.compile(rb"[\r\n]+[ \t\r\n]*")
@@ -93,11 +94,12 @@ class Page:
 
 
 def split_request(request: Params) -> list[Params]:
-    """Return the requests of a load: one, or one for each MOST_IDS endpoint ids."""
-    ids = request.get("endpoint_id")
+    """Return the requests of a load: one, or one for each MOST_IDS endpoint ids. request: as recorded."""
+    sent = {name: value for name, value in request.items() if name != UNKNOWN}
+    ids = sent.get("endpoint_id")
     if not isinstance(ids, list) or len(ids) <= MOST_IDS:
-        return [request]
-    return [{**request, "endpoint_id": some} for some in split_ids(ids)]
+        return [sent]
+    return [{**sent, "endpoint_id": some} for some in split_ids(ids)]
 
 
 def split_ids(ids: list[str]) -> list[list[str]]:

@@ -88,26 +88,34 @@ def make_plan(
     )
 
 
-def make_snapshot_jobs(api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str]) -> dict[str, Job]:
-    """Return a job for each kind of snapshot.
+def make_snapshot_jobs(
+    api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str]
+) -> tuple[dict[str, Job], str | None]:
+    """Return a job for each kind of snapshot, and why kinds have none.
 
     Models and prices are those of the endpoints of landed events, so call this after events have landed.
-    Without landed events, this prints a line and leaves them out.
+    Without landed events, they have no job.
     """
-    endpoints = list[str]()
+    endpoints, reason = list[str](), None
     if by_endpoint := [kind for kind in kinds if kind in catalogue.BY_ENDPOINT]:
         endpoints = catalogue.list_endpoints(zone, account)
     if by_endpoint and not endpoints:
-        print_status(f"skipped {' and '.join(by_endpoint)}: no events of {account} have landed")
+        reason = (
+            f"{' and '.join(by_endpoint)}: no events of {account} have landed in {zone.folder}, and only the "
+            "endpoints of events are requested; land a day that has usage with sync or billing-events"
+        )
         kinds = [kind for kind in kinds if kind not in by_endpoint]
-    return {kind: partial(catalogue.land_snapshot, api, zone, account, kind, endpoints) for kind in kinds}
+    land_kind = partial(catalogue.land_snapshot, api, zone, account)
+    return {kind: partial(land_kind, kind, endpoints) for kind in kinds}, reason
 
 
 def land_snapshots(
     api: FalApi, zone: LandingZone, account: str, kinds: Sequence[str], concurrency: int, outcome: Outcome
 ) -> None:
     """Land snapshots, and add them to the outcome. A refusal of one of them is not a failure."""
-    jobs = make_snapshot_jobs(api, zone, account, kinds)
+    jobs, reason = make_snapshot_jobs(api, zone, account, kinds)
+    if reason:
+        print_status(f"skipped {reason}")
     optional = [make_optional(api, kind, job) for kind, job in jobs.items()]
     land_optional(api, optional, concurrency, outcome)
 

@@ -16,6 +16,7 @@ MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
     "finops.invoice_reconciliation",
+    "finops.models",
     "finops.product_line_reconciliation",
     "focus.conformance_report",
     "focus.contract_commitment",
@@ -50,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 10 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published 11 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 

@@ -14,6 +14,8 @@ from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.end_to_end.first_look import PICTURE, draw, make_run
 from tests.fal_server import FalServer, World
+from tests.fal_server.__main__ import build_parser, make_world
+from tests.fal_server.switches import LINES
 
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
@@ -52,6 +54,22 @@ def test_make_run_installs_neither_test_tools_nor_the_api(tmp_path: Path) -> Non
     assert not re.search(r"requirements/(api|dev|spark)[.]txt", commands("run"))
     assert "requirements/api.txt" in commands("serve")
     assert "requirements/dev.txt" in commands("units")
+
+
+def test_make_demo_has_every_product_line_and_teams(tmp_path: Path) -> None:
+    echo = tmp_path / "bin" / "python"
+    echo.parent.mkdir()
+    echo.write_text('#!/bin/sh\necho "$@"\n')
+    echo.chmod(0o755)
+    # make runs the line that starts make again even in a dry run, here with echo in place of Python
+    installed = f"{tmp_path}/.installed"
+    done = run(["make", "--dry-run", "demo", f"VENV={tmp_path}", f"--old-file={installed}"])
+    *_, options = re.findall(r"^-m tests[.]fal_server (.*)", done.output, flags=re.MULTILINE)
+    world = make_world(build_parser().parse_args(options.split()))
+    assert {line for _, line in world.costs("acme")} == set(LINES)
+    teams = [team.username for team in world.members("acme")]
+    assert len(teams) == 3
+    assert all(world.cost("acme", team=team) for team in teams)
 
 
 def test_the_commands_for_an_own_account_produce_a_bill(tmp_path: Path) -> None:

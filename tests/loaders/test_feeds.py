@@ -161,10 +161,30 @@ def test_models_and_pricing_are_those_of_the_events(run: Run, loads: Loads, serv
         assert load.manifest["request"]["endpoint_id"] == sorted(seen)
 
 
-def test_models_and_pricing_are_skipped_without_events(run: Run, server: FalServer) -> None:
+def test_models_and_pricing_without_events_are_one_line(
+    run: Run, server: FalServer, loads: Loads, landing: Path
+) -> None:
+    reason = (
+        f"no events of acme have landed in {landing}, and only the endpoints of events are requested; "
+        "land a day that has usage with sync or billing-events"
+    )
     result = run("catalogue", "models", "pricing")
-    assert (result.code, server.requests) == (0, [])
-    assert result.err == "skipped models and pricing: no events of acme have landed\n"
+    assert (result.code, result.out, server.requests) == (1, "", [])
+    assert result.err == f"error: models and pricing: {reason}\n"
+    result = run("catalogue", "keys", "models")
+    assert (result.code, result.errors) == (1, [f"error: models: {reason}"])
+    result = run("catalogue")
+    assert (result.code, result.errors) == (0, [])
+    assert f"skipped models and pricing: {reason}\n" in result.err
+    assert len(loads(snapshot_of("keys"))) == 2
+
+
+def test_a_sync_without_events_lands_the_other_snapshots(run: Run, loads: Loads, world: World) -> None:
+    world.first_day += timedelta(days=30)
+    result = run(*SYNC)
+    assert (result.code, result.errors) == (0, [])
+    assert result.err.count("skipped models and pricing: no events of acme have landed") == 1
+    assert len(loads("catalogue/*/*/*")) == 2
 
 
 def test_endpoints_of_settled_events_come_from_the_last_snapshot(
@@ -217,14 +237,56 @@ def test_an_unknown_endpoint_does_not_stop_the_others(
     run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
     result = run("catalogue", "models", "pricing")
     assert (result.code, result.errors) == (0, [])
+    # models have left out the first one since the last snapshot
+    assert "models: fal does not know 2 endpoints: acme/b,c, zzz/ünknown" in result.err
     assert (
-        "models: fal does not know 3 endpoints: acme-inc/private-lora-app, acme/b,c, zzz/ünknown"
+        "pricing: fal does not know 3 endpoints: acme-inc/private-lora-app, acme/b,c, zzz/ünknown"
         in result.err
     )
-    assert "pricing: fal does not know 3 endpoints: " in result.err
     _, load = loads(snapshot_of("models"))
     assert load.manifest["request"]["endpoint_id"] == known
     assert load.manifest["rows"] == len(known)
+
+
+def test_unknown_endpoints_are_not_requested_again_for_a_week(
+    run: Run, server: FalServer, loads: Loads, world: World, set_clock: SetClock
+) -> None:
+    world.switches = Switches(unknown_endpoints=True)
+    unknown = "acme-inc/private-lora-app"
+    requests = []
+    for day in (0, 1, 6, 7):
+        set_clock(NOW + timedelta(days=day))
+        # an unsettled day is fetched again, so its endpoints are read again
+        run("billing-events", "--start", "2026-01-28", "--end", "2026-01-29")
+        server.requests.clear()
+        result = run("catalogue", "models")
+        assert (result.code, result.errors) == (0, [])
+        assert ("fal does not know 1 endpoint" in result.err) == (day in (0, 7))
+        requests.append(asked(server, "/models"))
+    assert [len(found) for found in requests[1:3]] == [1, 1]
+    assert len(requests[0]) > 2 and unknown in requests[3][0].params["endpoint_id"]
+    manifests = [load.manifest for load in loads(snapshot_of("models", "*"))]
+    assert [manifest["request"]["unknown"] for manifest in manifests] == [
+        {unknown: day} for day in ("2026-02-05", "2026-02-05", "2026-02-05", "2026-02-12")
+    ]
+    assert "unknown" not in requests[1][0].params
+    assert run("verify").code == 0
+
+
+def test_an_endpoint_that_fal_has_come_to_know_lands(
+    run: Run, loads: Loads, world: World, set_clock: SetClock
+) -> None:
+    world.switches = Switches(unknown_endpoints=True)
+    run("billing-events", "--start", "2026-01-28", "--end", "2026-01-29")
+    run("catalogue", "models")
+    # the day has settled, so its pages are not read again
+    world.switches = Switches()
+    set_clock(NOW + timedelta(days=7))
+    run("catalogue", "models")
+    first, second = loads(snapshot_of("models", "*"))
+    assert list(first.manifest["request"]["unknown"]) == ["acme-inc/private-lora-app"]
+    assert "unknown" not in second.manifest["request"]
+    assert "acme-inc/private-lora-app" in second.manifest["request"]["endpoint_id"]
 
 
 def test_a_refusal_of_every_endpoint_ends_early(
@@ -318,6 +380,31 @@ def test_the_setting_has_the_effect_of_the_flag(
     assert load.manifest["request"]["path"] == "/organization/focus"
     run("sync", "--since", "2026-02-05")
     assert len(loads(team_of("*", "2026-02-05"))) == 2
+
+
+@pytest.mark.parametrize("command", [("sync",), ("billing-events", *WEEK)])
+def test_a_wrong_value_of_the_setting_is_one_line(
+    run: Run, server: FalServer, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("FAL_ORGANIZATION", "acme")
+    result = run(*command)
+    assert (result.code, server.requests) == (2, [])
+    option = "'--organization' (env var: 'FAL_ORGANIZATION')"
+    assert result.err == f"error: Invalid value for {option}: 'acme' is neither 1 nor 0.\n"
+
+
+@pytest.mark.parametrize(("value", "teams"), [("1", 2), ("true", 2), ("0", 0), ("", 0), (" ", 0)])
+def test_values_of_the_setting(
+    run: Run,
+    loads: Loads,
+    organization: World,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    teams: int,
+) -> None:
+    monkeypatch.setenv("FAL_ORGANIZATION", value)
+    assert run("billing-events", "--start", "2026-01-26", "--end", "2026-01-27").code == 0
+    assert len(loads(team_of("*"))) == teams
 
 
 def test_reports_of_an_organization_record_their_path(

@@ -3,16 +3,28 @@
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.end_to_end.conftest import ROOT, Warehouse, run
-from tests.end_to_end.landing_zone import event, page, write_events, write_report
+from tests.end_to_end.conftest import ROOT, Warehouse, load, run
+from tests.end_to_end.landing_zone import (
+    event,
+    json_object,
+    list_page,
+    page,
+    usage,
+    usage_page,
+    write_events,
+    write_report,
+    write_serverless_usage,
+    write_snapshot,
+)
 from tests.end_to_end.test_bill import DAYS, FIRST_DAY, KEY, Bill
-from tests.fal_server.server import FalServer
-from tests.fal_server.world import World
+from tests.end_to_end.test_product_lines import SWITCHES
+from tests.fal_server import FalServer, Team, World
 
 pytest.importorskip("pyspark")
 pytestmark = pytest.mark.spark
@@ -110,14 +122,39 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
 
 @pytest.fixture(scope="module")
 def forty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the landing zone of the end-to-end tests, with fewer events a day."""
+    """Make the landing zone of the end-to-end tests, with fewer events a day.
+
+    acme also has apps, instances and a catalogue, and the account lab is an organization of two teams.
+    """
     folder = tmp_path_factory.mktemp("forty_days")
     world = World(
-        seed=11, accounts={"acme": KEY}, first_day=FIRST_DAY, days=DAYS, events_per_day=800, oddities=True
+        seed=11,
+        accounts={"acme": KEY, "lab": "key-lab"},
+        first_day=FIRST_DAY,
+        days=DAYS,
+        events_per_day=800,
+        oddities=True,
+        switches=SWITCHES,
+        teams={"lab": [Team("lab", "Lab"), Team("lab-video", "Video")]},
     )
     with FalServer(world) as server:
         Bill(world, server, folder / "landing", Warehouse(folder, ""), Warehouse).load_all()
+        load_lines(server.url, folder / "landing")
     return folder / "landing"
+
+
+def load_lines(url: str, landing: Path) -> None:
+    """Load serverless usage and the catalogue of acme, and three days of each feed of lab."""
+    acme = {"FAL_API_URL": url, "FAL_LANDING_DIR": landing, "FAL_ACCOUNT": "acme", "FAL_KEY": KEY}
+    lab = acme | {"FAL_ACCOUNT": "lab", "FAL_KEY": "key-lab", "FAL_ORGANIZATION": "1"}
+    end = FIRST_DAY + timedelta(days=DAYS)
+    few_days = ("--start", end - timedelta(days=3), "--end", end)
+    load("serverless-usage", "--start", FIRST_DAY, "--end", end, **acme)
+    load("billing-events", *few_days, **lab)
+    load("serverless-usage", *few_days, **lab)
+    load("focus-report", "--source", "estimate", *few_days, **lab)
+    for settings in (acme, lab):
+        load("catalogue", **settings)
 
 
 def test_the_sample_passes_its_tests_and_has_the_same_marts(engines: Engines) -> None:
@@ -128,6 +165,16 @@ def test_the_sample_passes_its_tests_and_has_the_same_marts(engines: Engines) ->
 def test_forty_days_in_place_of_the_sample_have_the_same_marts(engines: Engines, forty_days: Path) -> None:
     engines.build(forty_days, *DATA_ONLY)
     assert engines.differences() == {}
+    with duckdb.connect(engines.settings["FAL_WAREHOUSE"], read_only=True) as connection:
+        feeds = connection.execute(
+            "from staging.stg_fal__landed_files select distinct feed, source"
+        ).fetchall()
+        charges = connection.execute(
+            "from focus.cost_and_usage select distinct x_ProductLine, SubAccountType"
+        ).fetchall()
+    kinds = ("keys", "models", "pricing", "teams", "balance")
+    assert {("serverless_usage", None), *(("catalogue", kind) for kind in kinds)} <= set(feeds)
+    assert {("model_apis", "Team"), ("serverless", None), ("compute", None)} <= set(charges)
 
 
 def test_changed_and_unreadable_days_and_a_ragged_csv_have_the_same_marts(
@@ -150,6 +197,18 @@ def test_changed_and_unreadable_days_and_a_ragged_csv_have_the_same_marts(
         f"1,Usage,{gone},2030-01-01,,,,too many\r\n"
     )
     write_report(forty_days, "acme", "estimate", gone, ragged.encode(), 3, newest)
+
+    ran = f"d{again.replace('-', '_')}"
+    bad = (usage(quantity='"much"'), usage(cost_total="0.1234567890123456789"), "7")
+    apps = usage_page(**{ran: [usage(app="null", unit_price="0.000123456789012345"), *bad]})
+    write_serverless_usage(forty_days, "acme", again, [apps], newest)
+    write_serverless_usage(forty_days, "acme", emptied, [usage_page()], newest)
+    write_serverless_usage(forty_days, "acme", unreadable, [(b'{"time_series": [{"cut', 1)], newest)
+    team = json_object(username='"lab-video"', name='"Film \\ud83c\\udfac"', is_org_root="false")
+    write_snapshot(forty_days, "lab", "teams", unreadable, [list_page("teams", team, team, "null")], newest)
+    write_snapshot(forty_days, "lab", "models", unreadable, [(b'{"models": [', 1)], newest)
+    free = json_object(endpoint_id='"x"', unit='"image"', unit_price='"free"')
+    write_snapshot(forty_days, "lab", "pricing", unreadable, [list_page("prices", free)], newest)
 
     # a page that was read before is not opened again: make it unreadable
     (read_before, *_) = (forty_days / "billing_events" / "account=acme" / f"date={known}").rglob("page-*")
