@@ -93,7 +93,9 @@ described as (
         accounts.billing_account_type,
         tags.tags,
         {{ utc_trunc('day', 'numbered.charge_date') }} as charge_period_start,
-        numbered.app || coalesce(':' || numbered.environment, '') as resource_id,
+        -- The first colon separates the environment, so a colon of the app is escaped.
+        replace(replace(numbered.app, '%', '%25'), ':', '%3A') || coalesce(':' || numbered.environment, '')
+            as resource_id,
         numbered.machine_type || case when numbered.is_surge then ' surge' else '' end as sku_id,
         {{ money(
             'numbered.list_unit_price'
