@@ -40,6 +40,17 @@
     end
 {%- endmacro %}
 
+{# The landed value of a row of a report that a pattern of seeds/fal_product_lines.csv can match, with its column. #}
+{% macro value_for_pattern(relation) -%}
+    case
+        when {{ relation }}.SkuId is not null then 'SkuId ' || {{ relation }}.SkuId
+        when {{ relation }}.ResourceId is not null then 'ResourceId ' || {{ relation }}.ResourceId
+        when {{ relation }}.ResourceName is not null then 'ResourceName ' || {{ relation }}.ResourceName
+        when not {{ is_added_to_row('ServiceName') }} then 'ServiceName ' || {{ relation }}.ServiceName
+        else 'ChargeDescription ' || {{ relation }}.ChargeDescription
+    end
+{%- endmacro %}
+
 {# The landed columns of a report that seeds/fal_product_lines.csv can name in column_name. #}
 {% macro product_line_columns() %}
     {{ return([

@@ -13,7 +13,12 @@
     end
 {%- endmacro %}
 
-{# An English noun in the plural. #}
+{# An English noun in the plural. A size of data, such as GB, has none. #}
 {% macro plural(noun) -%}
-    {{ noun }} || case when {{ noun }} like '%s' then '' else 's' end
+    case
+        when lower({{ noun }}) like '%s' or {{ matches(noun, '(.* )?[KkMGTP]i?B') }} then {{ noun }}
+        when lower({{ noun }}) like '%ch' or lower({{ noun }}) like '%sh' then {{ noun }} || 'es'
+        when {{ matches(noun, '.*[^aeiou]y') }} then substr({{ noun }}, 1, length({{ noun }}) - 1) || 'ies'
+        else {{ noun }} || 's'
+    end
 {%- endmacro %}

@@ -36,6 +36,24 @@
 {%- endmacro %}
 
 {#
+    An amount in USD from the text of a JSON number: DECIMAL(38, 18). A double keeps 15 digits of a decimal
+    and is written with up to 17. Its difference to whole nano-dollars behind the 15th digit is noise, and is rounded
+    off. Other amounts keep 18 decimals.
+
+#}
+{% macro try_usd_of_double(text) -%}
+    {%- set nano_dollars = 'try_cast(' ~ text ~ ' as decimal(19, 9))' -%}
+    case
+        when
+            {{ matches(text, '-?[0.]*([0-9][.]?){1,17}([eE][-+]?[0-9]+)?') }}
+            and abs(try_cast({{ text }} as decimal(37, 24)) - try_cast({{ nano_dollars }} as decimal(37, 24)))
+            < abs({{ nano_dollars }}) * cast(0.000000000000001 as decimal(15, 15))
+            then cast({{ nano_dollars }} as decimal(38, 18))
+        else {{ try_decimal(text, 18) }}
+    end
+{%- endmacro %}
+
+{#
     a / b rounded up to an integer, exactly. a >= 0, b > 0, both with at most 18 decimals. On Spark the result must fit
     a bigint: div overflows without an error.
 

@@ -114,11 +114,13 @@ class Landed:
 
     def has_landed(self, day: date) -> bool:
         """Whether all data of the day has landed, so that credits can expire."""
-        return day in self.complete or day in self.covered_days or self.is_closed(day)
+        classified = set().union(*(days for line, days in self.covered.items() if line != UNATTRIBUTED))
+        return day in self.complete or day in classified or self.is_closed(day)
 
     def is_covered(self, day: date, product_line: str) -> bool:
-        """Whether an invoice covers a day for a line: by usage of the line, or by unattributed usage."""
-        return day in self.covered[product_line] or day in self.covered[UNATTRIBUTED]
+        """Whether an invoice covers a day for a line: by usage of the line, or in a closed month of no line."""
+        days = self.covered[product_line]
+        return day in days or (self.is_closed(day) and day in self.covered[UNATTRIBUTED])
 
     def lines_that_count(self) -> list[Line]:
         """Count each charge once: all invoice rows, and the other feeds where they take precedence."""
@@ -231,10 +233,14 @@ class Names:
         self.patterns = [(column, glob(pattern), line) for column, pattern, line in patterns]
 
     def line_of(self, row: Record) -> str:
-        """The product line of a row: by its endpoint, its app, the first pattern, or the name of its app."""
-        if self.endpoints & {row.sku, row.resource}:
+        """The product line of a row: by its endpoint, its app, the first pattern, or the name of its app.
+
+        An id that an endpoint shares with an app decides after the patterns.
+        """
+        ids = {row.sku, row.resource}
+        if (self.endpoints - self.apps) & ids:
             return MODEL_APIS
-        if self.apps & {row.sku, row.resource}:
+        if (self.apps - self.endpoints) & ids:
             return APPS
         values = {
             "ChargeDescription": row.name,
@@ -247,6 +253,8 @@ class Names:
         matching = (
             line for column, pattern, line in self.patterns if pattern.fullmatch(values.get(column) or "")
         )
+        if self.endpoints & ids:
+            return next(matching, MODEL_APIS)
         return next(matching, APPS if row.resource_name in self.apps else UNATTRIBUTED)
 
 
@@ -358,7 +366,8 @@ def usage_that_counts(landed: Iterable[AppUsage]) -> list[AppUsage]:
 def app_line(row: AppUsage) -> Line:
     """Make a line of the machine seconds of an app."""
     sku = f"{row.machine_type} surge" if row.is_surge else row.machine_type
-    resource = ":".join(filter(None, (row.app, row.environment))) if row.app else sku
+    app = row.app and row.app.replace("%", "%25").replace(":", "%3A")
+    resource = ":".join(filter(None, (app, row.environment))) if app else sku
     price = row.unit_price * (1 - (row.percent_discount or ZERO) / 100)
     return Line(
         source=SERVERLESS,
@@ -471,6 +480,8 @@ def covers(commitment: Commitment, line: Line) -> bool:
     is_open = commitment.drawn_from <= line.day < commitment.end_day
     is_in_unit = commitment.category == "Spend" or commitment.unit == line.unit
     pattern = ".*".join(re.escape(part) for part in (commitment.pattern or "*").split("*"))
+    if commitment.category == "Usage" and not commitment.pattern and line.product_line in (APPS, COMPUTE):
+        return False
     return is_open and is_in_unit and re.fullmatch(pattern, line.resource or "") is not None
 
 

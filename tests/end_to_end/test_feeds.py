@@ -49,17 +49,17 @@ def write_usage(landing: Path) -> None:
     odd = (
         *(usage(**{field: None}) for field in ("machine_type", "quantity", "unit_price", "cost_total")),
         *(usage(quantity=value) for value in ('"many"', "true", "[1]", "1e400", "0.0000000001")),
-        usage(cost_total="1e-19"),
+        *(usage(cost_total=value) for value in ('"free"', "1e400", "1e10")),
         usage(unit_price="0.1234567890123456789"),
         usage(unit_price="1e7"),
         usage(percent_discount="101"),
-        usage(is_surge='"no"'),
+        usage(is_surge='"no"', cost_total="2.5"),
         usage(currency='"EUR"'),
         '{"app": "a", "app": "b"}',
         *("null", "3", "[]"),
     )
     pages = [
-        usage_page(d2026_01_05=[usage(), usage(), exact], d2026_01_04=[usage()]),
+        usage_page(d2026_01_05=[usage(), usage(), exact], d2026_01_04=[usage(cost_total="0.1")]),
         usage_page(d2026_01_05=[]),
         usage_page(d2026_01_05=odd),
         (b'{"time_series": [{"bucket": "2026-01-05"}, 7, {"bucket": "x", "results": []}]}', 0),
@@ -135,10 +135,12 @@ def staged(tmp_path_factory: pytest.TempPathFactory, dbt: Dbt) -> Warehouse:
 
 
 def test_usage_is_typed_to_the_last_digit(staged: Warehouse) -> None:
+    """Without the rows whose meter does not fit."""
     columns = "app, environment, machine_type, is_surge, unit, quantity, unit_price_usd, percent_discount"
     costs = "cost_subtotal_usd, cost_discount_usd, cost_total_usd"
     rows = staged.rows(
-        f"select charge_date, {columns}, {costs} from staging.stg_fal__serverless_usage order by all"
+        f"select charge_date, {columns}, {costs} from staging.stg_fal__serverless_usage"
+        " where misfit_reason is null order by all"
     )
     usual: tuple[Any, ...] = ("my-app", "main", "GPU-H100", False, "second", 3600, Decimal("0.001"))
     amounts = (Decimal("3.6"), Decimal("0.36"), Decimal("3.24"))
@@ -153,6 +155,28 @@ def test_usage_is_typed_to_the_last_digit(staged: Warehouse) -> None:
     ]
 
 
+def test_usage_whose_meter_does_not_fit_keeps_its_cost(staged: Warehouse) -> None:
+    assert staged.rows(
+        "select row_number, misfit_reason, misfit_price, quantity is null, unit_price_usd is null, cost_total_usd"
+        " from staging.stg_fal__serverless_usage where misfit_reason is not null order by all"
+    ) == [
+        (number, reason, price, no_quantity, no_price, Decimal("3.24"))
+        for number, reason, price, no_quantity, no_price in (
+            (2, "quantity is missing", None, True, False),
+            (3, "unit_price is missing", None, False, True),
+            (5, "quantity is not a number", None, True, False),
+            (6, "quantity is not a number", None, True, False),
+            (7, "quantity is not a number", None, True, False),
+            (8, "quantity is too large", None, True, False),
+            (9, "quantity has more than 9 decimals", None, True, False),
+            (13, "unit_price has more than 18 decimals", "price 0.1234567890123456789", False, True),
+            (14, "unit_price is 10 million USD or more", "price 10000000", False, True),
+            (15, "percent_discount is beyond 100", "discount 101", False, False),
+        )
+    ]
+    assert "WARN 8 warn_serverless_usage_fits" in staged.output
+
+
 def test_usage_that_cannot_be_charged_is_in_quarantine_with_file_text_and_reason(staged: Warehouse) -> None:
     rows = staged.rows(
         "select landed_file[9:10], row_number, quarantine_reason"
@@ -163,30 +187,64 @@ def test_usage_that_cannot_be_charged_is_in_quarantine_with_file_text_and_reason
     assert rows == [
         ("01", 4, "bucket is outside the day of its load"),
         ("03", 1, "machine_type is missing"),
-        ("03", 2, "quantity is missing"),
-        ("03", 3, "unit_price is missing"),
         ("03", 4, "cost_total is missing"),
-        *(("03", number, "quantity is not a number") for number in (5, 6, 7)),
-        ("03", 8, "quantity is too large"),
-        ("03", 9, "quantity has more than 9 decimals"),
-        ("03", 10, "cost_total has more than 18 decimals"),
-        ("03", 11, "unit_price has more than 18 decimals"),
-        ("03", 12, "unit_price is 10 million USD or more"),
-        ("03", 13, "percent_discount is beyond 100"),
-        ("03", 14, "is_surge is not a boolean"),
-        ("03", 15, "currency is not USD"),
-        ("03", 16, "the result has a field twice"),
-        *(("03", number, no_object) for number in (17, 18, 19)),
+        ("03", 10, "cost_total is not a number"),
+        ("03", 11, "cost_total is too large"),
+        ("03", 12, "cost_total is too large"),
+        ("03", 16, "is_surge is not a boolean"),
+        ("03", 17, "currency is not USD"),
+        ("03", 18, "the result has a field twice"),
+        *(("03", number, no_object) for number in (19, 20, 21)),
         ("04", 1, "the bucket has no list of results"),
         ("04", 2, "the bucket has no list of results"),
         ("05", 1, "bucket is not an ISO 8601 time"),
         ("06", 1, unreadable),
         ("07", 1, unreadable),
     ]
-    assert "WARN 25 is_empty_stg_fal__serverless_usage_quarantine_" in staged.output
+    # one for each reason
+    assert "WARN 12 warn_serverless_usage_is_charged" in staged.output
+    lost = "account acme · quarantine_reason {} · first_day 2026-01-05 · last_day 2026-01-05 · usage_rows {}"
+    for reason, number, cost in (
+        ("is_surge is not a boolean", 1, "2.5"),
+        ("cost_total is too large", 2, "unknown"),
+        ("bucket is outside the day of its load", 1, "0.1"),
+    ):
+        assert f"{lost.format(reason, number)} · cost_missing {cost}\n" in staged.output
     assert "WARN 1 warn_pages_are_readable" in staged.output
     raw = "select raw_result from staging.stg_fal__serverless_usage_quarantine where landed_file like"
     assert staged.value(f"{raw} '%6.json.gz'") == '"<html>502</html>"'
+
+
+def test_the_noise_of_doubles_is_rounded_to_the_nano_dollar(tmp_path: Path, dbt: Dbt) -> None:
+    costs = {
+        "0.00032400000000000006": "0.000324",
+        "3.2400000000000007e-4": "0.000324",
+        "3599.9999999999995": "3600",
+        "-0.30000000000000004": "-0.3",
+        # whole nano-dollars, other digits of a double, and more digits than a double has
+        "1234567.123456789": "1234567.123456789",
+        "0.0000000001": "0.0000000001",
+        "0.1234567890123456": "0.1234567890123456",
+        "1.2345678901234567e-5": "0.000012345678901235",
+        "0.300000000000000041": "0.300000000000000041",
+    }
+    usages = [usage(app=f'"{cost}"', cost_total=cost, quantity="3599.9999999999995") for cost in costs]
+    write_serverless_usage(tmp_path / "landing", "acme", "2026-01-05", [usage_page(d2026_01_05=usages)])
+    built = dbt(
+        tmp_path / "warehouse.duckdb",
+        *("build", "--select", "+int_charges__from_serverless_usage"),
+        *("--exclude", "resource_type:test", "resource_type:unit_test"),
+        FAL_LANDING_DIR=tmp_path / "landing",
+    )
+    rows = built.rows(
+        "select split_part(ResourceId, ':', 1), PricingUnit, PricingQuantity, ConsumedUnit, ListUnitPrice, ListCost,"
+        " ContractedCost, EffectiveCost, BilledCost from intermediate.int_charges__from_serverless_usage"
+    )
+    # 3.6 USD before a discount of 10 % is the quantity
+    whole = ("USD", Decimal("3.6"), "USD", Decimal(1), Decimal("3.6"), Decimal("3.24"))
+    assert {app: charge for app, *charge in rows} == {
+        app: [*whole, Decimal(cost), Decimal(cost)] for app, cost in costs.items()
+    }
 
 
 def test_the_latest_snapshot_of_a_day_has_each_item_once(staged: Warehouse) -> None:

@@ -15,6 +15,7 @@ from tests.end_to_end.landing_zone import (
     write_events,
     write_report,
     write_serverless_usage,
+    write_snapshot,
 )
 
 HEADER = "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,BilledCost,ServiceName,ResourceId,SkuId"
@@ -30,7 +31,8 @@ def report(day: str, *rows: str) -> tuple[bytes, int]:
 def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
     """The 5th has all feeds, the 6th serverless usage and an estimate, the 7th an estimate alone.
 
-    The account shop has an invoice without the instances of its estimate.
+    The account shop has an invoice without the instances of its estimate, and mixed an invoice of a fee in an
+    open month. studio bought credits on 3 October, after fal stated its balance, and runs apps since the 1st.
     """
     landing = tmp_path_factory.mktemp("lines") / "landing"
     write_events(landing, "acme", "2026-01-05", [page(event())])
@@ -55,6 +57,15 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], 
     write_report(landing, "acme", "estimate", "2026-01-07", *report("07", *rows))
     write_report(landing, "shop", "estimate", "2026-01-05", *report("05", *rows[:3]))
     write_report(landing, "shop", "invoice", "2026-02", *report("05", *rows[:2]))
+    write_events(landing, "mixed", "2026-01-05", [page(event(endpoint_id='"upscaler"'))])
+    write_report(landing, "mixed", "estimate", "2026-01-05", *report("05", "4,fal Serverless,,upscaler"))
+    write_report(landing, "mixed", "invoice", "2026-01", *report("05", "50,Platform fee,,"))
+    write_serverless_usage(landing, "studio", "2026-10-01", [usage_page(d2026_10_01=[usage()])])
+    for day in range(1, 6):
+        used = event(timestamp=f'"2026-10-0{day}T09:30:00Z"', cost_estimate_nano_usd="1000000000")
+        write_events(landing, "studio", f"2026-10-0{day}", [page(used)])
+    balance = b'{"username": "studio", "credits": {"current_balance": 59.5, "currency": "USD"}}'
+    write_snapshot(landing, "studio", "balance", "2026-10-03", [(balance, 1)])
     return dbt_build(landing)
 
 
@@ -113,6 +124,43 @@ def test_usage_that_repeats_with_another_cost_counts_once_and_is_reported(built:
         ("my-app:main", "my-app", "GPU-H100|0.001", Decimal("3.24")),
         ("my-app:main", "my-app", "GPU-H100 surge|0.002", Decimal("6.48")),
     ]
+
+
+def test_a_fee_of_an_invoice_removes_no_events_and_is_reported(built: Warehouse) -> None:
+    assert built.rows(
+        "select x_ChargeSource, sum(EffectiveCost) from focus.cost_and_usage where x_Account = 'mixed'"
+        " group by all order by all"
+    ) == [("billing_events", Decimal("0.0018")), ("invoice", Decimal(50))]
+    assert "WARN 1 warn_invoiced_usage_has_a_product_line" in built.output
+    assert (
+        "first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 50 · finding unless it is a fee, add a"
+        " pattern to seeds/fal_product_lines.csv for ServiceName Platform fee"
+    ) in built.output
+
+
+def test_an_id_of_another_line_than_its_service_is_reported(built: Warehouse) -> None:
+    assert "WARN 1 warn_product_lines_agree_with_services" in built.output
+    assert (
+        "account mixed · charge_source estimate · id_or_name upscaler · product_line model_apis"
+        " · service_name fal Serverless · product_line_of_service serverless · first_day 2026-01-05"
+        " · last_day 2026-01-05 · usage_usd 4"
+    ) in built.output
+
+
+def test_credits_that_expire_without_days_of_serverless_usage_are_reported(built: Warehouse) -> None:
+    assert "WARN 1 warn_expired_credits_have_serverless_usage" in built.output
+    # 60 USD, of which the app used 3.24, and the events 1 each day
+    assert (
+        "account studio · contract_commitment_id studio-credits-2025-10 · first_day_missing 2026-10-02"
+        " · last_day_missing 2026-10-04 · days_missing 3 · expired_usd 52.76"
+    ) in built.output
+
+
+def test_a_balance_before_a_purchase_of_its_day_agrees(built: Warehouse) -> None:
+    assert built.rows(
+        "select credit_at_start, credit_at_end, least_credit from intermediate.int_commitments__balances"
+    ) == [(Decimal("109.76"), Decimal("108.76"), Decimal("58.76"))]
+    assert "WARN 1 warn_credit_agrees_with_fal" not in built.output
 
 
 def test_each_line_has_its_own_service(built: Warehouse) -> None:

@@ -18,7 +18,8 @@ distinct_usage as (
         coalesce(is_surge, false),
         case when lower(unit) in ('second', 'seconds') then null else unit end,
         unit_price_usd,
-        coalesce(percent_discount, 0)
+        coalesce(percent_discount, 0),
+        misfit_price
 
 ),
 

@@ -63,10 +63,7 @@ from charged
 left join mart
     on
         charged.account = mart.account
-        and (
-            charged.product_line in (mart.product_line, {{ unattributed() }})
-            or (mart.charge_source = 'invoice' and mart.product_line = {{ unattributed() }})
-        )
+        and charged.product_line in (mart.product_line, {{ unattributed() }})
         and (
             charged.charge_date = mart.charge_date
             -- a longer row of an invoice covers the day

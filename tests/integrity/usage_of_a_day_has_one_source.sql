@@ -54,10 +54,7 @@ invoiced_too as (
     inner join invoiced
         on
             unbilled.account = invoiced.account
-            and (
-                unbilled.product_line = invoiced.product_line
-                or {{ unattributed() }} in (unbilled.product_line, invoiced.product_line)
-            )
+            and unbilled.product_line in (invoiced.product_line, {{ unattributed() }})
             and case
                 when invoiced.period_end <= {{ utc_add('day', 1, 'invoiced.period_start') }}
                     then unbilled.charge_date = invoiced.charge_date

@@ -1,5 +1,6 @@
 -- Accounts whose prepaid commitments have another credit than fal states, on the latest day with a balance and complete
--- usage. During a day, the balance falls from the credit at its start to that at its end; a cent allows for rounding.
+-- usage. During a day, the balance falls from the credit at its start, with purchases of the day, to that at its end. A
+-- balance before such a purchase is lower than both. A cent allows for rounding.
 -- Correct seeds/fal_contract_commitments.csv: a purchase, its amount, its period or its opening balance.
 {{ config(severity='warn') }}
 
@@ -25,6 +26,6 @@ from numbered
 where
     balances_ago = 1
     and (
-        fal_balance < least(credit_at_start, credit_at_end) - cast(0.01 as decimal(3, 2))
+        fal_balance < least(credit_at_start, least_credit) - cast(0.01 as decimal(3, 2))
         or fal_balance > greatest(credit_at_start, credit_at_end) + cast(0.01 as decimal(3, 2))
     )

@@ -23,5 +23,6 @@ group by
     is_surge,
     unit,
     unit_price_usd,
-    percent_discount
+    percent_discount,
+    misfit_price
 having count(distinct cost_total_usd) > 1 or count(distinct quantity) > 1

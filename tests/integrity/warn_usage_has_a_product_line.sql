@@ -11,13 +11,7 @@ set_aside as (
         charges.x_Account as account,
         days.charge_date,
         charges.EffectiveCost as effective_cost,
-        case
-            when charges.SkuId is not null then 'SkuId ' || charges.SkuId
-            when charges.ResourceId is not null then 'ResourceId ' || charges.ResourceId
-            when charges.ResourceName is not null then 'ResourceName ' || charges.ResourceName
-            when not {{ is_added_to_row('ServiceName') }} then 'ServiceName ' || charges.ServiceName
-            else 'ChargeDescription ' || charges.ChargeDescription
-        end as landed_value
+        {{ value_for_pattern('charges') }} as landed_value
     from {{ ref('int_charges__from_focus_reports') }} as charges
     inner join {{ ref('int_charge_days__sources') }} as days
         on

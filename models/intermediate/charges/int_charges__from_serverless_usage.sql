@@ -3,7 +3,7 @@
 {%- set service = product_lines()['serverless'] -%}
 {%- set identity = [
     'account', 'charge_date', 'app', 'environment', 'machine_type', 'is_surge', 'unit', 'unit_price_usd',
-    'percent_discount',
+    'percent_discount', 'misfit_price',
 ] -%}
 
 with
@@ -38,15 +38,35 @@ known as (
         environment,
         machine_type,
         coalesce(is_surge, false) as is_surge,
-        case when lower(coalesce(unit, 'second')) in ('second', 'seconds') then 'Seconds' else unit end as unit,
+        {{ focus_unit("lower(coalesce(unit, 'second'))") }} as focus_unit,
+        lower(coalesce(unit, 'second')) as landed_unit,
         quantity,
         unit_price_usd,
         coalesce(percent_discount, 0) as percent_discount,
+        misfit_price,
+        misfit_reason is null as is_metered,
+        cost_subtotal_usd,
         cost_total_usd,
         landed_date,
         landed_file,
         row_number as row_of_page
     from usage
+
+),
+
+priced as (
+
+    -- A quantity that cannot be priced is charged by its cost: the quantity is USD and the price is 1. A discount
+    -- applies only if fal states the cost before it, because the total is after discount.
+    select
+        *,
+        coalesce(focus_unit, landed_unit) as unit,
+        case when is_metered then quantity else {{ quantity('coalesce(cost_subtotal_usd, cost_total_usd)') }} end
+            as pricing_quantity,
+        case when is_metered then coalesce(focus_unit, 'Units') else 'USD' end as pricing_unit,
+        case when is_metered then unit_price_usd else {{ money(1) }} end as list_unit_price,
+        case when is_metered or cost_subtotal_usd is not null then percent_discount else 0 end as applied_discount
+    from known
 
 ),
 
@@ -58,9 +78,9 @@ numbered as (
         *,
         row_number() over (
             partition by {{ identity | join(', ') }}
-            order by cost_total_usd desc, quantity desc, landed_date desc, landed_file asc, row_of_page asc
+            order by cost_total_usd desc, quantity desc nulls last, landed_date desc, landed_file asc, row_of_page asc
         ) as repeat_number
-    from known
+    from priced
 
 ),
 
@@ -73,13 +93,17 @@ described as (
         accounts.billing_account_type,
         tags.tags,
         {{ utc_trunc('day', 'numbered.charge_date') }} as charge_period_start,
-        numbered.app || coalesce(':' || numbered.environment, '') as resource_id,
+        -- The first colon separates the environment, so a colon of the app is escaped.
+        replace(replace(numbered.app, '%', '%25'), ':', '%3A') || coalesce(':' || numbered.environment, '')
+            as resource_id,
         numbered.machine_type || case when numbered.is_surge then ' surge' else '' end as sku_id,
         {{ money(
-            'numbered.unit_price_usd'
-            ~ ' * (1 - cast(numbered.percent_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))'
+            'numbered.list_unit_price'
+            ~ ' * (1 - cast(numbered.applied_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))'
         ) }} as contracted_unit_price,
-        {{ plain_decimal('numbered.unit_price_usd') }} as list_unit_price_text,
+        {{ plain_decimal('numbered.list_unit_price') }} as list_unit_price_text,
+        {{ plain_decimal('numbered.applied_discount') }} as applied_discount_text,
+        {{ plain_decimal('numbered.unit_price_usd') }} as unit_price_text,
         {{ plain_decimal('numbered.percent_discount') }} as percent_discount_text
     from numbered
     inner join accounts on numbered.account = accounts.account
@@ -114,9 +138,12 @@ focus as (
         ---------- what
         'Usage' as ChargeCategory,
         'Usage-Based' as ChargeFrequency,
-        coalesce(resource_id, 'App without a name') || ' on ' || sku_id || ', ' || unit || ' at '
-        || list_unit_price_text || ' USD'
-        || case when percent_discount > 0 then ' less ' || percent_discount_text || ' %' else '' end
+        coalesce(resource_id, 'App without a name') || ' on ' || sku_id
+        || case
+            when is_metered then ', ' || pricing_unit || ' at ' || list_unit_price_text || ' USD'
+            else ', charged by its cost in USD'
+        end
+        || case when applied_discount > 0 then ' less ' || applied_discount_text || ' %' else '' end
             as ChargeDescription,
         {{ service['ServiceCategory'] }} as ServiceCategory,
         {{ service['ServiceName'] }} as ServiceName,
@@ -126,7 +153,7 @@ focus as (
         nullif(app, resource_id) as ResourceName,
         case when resource_id is not null then {{ service['ResourceType'] }} end as ResourceType,
         sku_id as SkuId,
-        unit as SkuMeter,
+        pricing_unit as SkuMeter,
         sku_id || '|' || list_unit_price_text as SkuPriceId,
         '{"InstanceType":' || {{ json_text('machine_type') }}
         || case when is_surge then ',"x_Surge":true' else '' end || '}' as SkuPriceDetails,
@@ -134,22 +161,22 @@ focus as (
 
         ---------- how much
         'Standard' as PricingCategory,
-        quantity as PricingQuantity,
-        unit as PricingUnit,
-        quantity as ConsumedQuantity,
-        unit as ConsumedUnit,
+        pricing_quantity as PricingQuantity,
+        pricing_unit as PricingUnit,
+        coalesce(quantity, pricing_quantity) as ConsumedQuantity,
+        case when quantity is null then pricing_unit else coalesce(focus_unit, 'Units') end as ConsumedUnit,
 
         ---------- at what price (USD)
         'USD' as BillingCurrency,
         'USD' as PricingCurrency,
-        unit_price_usd as ListUnitPrice,
+        list_unit_price as ListUnitPrice,
         contracted_unit_price as ContractedUnitPrice,
-        unit_price_usd as PricingCurrencyListUnitPrice,
+        list_unit_price as PricingCurrencyListUnitPrice,
         contracted_unit_price as PricingCurrencyContractedUnitPrice,
 
         ---------- for how much (USD)
-        {{ money('unit_price_usd * quantity') }} as ListCost,
-        {{ money('contracted_unit_price * quantity') }} as ContractedCost,
+        {{ money('list_unit_price * pricing_quantity') }} as ListCost,
+        {{ money('contracted_unit_price * pricing_quantity') }} as ContractedCost,
         cost_total_usd as EffectiveCost,
         cost_total_usd as PricingCurrencyEffectiveCost,
         cost_total_usd as BilledCost,
@@ -166,8 +193,10 @@ focus as (
             machine_type,
             case when is_surge then 'surge' end,
             unit,
-            list_unit_price_text,
-            percent_discount_text
+            unit_price_text,
+            percent_discount_text,
+            -- null where price and discount can be used, and then no part of the key
+            'misfit ' || misfit_price
         )) as x_ChargeId,
         'serverless_usage' as x_ChargeSource,
         'Estimated' as x_ChargeStatus,

@@ -81,10 +81,16 @@ texts as (
 
 ),
 
+accounts as (
+
+    select distinct account from report_rows
+
+),
+
 known_names as (
 
     -- names that the account's own data gives to one product line, and the columns that can contain them
-    select distinct
+    select
         account,
         endpoint_id as column_text,
         'model_apis' as product_line
@@ -97,6 +103,13 @@ known_names as (
     from models
     union
     select
+        accounts.account,
+        catalogue.endpoint_id as column_text,
+        'model_apis' as product_line
+    from accounts
+    cross join catalogue
+    union
+    select
         account,
         app as column_text,
         'serverless' as product_line
@@ -105,40 +118,55 @@ known_names as (
 
 ),
 
+decisive_names as (
+
+    -- An app can have the id of an endpoint. Such an id decides only where no pattern matches the row.
+    select
+        *,
+        count(*) over (partition by account, column_text) > 1 as is_ambiguous
+    from known_names
+
+),
+
+display_names as (
+
+    select
+        account,
+        display_name as column_text
+    from models
+    where display_name is not null
+    union
+    select
+        accounts.account,
+        catalogue.display_name as column_text
+    from accounts
+    cross join catalogue
+    where catalogue.display_name is not null
+
+),
+
 candidates as (
 
-    -- An endpoint id decides first, then an app as an id, then the patterns of the seed, and last the name of an app: a
-    -- model can have the same name.
+    -- An endpoint id decides first, then an app as an id, then the patterns of the seed. The name of an app and then
+    -- that of a model come last: each can be the name of something else.
     select
         texts.charge_source,
         texts.account,
         texts.landed_for,
         texts.record_number,
         case
-            when texts.column_name = 'ResourceName' then 4
-            when known_names.product_line = 'model_apis' then 1
+            when texts.column_name = 'ResourceName' or decisive_names.is_ambiguous then 4
+            when decisive_names.product_line = 'model_apis' then 1
             else 2
         end as step,
         0 as priority,
-        known_names.product_line
+        decisive_names.product_line
     from texts
-    inner join known_names
-        on texts.account = known_names.account and texts.column_text = known_names.column_text
+    inner join decisive_names
+        on texts.account = decisive_names.account and texts.column_text = decisive_names.column_text
     where
         texts.column_name in ('SkuId', 'ResourceId')
-        or (texts.column_name = 'ResourceName' and known_names.product_line = 'serverless')
-    union all
-    select
-        texts.charge_source,
-        texts.account,
-        texts.landed_for,
-        texts.record_number,
-        1 as step,
-        0 as priority,
-        'model_apis' as product_line
-    from texts
-    inner join catalogue on texts.column_text = catalogue.endpoint_id
-    where texts.column_name in ('SkuId', 'ResourceId')
+        or (texts.column_name = 'ResourceName' and decisive_names.product_line = 'serverless')
     union all
     select
         texts.charge_source,
@@ -152,7 +180,20 @@ candidates as (
     inner join patterns
         on
             texts.column_name = patterns.column_name
-            and {{ matches_glob('lower(texts.column_text)', 'lower(patterns.pattern)') }}
+            and {{ matches_glob('lower(texts.column_text)', 'lower(trim(patterns.pattern))') }}
+    union all
+    select
+        texts.charge_source,
+        texts.account,
+        texts.landed_for,
+        texts.record_number,
+        5 as step,
+        0 as priority,
+        'model_apis' as product_line
+    from texts
+    inner join display_names
+        on texts.account = display_names.account and texts.column_text = display_names.column_text
+    where texts.column_name in ('SkuId', 'ResourceName')
 
 ),
 
@@ -175,7 +216,12 @@ decided as (
         report_rows.account,
         report_rows.landed_for,
         report_rows.record_number,
-        coalesce(ranked.product_line, {{ unattributed() }}) as product_line
+        coalesce(ranked.product_line, {{ unattributed() }}) as product_line,
+        case
+            when ranked.step < 3 then 'id'
+            when ranked.step = 3 then 'pattern'
+            when ranked.step > 3 then 'name'
+        end as decided_by
     from report_rows
     left join ranked
         on

@@ -2,7 +2,19 @@ with
 
 allocation as (
 
-    select * from {{ ref('fal_allocation') }}
+    -- a space around a condition is a slip of typing, and no caller has it
+    select
+        account,
+        nullif(trim(auth_method), '') as auth_method,
+        nullif(trim(api_key_id), '') as api_key_id,
+        nullif(trim(key_alias), '') as key_alias,
+        nullif(trim(login_username), '') as login_username,
+        nullif(trim(team), '') as team,
+        valid_from,
+        valid_to,
+        tag_key,
+        tag_value
+    from {{ ref('fal_allocation') }}
 
 ),
 

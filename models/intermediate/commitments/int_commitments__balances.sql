@@ -56,6 +56,7 @@ credits as (
         dated.snapshot_date,
         dated.current_balance,
         dated.snapshot_date >= terms.drawn_from and dated.snapshot_date < terms.end_day as is_active,
+        dated.snapshot_date = terms.first_day as is_bought_that_day,
         coalesce(days.remaining, terms.drawable_amount) as remaining,
         case when days.commitment_date = dated.snapshot_date then days.applied else 0 end as applied
     from dated
@@ -74,7 +75,12 @@ compared as (
         snapshot_date,
         current_balance,
         {{ money('sum(case when is_active then remaining + applied else 0 end)') }} as credit_at_start,
-        {{ money('sum(case when is_active then remaining else 0 end)') }} as credit_at_end
+        {{ money('sum(case when is_active then remaining else 0 end)') }} as credit_at_end,
+        -- The balance may be older than a purchase of its day, and then usage has drawn on the other credits alone.
+        {{ money(
+            'greatest(' ~ money(0) ~ ', sum(case when is_active and not is_bought_that_day then remaining else 0 end)'
+            ~ ' - sum(case when is_active and is_bought_that_day then applied else 0 end))'
+        ) }} as least_credit
     from credits
     group by account, snapshot_date, current_balance
 
@@ -88,6 +94,7 @@ completed as (
         compared.current_balance as fal_balance,
         compared.credit_at_start,
         compared.credit_at_end,
+        compared.least_credit,
         coalesce(known_days.is_complete, false) as is_complete
     from compared
     left join known_days

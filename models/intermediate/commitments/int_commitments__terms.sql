@@ -23,7 +23,7 @@ typed as (
         commitments.contract_commitment_category,
         commitments.contract_commitment_description,
         commitments.payment,
-        commitments.endpoint_pattern,
+        nullif(trim(commitments.endpoint_pattern), '') as endpoint_pattern,
         commitments.invoice_id,
         coalesce(commitments.billing_currency, 'USD') as billing_currency,
         case

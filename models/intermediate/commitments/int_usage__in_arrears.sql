@@ -41,6 +41,11 @@ counted as (
         on
             scopes.contract_commitment_id = terms.contract_commitment_id
             and {{ is_active_on('usage.charge_date', 'terms') }}
+    where
+        -- a second of a machine is no second of video: only a pattern makes it part of a quantity
+        terms.contract_commitment_category = 'Spend'
+        or terms.endpoint_pattern is not null
+        or coalesce(usage.product_line, {{ unattributed() }}) not in ('serverless', 'compute')
 
 ),
 

@@ -33,6 +33,7 @@ usage as (
         x_ChargeId as charge_id,
         x_Account as account,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
+        x_ProductLine as product_line,
         coalesce(ResourceId, SkuId, '') as endpoint_id,
         coalesce(PricingUnit, '') as pricing_unit,
         EffectiveCost as effective_cost,

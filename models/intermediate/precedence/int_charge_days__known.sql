@@ -55,7 +55,8 @@ known as (
     select
         account,
         {{ each_day('covered_from', 'covered_until') }} as charge_date,
-        true as is_complete
+        -- without a product line it can be a fee, beside usage that has not landed
+        product_line <> {{ unattributed() }} as is_complete
     from covered
 
 ),

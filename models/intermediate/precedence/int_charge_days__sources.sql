@@ -97,13 +97,12 @@ days as (
 
 invoiced_lines as (
 
-    -- A row of an invoice without a product line can be usage of any line.
     select
         lines.account,
         lines.charge_date,
         lines.product_line,
-        max(case when covered.product_line in (lines.product_line, {{ unattributed() }}) then 1 else 0 end) = 1
-            as is_line_invoiced
+        max(case when covered.product_line = lines.product_line then 1 else 0 end) = 1 as is_line_invoiced,
+        max(case when covered.product_line = {{ unattributed() }} then 1 else 0 end) = 1 as is_maybe_invoiced
     from lines
     inner join covered
         on
@@ -128,7 +127,10 @@ stated as (
         days.has_serverless_usage as has_day_serverless_usage,
         closed_months.account is not null as is_month_closed,
         invoiced_lines.account is not null as is_day_invoiced,
-        coalesce(invoiced_lines.is_line_invoiced, false) as is_invoiced,
+        -- A row of an invoice without a product line can be a fee, so it removes no usage from an open month. A closed
+        -- month has the rows of its invoice alone, and there it can be usage of any line.
+        coalesce(invoiced_lines.is_line_invoiced, false)
+        or (closed_months.account is not null and coalesce(invoiced_lines.is_maybe_invoiced, false)) as is_invoiced,
         lines.product_line = {{ unattributed() }} as is_unattributed
     from lines
     inner join days on lines.account = days.account and lines.charge_date = days.charge_date

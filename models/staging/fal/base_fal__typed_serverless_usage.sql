@@ -1,7 +1,10 @@
-{#- decimals of the fields that are exact numbers -#}
-{%- set scales = {
-    'quantity': 9, 'unit_price': 18, 'percent_discount': 9, 'cost_subtotal': 18, 'cost_discount': 18, 'cost_total': 18,
+{#- fields of the meter: their decimals, and the values that overflow when they are multiplied, or are meaningless -#}
+{%- set meter = {
+    'quantity': {'scale': 9},
+    'unit_price': {'scale': 18, 'excess': '>= 1e7', 'reason': 'unit_price is 10 million USD or more'},
+    'percent_discount': {'scale': 9, 'excess': '> 100', 'reason': 'percent_discount is beyond 100'},
 } -%}
+{%- set costs = ['cost_subtotal', 'cost_discount', 'cost_total'] -%}
 
 with
 
@@ -58,7 +61,7 @@ landed as (
         {%- for field in ['app', 'environment', 'machine_type', 'unit', 'currency', 'is_surge'] %}
         nullif({{ json_member_text('readable_result', field) }}, '') as {{ field }},
         {%- endfor %}
-        {%- for field in scales %}
+        {%- for field in meter.keys() | list + costs %}
         {{ json_member_text('readable_result', field) }} as {{ field }},
         {%- endfor %}
         cast(row_number() over (
@@ -81,25 +84,29 @@ judged as (
             when readable_result is null then 'the result has a field twice'
             when bucket_start is null then 'bucket is not an ISO 8601 time'
             when {{ utc_date('bucket_start') }} <> landed_date then 'bucket is outside the day of its load'
-            {%- for field in ['machine_type', 'quantity', 'unit_price', 'cost_total'] %}
-            when {{ field }} is null then '{{ field }} is missing'
-            {%- endfor %}
-            {%- for field, scale in scales.items() %}
-            when not {{ is_number(field) }} then '{{ field }} is not a number'
-            when {{ field }} is not null and {{ try_decimal(field, scale) }} is null then '{{ field }} is too large'
-            when {{ has_surplus_decimals(field, scale) }} then '{{ field }} has more than {{ scale }} decimals'
-            {%- endfor %}
+            when machine_type is null then 'machine_type is missing'
+            when cost_total is null then 'cost_total is missing'
+            when not {{ is_number('cost_total') }} then 'cost_total is not a number'
             -- larger amounts overflow DECIMAL(38,18) when they are multiplied
-            when abs(try_cast(unit_price as double)) >= 1e7 then 'unit_price is 10 million USD or more'
-            when abs(try_cast(quantity as double) * try_cast(unit_price as double)) >= 1e7
-                then 'quantity times unit_price is 10 million USD or more'
-            {%- for field in ['cost_subtotal', 'cost_discount', 'cost_total'] %}
-            when abs(try_cast({{ field }} as double)) >= 1e10 then '{{ field }} is too large'
-            {%- endfor %}
-            when abs(try_cast(percent_discount as double)) > 100 then 'percent_discount is beyond 100'
+            when abs(try_cast(cost_total as double)) >= 1e10 or {{ try_decimal('cost_total', 18) }} is null
+                then 'cost_total is too large'
             when is_surge not in ('true', 'false') then 'is_surge is not a boolean'
             when upper(currency) <> 'USD' then 'currency is not USD'
-        end as quarantine_reason
+        end as quarantine_reason,
+
+        -- why a number of the meter cannot be used, null when it can or is missing
+        {%- for field, limits in meter.items() %}
+        case
+            when not {{ is_number(field) }} then '{{ field }} is not a number'
+            when {{ field }} is not null and {{ try_decimal(field, limits.scale) }} is null
+                then '{{ field }} is too large'
+            when {{ has_surplus_decimals(field, limits.scale) }}
+                then '{{ field }} has more than {{ limits.scale }} decimals'
+            {%- if limits.excess %}
+            when abs(try_cast({{ field }} as double)) {{ limits.excess }} then '{{ limits.reason }}'
+            {%- endif %}
+        end as {{ field }}_misfit{{ ',' if not loop.last }}
+        {%- endfor %}
     from landed
 
 ),
@@ -116,12 +123,38 @@ typed as (
 
         ---------- quantities and money
         unit,
-        {{ try_decimal('quantity', 9) }} as quantity,
-        {{ try_decimal('unit_price', 18) }} as unit_price_usd,
-        {{ try_decimal('percent_discount', 9) }} as percent_discount,
-        {{ try_decimal('cost_subtotal', 18) }} as cost_subtotal_usd,
-        {{ try_decimal('cost_discount', 18) }} as cost_discount_usd,
-        {{ try_decimal('cost_total', 18) }} as cost_total_usd,
+        case when quantity_misfit is null then {{ try_decimal('quantity', 9) }} end as quantity,
+        case when unit_price_misfit is null then {{ try_decimal('unit_price', 18) }} end as unit_price_usd,
+        case when percent_discount_misfit is null then {{ try_decimal('percent_discount', 9) }} end
+            as percent_discount,
+        {%- for field in costs %}
+        case when abs(try_cast({{ field }} as double)) < 1e10 then {{ try_usd_of_double(field) }} end
+            as {{ field }}_usd,
+        {%- endfor %}
+
+        ---------- why the quantity cannot be priced, and a price and discount that cannot be used as landed
+        coalesce(
+            case when quantity is null then 'quantity is missing' end,
+            case when unit_price is null then 'unit_price is missing' end,
+            {%- for field in meter %}
+            {{ field }}_misfit,
+            {%- endfor %}
+            case
+                when abs(try_cast(quantity as double) * try_cast(unit_price as double)) >= 1e7
+                    then 'quantity times unit_price is 10 million USD or more'
+            end
+        ) as misfit_reason,
+        nullif(
+            concat_ws(
+                ' ',
+                case when unit_price_misfit is not null then 'price ' || {{ canonical_number('unit_price') }} end,
+                case
+                    when percent_discount_misfit is not null
+                        then 'discount ' || {{ canonical_number('percent_discount') }}
+                end
+            ),
+            ''
+        ) as misfit_price,
 
         ---------- times (UTC)
         {{ utc_date('bucket_start') }} as charge_date,

@@ -28,6 +28,10 @@ usable as (
         cost_discount_usd,
         cost_total_usd,
 
+        ---------- why the quantity cannot be priced
+        misfit_reason,
+        misfit_price,
+
         ---------- where it was landed
         landed_date,
         load_id,

@@ -16,6 +16,7 @@ unusable as (
         load_id,
         landed_file,
         row_number,
+        cost_total_usd,
         quarantine_reason,
         raw_result
 
