@@ -29,6 +29,7 @@ from tests.end_to_end.bill_rows import (
     AppUsage,
     Bill,
     BurnDown,
+    Caller,
     Commitment,
     Element,
     Event,
@@ -40,6 +41,7 @@ from tests.end_to_end.bill_rows import (
     Summary,
     elements_of,
 )
+from tests.end_to_end.owner_reference import Owners
 
 ONE = Decimal(1)
 
@@ -57,7 +59,7 @@ def bill_of(account: Account, seeds: Seeds, charge_ids: Mapping[Any, str], grain
         return Bill(
             charged + own,
             [row for rows in burn_down.values() for row in rows],
-            [summary(c, burn_down[c.id], landed.as_of) for c in account.commitments],
+            summaries(account, burn_down, landed.as_of),
             landed.months(),
         )
 
@@ -69,14 +71,21 @@ class Landed:
     """The latest load of each partition, and the state of days and months that follows from it."""
 
     def __init__(self, account: Account, seeds: Seeds, grain: str) -> None:
-        latest: dict[tuple[str, str], Load] = {}
+        latest: dict[tuple[str, str, str | None], Load] = {}
         for load in sorted(account.loads, key=lambda load: load.load_id):
-            latest[load.feed, load.partition] = load
+            latest[load.place] = load
         daily = [load for load in latest.values() if load.feed != INVOICE]
         invoices = [load for load in latest.values() if load.feed == INVOICE]
-        events = events_that_count(row for load in daily if load.feed == EVENTS for row in load.rows)
+        events = events_that_count(
+            replace(row, team=row.team or load.team)
+            for load in daily
+            if load.feed == EVENTS
+            for row in load.rows
+        )
+        self.owners = Owners(account, latest.values(), [event.caller for event in events])
         usage = usage_that_counts(row for load in daily if load.feed == SERVERLESS for row in load.rows)
-        self.metered = event_lines(events, seeds.units, grain) + [app_line(row) for row in usage]
+        self.metered = event_lines(events, seeds.units, grain, self.owners)
+        self.metered += [app_line(row, self.owners) for row in usage]
         self.names = Names(
             {event.endpoint_id for event in events} | {*account.endpoints, *seeds.endpoints},
             {row.app for row in usage},
@@ -294,14 +303,15 @@ def events_that_count(landed: Iterable[Event]) -> list[Event]:
             max(same, key=lambda e: (e.cost_nano_usd, -(e.percent_discount or ZERO), e.auth_method or "")),
             api_key_id=min((e.api_key_id for e in same if e.api_key_id), default=None),
             login_username=min((e.login_username for e in same if e.login_username), default=None),
+            team=min((e.team for e in same if e.team), default=None),
         )
         for same in repeats.values()
     ]
     return [event for event in events if event.is_metered or request(event) not in metered]
 
 
-def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -> list[Line]:
-    """Make a line for each period, endpoint, unit price, discount, auth method, key and person."""
+def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str, owners: Owners) -> list[Line]:
+    """Make a line for each period, endpoint, unit price, discount, and caller."""
     groups = defaultdict(list)
     for event in events:
         start = event.timestamp.replace(minute=0, second=0, microsecond=0)
@@ -310,11 +320,10 @@ def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -
         discount = (event.percent_discount or ZERO) if shows_discount else ZERO
         price = event.unit_price if event.is_metered else None
         has_units = event.output_units is not None
-        caller = event.auth_method, event.api_key_id, event.login_username
-        groups[start, event.endpoint_id, price, discount, caller, has_units].append(event)
+        groups[start, event.endpoint_id, price, discount, event.caller, has_units].append(event)
     lines = []
     for (start, endpoint, price, discount, caller, has_units), group in groups.items():
-        auth_method, api_key_id, login_username = caller
+        sub_account_id, sub_account_name, sub_account_type = owners.sub_account_of(caller.team)
         unit = units.get(endpoint, "Units")
         requests = len({event.request_id for event in group})
         if price is not None:
@@ -332,10 +341,14 @@ def event_lines(events: Iterable[Event], units: Mapping[str, str], grain: str) -
                 unit="USD" if price is None else unit,
                 price=contracted_price,
                 quantity=quantity,
-                auth_method=auth_method,
+                auth_method=caller.auth_method,
                 product_line=MODEL_APIS,
-                api_key_id=api_key_id,
-                login_username=login_username,
+                api_key_id=caller.api_key_id,
+                login_username=caller.login_username,
+                sub_account_id=sub_account_id,
+                sub_account_name=sub_account_name,
+                sub_account_type=sub_account_type,
+                tags=owners.tags_of(caller, start.date()),
                 sku=endpoint,
                 billing_period_start=midnight(month_of(start.date())),
                 effective=cost,
@@ -363,7 +376,7 @@ def usage_that_counts(landed: Iterable[AppUsage]) -> list[AppUsage]:
     return [max(same, key=lambda row: (row.cost, row.quantity)) for same in repeats.values()]
 
 
-def app_line(row: AppUsage) -> Line:
+def app_line(row: AppUsage, owners: Owners) -> Line:
     """Make a line of the machine seconds of an app."""
     sku = f"{row.machine_type} surge" if row.is_surge else row.machine_type
     app = row.app and row.app.replace("%", "%25").replace(":", "%3A")
@@ -378,6 +391,7 @@ def app_line(row: AppUsage) -> Line:
         price=price,
         quantity=row.quantity,
         product_line=APPS,
+        tags=owners.tags_of(Caller(), row.day),
         sku=sku,
         billing_period_start=midnight(month_of(row.day)),
         effective=row.cost,
@@ -420,6 +434,9 @@ def record_line(source: str, row: Record, names: Names, status: str, billing_mon
         billed=row.billed,
         applied=elements_of(row.contract_applied),
         product_line=names.line_of(row),
+        sub_account_id=row.sub_account_id,
+        sub_account_name=row.sub_account_name,
+        sub_account_type="Team" if row.sub_account_id else None,
     )
 
 
@@ -561,8 +578,28 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
     return Decimal(units).scaleb(-decimals).copy_sign(-1 if value < 0 else 1)
 
 
+def summaries(account: Account, burn_down: Mapping[str, Sequence[BurnDown]], as_of: date) -> list[Summary]:
+    """Sum up the commitments. Prepaid ones have fal's latest balance beside the credit of the account."""
+    rows = [summary(c, burn_down[c.id], as_of) for c in account.commitments]
+    known = [day for day in account.balances if day <= as_of]
+    if not known:
+        return rows
+    balance_on = max(known)
+    balance = Decimal(account.balances[balance_on]) / 100
+    last_known_day, credit = min(balance_on, as_of - DAY), ZERO
+    for c in account.commitments:
+        if c.payment == "prepaid" and c.drawn_from <= balance_on < c.end_day:
+            remaining = {row.day: row.remaining for row in burn_down[c.id]}
+            credit += remaining.get(last_known_day, c.drawable)
+    stated = {"fal_balance": balance, "fal_balance_on": balance_on, "balance_difference": balance - credit}
+    return [
+        row._replace(**stated) if c.payment == "prepaid" else row
+        for c, row in zip(account.commitments, rows, strict=True)
+    ]
+
+
 def summary(commitment: Commitment, history: Sequence[BurnDown], as_of: date) -> Summary:
-    """Sum up a commitment as of the last known day."""
+    """Sum up a commitment as of the last known day, without fal's balance."""
     last = history[-1] if history else None
     remaining = last.remaining if last else commitment.drawable
     if commitment.first_day >= as_of:
@@ -580,6 +617,9 @@ def summary(commitment: Commitment, history: Sequence[BurnDown], as_of: date) ->
         last.daily_amount if last else None,
         last.runs_out_on if last else None,
         last.expires_unused if last else None,
+        None,
+        None,
+        None,
     )
 
 

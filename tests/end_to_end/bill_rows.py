@@ -15,6 +15,30 @@ MODEL_APIS, APPS, COMPUTE, UNATTRIBUTED = "model_apis", "serverless", "compute",
 # ---------------------------------------------------------------- landed data and commitments
 
 
+class Caller(NamedTuple):
+    """Who made requests: the label and the id of a key, or a person, and the team."""
+
+    auth_method: str | None = None
+    api_key_id: str | None = None
+    login_username: str | None = None
+    team: str | None = None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A line of seeds/fal_allocation."""
+
+    tag_key: str
+    tag_value: str
+    auth_method: str | None = None
+    api_key_id: str | None = None
+    key_alias: str | None = None
+    login_username: str | None = None
+    team: str | None = None
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
 @dataclass(frozen=True)
 class Event:
     """A billed request."""
@@ -30,6 +54,11 @@ class Event:
     auth_method: str | None = None
     api_key_id: str | None = None
     login_username: str | None = None
+    team: str | None = None
+
+    @property
+    def caller(self) -> "Caller":
+        return Caller(self.auth_method, self.api_key_id, self.login_username, self.team)
 
     @property
     def is_metered(self) -> bool:
@@ -77,6 +106,8 @@ class Record:
     contract_applied: str | None = None
     resource_name: str | None = None
     service: str | None = None
+    sub_account_id: str | None = None
+    sub_account_name: str | None = None
 
     @property
     def is_ordinary_usage(self) -> bool:
@@ -85,13 +116,19 @@ class Record:
 
 @dataclass(frozen=True)
 class Load:
-    """One fetch of a partition: a UTC day of a feed, or a billing month of an invoice."""
+    """One fetch of a partition: a UTC day of a feed, of a team, or a billing month of an invoice."""
 
     feed: str
     partition: str
     load_id: str
     rows: tuple[Any, ...]
     complete: bool = True
+    team: str | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str | None]:
+        """Its partition, of which the latest load counts."""
+        return self.feed, self.partition, self.team
 
 
 @dataclass(frozen=True)
@@ -152,7 +189,9 @@ class Seeds:
 class Account:
     """All loads of an account, including superseded loads, and its commitments.
 
-    apps: what it runs on Serverless. endpoints: those in its latest snapshots of models.
+    apps: what it runs on Serverless. endpoints: those in its latest snapshots of models. teams: usernames of
+    the teams of an organization. owners: its lines of the allocation. Snapshots by day: aliases of keys by
+    id, names of teams by username, and the balance in cents.
     """
 
     alias: str
@@ -160,6 +199,11 @@ class Account:
     commitments: list[Commitment] = field(default_factory=list)
     apps: tuple[str | None, ...] = ()
     endpoints: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    owners: list[Owner] = field(default_factory=list)
+    key_snapshots: dict[date, dict[str, str]] = field(default_factory=dict)
+    team_snapshots: dict[date, dict[str, str]] = field(default_factory=dict)
+    balances: dict[date, int] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- rows of the marts
@@ -217,6 +261,10 @@ class Line(NamedTuple):
     product_line: str = UNATTRIBUTED
     api_key_id: str | None = None
     login_username: str | None = None
+    sub_account_id: str | None = None
+    sub_account_name: str | None = None
+    sub_account_type: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
     sku: str | None = None
     list_price: Decimal | None = None
     list_cost: Decimal | None = None
@@ -229,7 +277,7 @@ class Line(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """Identity of the charge."""
         prices = () if self.record else (self.sku, self.list_price, self.price, self.consumed_unit)
-        caller = self.auth_method, self.api_key_id, self.login_username
+        caller = self.auth_method, self.api_key_id, self.login_username, self.sub_account_id
         return (self.source, self.record, self.start, self.resource, self.unit, *caller, *prices)
 
     @property
@@ -266,6 +314,9 @@ class Summary(NamedTuple):
     daily_amount: Decimal | None
     runs_out_on: date | None
     expires_unused: Decimal | None
+    fal_balance: Decimal | None
+    fal_balance_on: date | None
+    balance_difference: Decimal | None
 
 
 class Month(NamedTuple):

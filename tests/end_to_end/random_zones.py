@@ -27,15 +27,14 @@ from tests.end_to_end.bill_rows import (
 )
 from tests.end_to_end.landing_zone import (
     event,
-    list_page,
     page,
     usage,
     usage_page,
     write_events,
     write_report,
     write_serverless_usage,
-    write_snapshot,
 )
+from tests.end_to_end.random_owners import draw_owners, write_owners, write_snapshots
 
 HOUR = timedelta(hours=1)
 PRICES = {
@@ -56,7 +55,7 @@ SERVICES = (None,) * 6 + ("fal Serverless", "Serverless Compute", "fal Compute",
 HEADER = (
     "ChargeDescription ChargeCategory ChargeClass ChargePeriodStart ChargePeriodEnd BilledCost EffectiveCost"
     " ResourceId SkuId PricingUnit PricingQuantity ContractedUnitPrice InvoiceId ContractApplied ResourceName"
-    " ServiceName"
+    " ServiceName SubAccountId SubAccountName"
 ).split()
 THEIR_CONTRACT = json.dumps(
     {
@@ -99,6 +98,7 @@ def random_account(chance: random.Random, alias: str) -> Account:
     days = [first + n * DAY for n in range(chance.randrange(40, 61))]
     months = sorted({month_of(day) for day in days})
     account.commitments = random_commitments(chance, days, months)
+    draw_owners(chance, account, days)
     for day in days:
         land_day(chance, account, day)
     for month in months:
@@ -126,7 +126,7 @@ def change_account(chance: random.Random, account: Account) -> None:
     for feed in (EVENTS, SERVERLESS):
         if landed := sorted(partitions(account, feed)):
             lost = chance.choice(landed)
-            account.loads = [load for load in account.loads if (load.feed, load.partition) != (feed, lost)]
+            account.loads = [load for load in account.loads if load.place[:2] != (feed, lost)]
 
 
 def partitions(account: Account, feed: str) -> set[str]:
@@ -134,10 +134,17 @@ def partitions(account: Account, feed: str) -> set[str]:
     return {load.partition for load in account.loads if load.feed == feed}
 
 
-def land(account: Account, feed: str, partition: str, rows: Iterable[object], complete: bool = True) -> None:
+def land(
+    account: Account,
+    feed: str,
+    partition: str,
+    rows: Iterable[object],
+    complete: bool = True,
+    team: str | None = None,
+) -> None:
     """Add a load, later than the other loads of its partition."""
-    loads = [load for load in account.loads if (load.feed, load.partition) == (feed, partition)]
-    account.loads.append(Load(feed, partition, f"{len(loads) + 1:04}", tuple(rows), complete))
+    loads = [load for load in account.loads if load.place == (feed, partition, team)]
+    account.loads.append(Load(feed, partition, f"{len(loads) + 1:04}", tuple(rows), complete, team))
 
 
 # ---------------------------------------------------------------- commitments
@@ -199,14 +206,19 @@ def land_day(chance: random.Random, account: Account, day: date) -> None:
     if account.apps and chance.random() < 0.7:
         usage = random_usage(chance, account, day)
         land(account, SERVERLESS, f"{day}", usage, complete and chance.random() < 0.97)
-    if chance.random() < 0.75:
+    for team in account.teams:
+        if chance.random() < 0.75:
+            events = random_events(chance, account, day, team)
+            land(account, EVENTS, f"{day}", events, complete and chance.random() < 0.97, team)
+    # an organization may have landed without teams before
+    if chance.random() < (0.1 if account.teams else 0.75):
         land(account, EVENTS, f"{day}", random_events(chance, account, day), complete)
     if chance.random() < 0.4:
         land(account, ESTIMATE, f"{day}", random_estimate(chance, account, day), complete)
 
 
-def random_events(chance: random.Random, account: Account, day: date) -> list[Event]:
-    """Draw the events of a day, with repeats, late events and missing meters."""
+def random_events(chance: random.Random, account: Account, day: date, team: str | None = None) -> list[Event]:
+    """Draw the events of a day, with repeats, late events and missing meters. Some state their team."""
     if chance.random() < 0.1:
         return []
     events = [random_event(chance, day) for _ in range(chance.randrange(1, 7))]
@@ -234,7 +246,7 @@ def random_events(chance: random.Random, account: Account, day: date) -> list[Ev
             # the same request on another meter
             events.append(replace(original, output_units=original.output_units + 1))
     chance.shuffle(events)
-    return events
+    return [replace(event, team=chance.choice((None, event.team or team))) for event in events]
 
 
 def random_event(chance: random.Random, day: date) -> Event:
@@ -426,7 +438,17 @@ def random_record(
         contract_applied=THEIR_CONTRACT if chance.random() < 0.03 else None,
         resource_name=chance.choice(names) if chance.random() < 0.2 else None,
         service=chance.choice(SERVICES),
+        **random_sub_account(chance, account),
     )
+
+
+def random_sub_account(chance: random.Random, account: Account) -> dict[str, str]:
+    """Draw the sub account of a row of an organization: a team by its name or username, or another one."""
+    if not account.teams or chance.random() < 0.5:
+        return {}
+    names = [name for names in account.team_snapshots.values() for name in names.values()]
+    name = chance.choice((*account.teams, *names, "Sales"))
+    return {"sub_account_id": f"cus_{name}{chance.choice(('', '', '-2'))}", "sub_account_name": name}
 
 
 # ---------------------------------------------------------------- writing
@@ -441,7 +463,7 @@ def write_account(landing: Path, account: Account) -> None:
         if folder.exists():
             continue
         if load.feed == EVENTS:
-            write_events(landing, account.alias, load.partition, event_pages(load), load.load_id)
+            write_events(landing, account.alias, load.partition, event_pages(load), load.load_id, load.team)
         elif load.feed == SERVERLESS:
             pages = [page_of_usage(load)]
             write_serverless_usage(landing, account.alias, load.partition, pages, load.load_id)
@@ -454,12 +476,11 @@ def write_account(landing: Path, account: Account) -> None:
             manifest = folder / "manifest.json"
             manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": False}))
     for feed in ("billing_events", "serverless_usage"):
-        for partition in (landing / feed / f"account={account.alias}").glob("date=*"):
+        for partition in (landing / feed / f"account={account.alias}").rglob("date=*"):
             if partition not in kept:
                 shutil.rmtree(partition)
-    models = [json.dumps({"endpoint_id": endpoint}) for endpoint in account.endpoints]
-    if models and not (landing / "catalogue" / f"account={account.alias}").exists():
-        write_snapshot(landing, account.alias, "models", "2026-01-02", [list_page("models", *models)])
+    if not (landing / "catalogue" / f"account={account.alias}").exists():
+        write_snapshots(landing, account)
 
 
 def folder_of(account: Account, load: Load) -> Path:
@@ -470,6 +491,8 @@ def folder_of(account: Account, load: Load) -> Path:
         INVOICE: ("focus_reports", "billing_month"),
     }[load.feed]
     source = () if load.feed in (EVENTS, SERVERLESS) else (f"source={load.feed}",)
+    if load.team:
+        source = (f"team={load.team}",)
     partition = f"{key}={load.partition}"
     return Path(feed, f"account={account.alias}", *source, partition, f"load={load.load_id}")
 
@@ -513,6 +536,8 @@ def event_text(row: Event) -> str:
 
     zone = "+00:00" if other else "Z"
     optional = {} if row.cost_subtotal is None else {"cost_subtotal": number(row.cost_subtotal)}
+    if row.team:
+        optional["username"] = json.dumps(row.team)
     if row.auth_method is not None or other:
         optional["auth_method"] = json.dumps(row.auth_method)
     if row.api_key_id or row.login_username:
@@ -555,15 +580,18 @@ def report_body(records: Sequence[Record]) -> bytes:
             row.contract_applied,
             row.resource_name,
             row.service,
+            row.sub_account_id,
+            row.sub_account_name,
         )
         writer.writerow(values)
     return text.getvalue().encode()
 
 
 def write_seeds(seeds: Path, accounts: Sequence[Account]) -> None:
-    """Add the accounts to fal_accounts, and replace fal_contract_commitments with their commitments."""
+    """Add accounts and owners to the seeds, and replace fal_contract_commitments with their commitments."""
     with (seeds / "fal_accounts.csv").open("a") as file:
         file.writelines(f"{account.alias},{account.alias},,\n" for account in accounts)
+    write_owners(seeds, accounts)
     path = seeds / "fal_contract_commitments.csv"
     header = path.read_text().splitlines()[0].split(",")
     with path.open("w", newline="") as file:

@@ -1,6 +1,7 @@
 """The marts of random landing zones equal the reference bill, row by row, to the last digit."""
 
 import csv
+import json
 import random
 import shutil
 from collections import Counter, defaultdict
@@ -44,7 +45,8 @@ CHARGES = """
         timezone('UTC', BillingPeriodStart), x_ChargeStatus, ChargeCategory, ChargeClass,
         case when x_ChargeSource in ('invoice', 'estimate') then ChargeDescription end, InvoiceId,
         coalesce(ResourceId, SkuId), PricingUnit, ContractedUnitPrice, PricingQuantity, x_AuthMethod,
-        ContractApplied, x_ProductLine, x_ApiKeyId, x_LoginUsername, SkuId,
+        ContractApplied, x_ProductLine, x_ApiKeyId, x_LoginUsername,
+        SubAccountId, SubAccountName, SubAccountType, Tags, SkuId,
         ListUnitPrice, ListCost, ContractedCost, ConsumedQuantity, ConsumedUnit, x_RequestCount
     from focus.cost_and_usage
 """
@@ -57,7 +59,7 @@ BURN_DOWN = """
 SUMMARIES = """
     select
         account, contract_commitment_id, as_of, status, applied_amount, remaining_amount, daily_amount,
-        runs_out_on, expires_unused_amount
+        runs_out_on, expires_unused_amount, fal_balance, fal_balance_on, balance_difference
     from finops.commitment_summary
 """
 MONTHS = """
@@ -101,7 +103,8 @@ def read_marts(warehouse: Warehouse) -> dict[str, Marts]:
         line = Line(*values)
         is_of_csv = line.record is not None
         rest = dict.fromkeys(Line._fields[-7:]) if is_of_csv else {}
-        line = line._replace(applied=elements_of(line.applied), **rest)
+        tags = tuple(sorted(json.loads(line.tags or "{}").items()))
+        line = line._replace(applied=elements_of(line.applied), tags=tags, **rest)
         lines[account].append(line)
         ids[account][line.key] = charge_id
     rows = {
