@@ -238,7 +238,8 @@ def test_the_noise_of_doubles_is_rounded_to_the_nano_dollar(tmp_path: Path, dbt:
     )
     rows = built.rows(
         "select split_part(ResourceId, ':', 1), PricingUnit, PricingQuantity, ConsumedUnit, ListUnitPrice,"
-        " ListCost, ContractedCost, EffectiveCost, BilledCost from intermediate.int_charges__from_serverless_usage"
+        " ListCost, ContractedCost, EffectiveCost, BilledCost"
+        " from intermediate.int_charges__from_serverless_usage"
     )
     # 3.6 USD before a discount of 10 % is the quantity
     whole = ("USD", Decimal("3.6"), "USD", Decimal(1), Decimal("3.6"), Decimal("3.24"))
