@@ -127,7 +127,7 @@ class Landed:
         return day in self.complete or day in classified or self.is_closed(day)
 
     def is_covered(self, day: date, product_line: str) -> bool:
-        """Whether an invoice covers a day for a line: by usage of the line, or in a closed month of no line."""
+        """Whether an invoice covers a day for a line: by its usage, or in a closed month of any line."""
         days = self.covered[product_line]
         return day in days or (self.is_closed(day) and day in self.covered[UNATTRIBUTED])
 

@@ -157,8 +157,8 @@ def test_usage_is_typed_to_the_last_digit(staged: Warehouse) -> None:
 
 def test_usage_whose_meter_does_not_fit_keeps_its_cost(staged: Warehouse) -> None:
     assert staged.rows(
-        "select row_number, misfit_reason, misfit_price, quantity is null, unit_price_usd is null, cost_total_usd"
-        " from staging.stg_fal__serverless_usage where misfit_reason is not null order by all"
+        "select row_number, misfit_reason, misfit_price, quantity is null, unit_price_usd is null,"
+        " cost_total_usd from staging.stg_fal__serverless_usage where misfit_reason is not null order by all"
     ) == [
         (number, reason, price, no_quantity, no_price, Decimal("3.24"))
         for number, reason, price, no_quantity, no_price in (
@@ -237,8 +237,9 @@ def test_the_noise_of_doubles_is_rounded_to_the_nano_dollar(tmp_path: Path, dbt:
         FAL_LANDING_DIR=tmp_path / "landing",
     )
     rows = built.rows(
-        "select split_part(ResourceId, ':', 1), PricingUnit, PricingQuantity, ConsumedUnit, ListUnitPrice, ListCost,"
-        " ContractedCost, EffectiveCost, BilledCost from intermediate.int_charges__from_serverless_usage"
+        "select split_part(ResourceId, ':', 1), PricingUnit, PricingQuantity, ConsumedUnit, ListUnitPrice,"
+        " ListCost, ContractedCost, EffectiveCost, BilledCost"
+        " from intermediate.int_charges__from_serverless_usage"
     )
     # 3.6 USD before a discount of 10 % is the quantity
     whole = ("USD", Decimal("3.6"), "USD", Decimal(1), Decimal("3.6"), Decimal("3.24"))

@@ -133,8 +133,8 @@ def test_a_fee_of_an_invoice_removes_no_events_and_is_reported(built: Warehouse)
     ) == [("billing_events", Decimal("0.0018")), ("invoice", Decimal(50))]
     assert "WARN 1 warn_invoiced_usage_has_a_product_line" in built.output
     assert (
-        "first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 50 · finding unless it is a fee, add a"
-        " pattern to seeds/fal_product_lines.csv for ServiceName Platform fee"
+        "first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 50 · finding unless it is a fee,"
+        " add a pattern to seeds/fal_product_lines.csv for ServiceName Platform fee"
     ) in built.output
 
 
