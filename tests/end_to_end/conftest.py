@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from loaders.files import lock
 from tests.end_to_end.dbt_processes import DBT, run_dbt
 
 ROOT = Path(__file__).parents[2]
@@ -156,9 +157,30 @@ def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Wareho
     return run_models
 
 
+def build_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the committed sample once for all workers.
+
+    Return the folder with warehouse.duckdb and published, which tests only read.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "built_sample"
+    folder.mkdir(exist_ok=True)
+    with lock(folder, wait=True):
+        if not (folder / "passed").exists():
+            folders = ["--log-path", str(folder), "--target-path", str(folder / "target")]
+            places = {"FAL_WAREHOUSE": folder / "warehouse.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
+            done = run([DBT, "--no-use-colors", "build", *folders], **places)
+            assert done.code == 0, done.output
+            (folder / "passed").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The committed sample, by another path: a build writes beside the landing zone."""
-    landing = tmp_path_factory.mktemp("sample") / "sample"
-    landing.symlink_to(ROOT / "sample")
-    return dbt_build(landing)
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A copy of the warehouse and the publication of the committed sample."""
+    built, folder = build_sample(tmp_path_factory), tmp_path_factory.mktemp("sample")
+    warehouse = Path(shutil.copy(built / "warehouse.duckdb", folder))
+    shutil.copytree(built / "published", warehouse.with_suffix(".published"))
+    return Warehouse(warehouse, "")
