@@ -30,6 +30,11 @@ def no_server_of_dbt_is_left() -> Iterator[None]:
     stop_server()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with tests that have the mark long: at the end, they would leave the other workers idle."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options for the number and the seed of random landing zones."""
     parser.addoption("--zones", type=int, default=10, help="number of random landing zones (default: 10)")

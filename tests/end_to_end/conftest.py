@@ -7,15 +7,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from loaders.files import lock
 from tests.end_to_end.dbt_processes import DBT, run_dbt
 
 ROOT = Path(__file__).parents[2]
+PARSED_AGAIN = ("--project-dir", "--vars")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,11 +39,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A built warehouse, and the output of dbt."""
+    """A built warehouse, and the output and exit code of dbt."""
 
     path: Path
     output: str
     target: Path = Path("target")
+    code: int = 0
 
     def compiled(self, model: str) -> str:
         """The SQL of the last run of a model."""
@@ -98,23 +103,38 @@ def move_warehouse(source: Path, target: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
-    """Run dbt on a warehouse and publish beside it. Warnings are allowed, failures are not."""
-    target = tmp_path_factory.mktemp("dbt")
-    program = [DBT, "--no-use-colors", "--log-path", str(target)]
+def dbt_attempt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Warehouse]:
+    """Run dbt on a warehouse and publish beside it. Warnings and failures are allowed."""
 
-    def build(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
-        command = [*program, *arguments, "--target-path", str(target)]
-        published = warehouse.with_suffix(".published")
-        # dbt parses the whole project again if the path of the warehouse changes
-        built = target / warehouse.name
+    @cache
+    def target_of(*parsed: str) -> Path:
+        """Return the folder of parsed projects for these values of options."""
+        return tmp_path_factory.mktemp("dbt")
+
+    def attempt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
+        # dbt parses the whole project again if one of these values or the path of the warehouse changes
+        target = target_of(*(value for option, value in pairwise(arguments) if option in PARSED_AGAIN))
+        built = target / "warehouse.duckdb"
+        folders = ["--log-path", str(target), "--target-path", str(target)]
+        places = {"FAL_WAREHOUSE": built, "FAL_PUBLISH_DIR": warehouse.with_suffix(".published")}
         move_warehouse(warehouse, built)
-        done = run(command, FAL_WAREHOUSE=built, FAL_PUBLISH_DIR=published, **settings)
+        done = run([DBT, "--no-use-colors", *arguments, *folders], **places, **settings)
         move_warehouse(built, warehouse)
-        assert done.code == 0, done.output
-        return Warehouse(warehouse, done.output, target)
+        return Warehouse(warehouse, done.output, target, done.code)
 
-    return build
+    return attempt
+
+
+@pytest.fixture(scope="session")
+def dbt(dbt_attempt: Callable[..., Warehouse]) -> Callable[..., Warehouse]:
+    """Run dbt on a warehouse and publish beside it. Warnings are allowed, failures are not."""
+
+    def succeed(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
+        built = dbt_attempt(warehouse, *arguments, **settings)
+        assert built.code == 0, built.output
+        return built
+
+    return succeed
 
 
 @pytest.fixture(scope="session")
@@ -137,9 +157,30 @@ def dbt_run(dbt: Callable[..., Warehouse]) -> Callable[[Path, list[str]], Wareho
     return run_models
 
 
+def build_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the committed sample once for all workers.
+
+    Return the folder with warehouse.duckdb and published, which tests only read.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder /= "built_sample"
+    folder.mkdir(exist_ok=True)
+    with lock(folder, wait=True):
+        if not (folder / "passed").exists():
+            folders = ["--log-path", str(folder), "--target-path", str(folder / "target")]
+            places = {"FAL_WAREHOUSE": folder / "warehouse.duckdb", "FAL_PUBLISH_DIR": folder / "published"}
+            done = run([DBT, "--no-use-colors", "build", *folders], **places)
+            assert done.code == 0, done.output
+            (folder / "passed").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
-    """The committed sample, by another path: a build writes beside the landing zone."""
-    landing = tmp_path_factory.mktemp("sample") / "sample"
-    landing.symlink_to(ROOT / "sample")
-    return dbt_build(landing)
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A copy of the warehouse and the publication of the committed sample."""
+    built, folder = build_sample(tmp_path_factory), tmp_path_factory.mktemp("sample")
+    warehouse = Path(shutil.copy(built / "warehouse.duckdb", folder))
+    shutil.copytree(built / "published", warehouse.with_suffix(".published"))
+    return Warehouse(warehouse, "")

@@ -18,7 +18,7 @@ from api.export_files import ExportRequest
 from api.exports import Exports
 from publishing import DATABASE, publish
 from tests.api.test_exports import FORMULAS, PLAIN
-from tests.end_to_end.conftest import ROOT, Warehouse, run
+from tests.end_to_end.conftest import Warehouse, run
 from tests.end_to_end.dbt_processes import DBT
 
 MARTS = ("cost_and_usage", "contract_commitment")
@@ -27,21 +27,17 @@ FORMATS: list[Any] = ["csv", "parquet", "json"]
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Path:
+def marts(tmp_path_factory: pytest.TempPathFactory, sample: Warehouse, dbt: Callable[..., Warehouse]) -> Path:
     """A folder with the marts of the committed sample, published and exported by dbt in each format."""
     folder = tmp_path_factory.mktemp("exports")
-    (folder / "landing").symlink_to(ROOT / "sample")  # a build writes beside the landing zone
-    arguments = ("build", "--select", *(f"+{mart}" for mart in MARTS), "--exclude-resource-type", "test")
-    built = dbt(folder / "warehouse.duckdb", *arguments, "unit_test", FAL_LANDING_DIR=folder / "landing")
-    with duckdb.connect(str(built.path)) as warehouse:
+    path = folder / "warehouse.duckdb"
+    shutil.copy(sample.path, path)
+    with duckdb.connect(str(path)) as warehouse:
         publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
-    program = [DBT, "--no-use-colors", "--log-path", str(folder)]
+    (folder / "dbt").mkdir()
     for file_format in FORMATS:
         said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})
-        (folder / "dbt").mkdir(exist_ok=True)
-        command = [*program, "run-operation", "export", "--args", said, "--target-path", str(built.target)]
-        done = run(command, FAL_WAREHOUSE=built.path)
-        assert done.code == 0, done.output
+        dbt(path, "run-operation", "export", "--args", said)
     return folder
 
 
@@ -69,10 +65,10 @@ def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_an_export_of_everything_equals_the_export_of_dbt(sample: Path, file_format: Any) -> None:  # noqa: ANN401
-    exported = export(sample, ExportRequest(*EVER, file_format, include_contract_commitments=True))
+def test_an_export_of_everything_equals_the_export_of_dbt(marts: Path, file_format: Any) -> None:  # noqa: ANN401
+    exported = export(marts, ExportRequest(*EVER, file_format, include_contract_commitments=True))
     for mart in MARTS:
-        files = [folder / f"{mart}.{file_format}" for folder in (exported, sample / "dbt")]
+        files = [folder / f"{mart}.{file_format}" for folder in (exported, marts / "dbt")]
         if file_format == "parquet":
             with duckdb.connect() as connection:
                 types = [connection.execute(f"describe from '{file}'").fetchall() for file in files]
@@ -83,9 +79,9 @@ def test_an_export_of_everything_equals_the_export_of_dbt(sample: Path, file_for
             assert files[0].read_bytes() == files[1].read_bytes() != b""
 
 
-def test_a_limited_export_equals_those_rows_of_the_export_of_dbt(sample: Path) -> None:
+def test_a_limited_export_equals_those_rows_of_the_export_of_dbt(marts: Path) -> None:
     start, end = "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"
-    exports = [json.loads(line, parse_float=Decimal) for line in (sample / "dbt/cost_and_usage.json").open()]
+    exports = [json.loads(line, parse_float=Decimal) for line in (marts / "dbt/cost_and_usage.json").open()]
     accounts = {row["BillingAccountId"] for row in exports}
     assert len(accounts) == 2
     for account in accounts:
@@ -95,7 +91,7 @@ def test_a_limited_export_equals_those_rows_of_the_export_of_dbt(sample: Path) -
             if row["BillingAccountId"] == account and start <= row["BillingPeriodStart"] < end
         ]
         period = (datetime.fromisoformat(start), datetime.fromisoformat(end))
-        done = export(sample, ExportRequest(*period, "json"), frozenset({account}))
+        done = export(marts, ExportRequest(*period, "json"), frozenset({account}))
         rows = [json.loads(line, parse_float=Decimal) for line in (done / "cost_and_usage.json").open()]
         assert rows == wanted != []
         assert len(rows) < len(exports) / 2

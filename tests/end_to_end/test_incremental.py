@@ -13,6 +13,8 @@ import pytest
 from tests.end_to_end.conftest import Warehouse
 from tests.end_to_end.landing_zone import event, page, write_events
 
+pytestmark = pytest.mark.long
+
 Dbt = Callable[..., Warehouse]
 
 ADD = """

@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import ROOT
 from tests.end_to_end.test_incremental import BUILD, EVENTS, Dbt, change, differences, rebuilt
+
+pytestmark = pytest.mark.long
 
 
 def test_the_next_build_completes_a_killed_build(tmp_path: Path, dbt: Dbt) -> None:

@@ -1,29 +1,29 @@
 """A build reads only files of a load, and escapes landed text that it prints."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.end_to_end.conftest import Command, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.conftest import Warehouse
 from tests.end_to_end.landing_zone import event, page, write_events, write_report
 
+Dbt = Callable[..., Warehouse]
 OLD, NEW = "20260106T000000000000Z-aaaaaa", "20260107T000000000000Z-bbbbbb"
 
 
-def dbt(folder: Path, *arguments: str) -> Command:
+@pytest.fixture(scope="module")
+def dbt(dbt_attempt: Dbt) -> Dbt:
     """Run dbt, which may fail, on the landing zone in a folder."""
-    program = [DBT, "--no-use-colors", "--quiet"]
-    paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    return run(
-        [*program, *arguments, *paths],
-        FAL_LANDING_DIR=folder / "landing",
-        FAL_WAREHOUSE=folder / "warehouse.duckdb",
-        FAL_PUBLISH_DIR=folder / "published",
-    )
+
+    def run_dbt(folder: Path, *arguments: str) -> Warehouse:
+        warehouse = folder / "warehouse.duckdb"
+        return dbt_attempt(warehouse, "--quiet", *arguments, FAL_LANDING_DIR=folder / "landing")
+
+    return run_dbt
 
 
 def change(load: Path, **values: Any) -> None:  # noqa: ANN401
@@ -38,9 +38,7 @@ def with_first_file(load: Path, name: str) -> list[dict[str, Any]]:
     return [first | {"file": name}, *others]
 
 
-def test_a_manifest_that_names_a_file_elsewhere_ends_the_build(
-    tmp_path: Path,
-) -> None:
+def test_a_manifest_that_names_a_file_elsewhere_ends_the_build(tmp_path: Path, dbt: Dbt) -> None:
     (tmp_path / "secret.txt").write_text("password: hunter2")
     landing = tmp_path / "landing"
     write_events(landing, "acme", "2026-01-05", [page(event("r1"))], OLD)
@@ -53,7 +51,7 @@ def test_a_manifest_that_names_a_file_elsewhere_ends_the_build(
         " (file): python -m loaders verify finds it and prints how to load it again"
     ) in done.output
     assert "hunter2" not in done.output
-    assert not (tmp_path / "published").exists()
+    assert not (tmp_path / "warehouse.published").exists()
     with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as warehouse:
         tables = {name for _, name, *_ in warehouse.execute("show all tables").fetchall()}
         assert not tables & {"cost_and_usage", "stg_fal__landed_files", "base_fal__typed_billing_events"}
@@ -69,7 +67,7 @@ def test_a_manifest_that_names_a_file_elsewhere_ends_the_build(
     ],
 )
 def test_a_manifest_of_another_load_or_without_files_ends_the_build(
-    tmp_path: Path, values: dict[str, Any], misfit: str
+    tmp_path: Path, dbt: Dbt, values: dict[str, Any], misfit: str
 ) -> None:
     csv = b"BilledCost,ChargeCategory,ChargePeriodStart\n1,Usage,2026-01-05\n"
     load = write_report(tmp_path / "landing", "acme", "invoice", "2026-02", csv, 1, NEW)
@@ -81,7 +79,7 @@ def test_a_manifest_of_another_load_or_without_files_ends_the_build(
     )
 
 
-def test_quarantined_text_is_printed_short_and_without_control_characters(tmp_path: Path) -> None:
+def test_quarantined_text_is_printed_short_and_without_control_characters(tmp_path: Path, dbt: Dbt) -> None:
     hostile = "\x9b2J\u202etxt.exe\u2028é" + "A" * 5000
     odd = event("r1", output_units=f'"{hostile}"')
     write_events(tmp_path / "landing", "acme", "2026-01-05", [page(odd)], NEW)

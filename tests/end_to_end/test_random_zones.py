@@ -28,6 +28,8 @@ from tests.end_to_end.bill_reference import (
 from tests.end_to_end.conftest import ROOT, Warehouse
 from tests.end_to_end.random_zones import Zone, change_account, random_zone, write_account, write_seeds
 
+pytestmark = pytest.mark.long
+
 NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 MARTS = (
     "--select",
