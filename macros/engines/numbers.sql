@@ -122,3 +122,30 @@
 {% macro percent_of(part, whole) -%}
     cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(38, 4))
 {%- endmacro %}
+
+{# part / whole rounded half away from zero to 9 decimals: DECIMAL(13, 9). The quotient is at most 1000, whole not 0. #}
+{% macro rounded_share(part, whole) -%}{{ return(adapter.dispatch('rounded_share')(part, whole)) }}{%- endmacro %}
+
+{% macro duckdb__rounded_share(part, whole) -%}
+    cast(
+        cast(
+            case when ({{ part }} < 0) <> ({{ whole }} < 0) then -1 else 1 end
+            * ((2000000000 * abs({{ duckdb_scaled_integer(part) }}) + abs({{ duckdb_scaled_integer(whole) }}))
+                // (2 * abs({{ duckdb_scaled_integer(whole) }})))
+            as decimal(13, 0)
+        ) * cast(0.000000001 as decimal(9, 9))
+        as decimal(13, 9)
+    )
+{%- endmacro %}
+
+{# A quotient of two decimal(38, 18) has 18 decimals, whose rounding could turn a value into a half. #}
+{% macro spark__rounded_share(part, whole) -%}
+    cast(
+        cast(
+            case when ({{ part }} < 0) <> ({{ whole }} < 0) then -1 else 1 end
+            * ((2000000000 * abs({{ money(part) }}) + abs({{ money(whole) }})) div (2 * abs({{ money(whole) }})))
+            as decimal(13, 0)
+        ) * cast(0.000000001 as decimal(9, 9))
+        as decimal(13, 9)
+    )
+{%- endmacro %}
