@@ -102,34 +102,22 @@ with_totals as (
 
 ),
 
-shared as (
-
-    -- What credits paid of a group is shared by effective cost. A share beyond 1000 comes from a cost near 0 and means
-    -- nothing.
-    select
-        *,
-        case
-            when
-                invoiced_effective_cost <> 0
-                and abs(invoiced_billed_cost) <= 1000 * abs(invoiced_effective_cost)
-                then {{ rounded_share('invoiced_billed_cost', 'invoiced_effective_cost') }}
-            else cast(0 as decimal(13, 9))
-        end as billed_share
-    from with_totals
-    where is_split
-
-),
-
 compared as (
 
+    -- Usage of a group shares by its effective cost what the invoice bills. A quotient beyond 10 comes from a cost near 0.
     select
         *,
         case when is_set_aside then -1 else 1 end as sign_of_row,
         case
-            when is_set_aside then {{ money('cast(effective_cost * billed_share as decimal(38, 9))') }}
-            else billed_cost
+            when not is_set_aside then billed_cost
+            when
+                {{ quantity('invoiced_effective_cost') }} <> 0
+                and abs(invoiced_billed_cost) <= 10 * abs({{ quantity('invoiced_effective_cost') }})
+                then {{ money(rounded_share('effective_cost', 'invoiced_billed_cost', 'invoiced_effective_cost')) }}
+            else {{ money(0) }}
         end as shared_billed_cost
-    from shared
+    from with_totals
+    where is_split
 
 ),
 
