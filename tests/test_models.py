@@ -1,12 +1,14 @@
 """The models of the project: in which order folders and models feed each other."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 from dbt.cli.main import dbtRunner
 
+from loaders.sync import SETTLED_AFTER
 from tests.end_to_end.conftest import ROOT
 
 LONGEST_WAY = 16
@@ -19,6 +21,7 @@ FOLDERS = (
     "intermediate/precedence",
     "intermediate/commitments",
     "marts/focus",
+    "intermediate/costs",
     "marts/finops",
     "marts/api",
     "conformance",
@@ -68,3 +71,9 @@ def test_the_way_to_cost_and_usage_has_at_most_16_models(parents: dict[str, list
 
     way = longest_way("models/marts/focus/cost_and_usage.sql")
     assert len(way) <= LONGEST_WAY, "\n".join(way)
+
+
+def test_a_day_settles_in_the_models_when_sync_fetches_it_no_more() -> None:
+    model = ROOT / "models" / "intermediate" / "precedence" / "int_charge_days__settled.sql"
+    (days,) = re.findall(r"set settled_after_days = (\d+)", model.read_text())
+    assert int(days) == SETTLED_AFTER.days

@@ -14,6 +14,7 @@ from tests.end_to_end.landing_zone import event, page, write_events
 MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
+    "finops.daily_cost",
     "finops.invoice_reconciliation",
     "finops.product_line_reconciliation",
     "focus.conformance_report",
@@ -156,3 +157,23 @@ def test_a_build_names_the_program_that_has_the_warehouse_open(built: Path) -> N
     assert line.startswith(f"  the warehouse {built / 'warehouse.duckdb'} is open in python")
     assert f"(PID {holder.pid}), which locks it: wait until that ends, or close the file there" in line
     assert contents(built) == before
+
+
+def test_requests_are_published_by_day_and_a_build_writes_only_days_that_changed(
+    built: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    write_events(tmp_path / "landing", "acme", "2026-01-06", [page(event(timestamp='"2026-01-06T09:30:00Z"'))])
+    build = ("build", "--exclude-resource-type", "unit_test")
+    inodes: list[dict[str, int]] = []
+    for _ in range(2):
+        done = dbt(tmp_path, *build, FAL_PUBLISH_REQUESTS="1")
+        assert done.code == 0, done.output
+        files = sorted((tmp_path / "published" / "requests").rglob("*.parquet"))
+        inodes.append({file.parent.name: file.stat().st_ino for file in files})
+        write_events(tmp_path / "landing", "acme", "2026-01-06", [page(event(), event(request_id='"other"'))])
+    assert list(inodes[0]) == list(inodes[1]) == ["charge_date=2026-01-05", "charge_date=2026-01-06"]
+    same, changed = (inodes[0][day] == inodes[1][day] for day in inodes[0])
+    assert same and not changed
+    done = dbt(tmp_path, "build", FAL_PUBLISH_REQUESTS="yes")
+    assert (done.code, "FAL_PUBLISH_REQUESTS is 'yes': set it to 1, or unset it" in done.output) == (2, True)

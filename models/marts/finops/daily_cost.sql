@@ -1,8 +1,8 @@
 with
 
-charges as (
+costs as (
 
-    select * from {{ ref('cost_and_usage') }}
+    select * from {{ ref('int_costs__by_owner') }}
 
 ),
 
@@ -18,123 +18,134 @@ endpoints as (
 
 ),
 
-known_days as (
+settled_days as (
 
-    select * from {{ ref('int_charge_days__known') }}
-
-),
-
-flagged as (
-
-    select
-        *,
-        ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment' as is_usage
-    from charges
+    select * from {{ ref('int_charge_days__settled') }}
 
 ),
 
-days as (
+owners as (
 
-    -- The rest of a credit that expired is Usage in FOCUS, but of no model. It has a category of its own here.
-    select
-        x_Account as account,
-        BillingAccountId as billing_account_id,
-        SubAccountId as sub_account_id,
-        SubAccountName as sub_account_name,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
-        case when ChargeCategory = 'Usage' and not is_usage then 'Expired Credit' else ChargeCategory end
-            as charge_category,
-        ChargeClass as charge_class,
-        x_ProductLine as product_line,
-        case when is_usage then coalesce(ResourceId, SkuId) end as model_id,
-        case when is_usage then coalesce(ResourceName, ResourceId, SkuId) end as model_name,
-        case when is_usage then PublisherName end as model_developer,
-        case when is_usage then x_ApiKeyId end as key_id,
-        case when is_usage then x_AuthMethod end as auth_method,
-        case when is_usage then x_LoginUsername end as login,
-        {{ adapter.quote('Tags') }} as tags,
-        case when is_usage then PricingUnit end as unit,
-        case when is_usage then ListUnitPrice end as list_unit_price,
-        case when is_usage then ContractedUnitPrice end as contracted_unit_price,
-        x_ChargeSource as charge_source,
-        x_ChargeStatus as charge_status,
-        sum(x_RequestCount) as request_count,
-        sum(PricingQuantity) as quantity,
-        sum(ListCost) as list_cost,
-        sum(ContractedCost) as contracted_cost,
-        sum(EffectiveCost) as effective_cost,
-        sum(BilledCost) as billed_cost
-    from flagged
-    group by all
+    select * from {{ ref('int_tags__owners') }}
 
 ),
 
-named as (
+described as (
 
     select
-        ---------- ids
-        days.account,
-        days.billing_account_id,
-        days.sub_account_id,
-        days.sub_account_name,
-
-        ---------- when (UTC)
-        days.charge_date,
-        {{ month_of('days.charge_date') }} as charge_month,
-
-        ---------- what
-        days.charge_category,
-        days.charge_class,
-        days.product_line,
-        days.model_id,
-        days.model_name,
+        costs.*,
+        {{ month_of('costs.charge_date') }} as charge_month,
+        coalesce(aliases.key_alias, costs.auth_method) as key_name,
+        owners.team,
+        owners.cost_center,
+        owners.project,
+        owners.environment,
         endpoints.modality,
-        days.model_developer,
-
-        ---------- who
-        days.key_id,
-        coalesce(aliases.key_alias, days.auth_method) as key_name,
-        days.login,
-        days.tags,
-        {{ json_member_text('days.tags', 'Team') }} as team,
-        {{ json_member_text('days.tags', 'CostCenter') }} as cost_center,
-        {{ json_member_text('days.tags', 'Project') }} as project,
-        {{ json_member_text('days.tags', 'Environment') }} as environment,
-
-        ---------- at what price (USD)
-        days.unit,
-        days.list_unit_price,
-        days.contracted_unit_price,
-
-        ---------- how much
-        cast(sum(days.request_count) as bigint) as request_count,
-        {{ quantity('coalesce(sum(days.quantity), 0)') }} as quantity,
-        {{ money('coalesce(sum(days.list_cost), 0)') }} as list_cost,
-        {{ money('coalesce(sum(days.contracted_cost), 0)') }} as contracted_cost,
-        {{ money('sum(days.effective_cost)') }} as effective_cost,
-        {{ money('sum(days.billed_cost)') }} as billed_cost,
-
-        ---------- where from
-        days.charge_source,
-        days.charge_status,
-        coalesce(known_days.is_complete, false) as is_complete
-
-    from days
+        coalesce(settled_days.is_settled, false) as is_complete
+    from costs
+    left join owners on costs.tags = owners.tags
     left join aliases
         on
-            days.account = aliases.account
-            and days.key_id = aliases.api_key_id
-            and days.charge_date >= aliases.valid_from
-            and days.charge_date < aliases.valid_to
+            costs.account = aliases.account
+            and costs.key_id = aliases.api_key_id
+            and costs.charge_date >= aliases.valid_from
+            and costs.charge_date < aliases.valid_to
     left join endpoints
         on
-            days.account = endpoints.account
-            and days.model_id = endpoints.endpoint_id
-            and days.charge_date >= endpoints.valid_from
-            and days.charge_date < endpoints.valid_to
-    left join known_days on days.account = known_days.account and days.charge_date = known_days.charge_date
-    group by all
+            costs.account = endpoints.account
+            and costs.model_id = endpoints.endpoint_id
+            and costs.charge_date >= endpoints.valid_from
+            and costs.charge_date < endpoints.valid_to
+    left join settled_days
+        on
+            costs.account = settled_days.account
+            and costs.charge_date = settled_days.charge_date
+            and case when costs.charge_category = 'Usage' then costs.product_line else 'all' end
+            = settled_days.product_line
+
+),
+
+daily_cost as (
+
+    -- Of one caller on a day, the label is the same. Labels that an alias replaces are summed.
+    select
+        ---------- ids
+        account,
+        billing_account_id,
+        sub_account_id,
+        sub_account_name,
+
+        ---------- when (UTC)
+        charge_date,
+        charge_month,
+
+        ---------- what
+        charge_category,
+        charge_class,
+        product_line,
+        model_id,
+        model_name,
+        modality,
+        model_developer,
+
+        ---------- who
+        key_id,
+        key_name,
+        login,
+        tags,
+        team,
+        cost_center,
+        project,
+        environment,
+
+        ---------- at what price (USD)
+        unit,
+        list_unit_price,
+        contracted_unit_price,
+
+        ---------- how much
+        cast(sum(request_count) as bigint) as request_count,
+        {{ quantity('sum(quantity)') }} as quantity,
+        {{ money('sum(list_cost)') }} as list_cost,
+        {{ money('sum(contracted_cost)') }} as contracted_cost,
+        {{ money('sum(effective_cost)') }} as effective_cost,
+        {{ money('sum(billed_cost)') }} as billed_cost,
+
+        ---------- where from
+        charge_source,
+        charge_status,
+        is_complete
+
+    from described
+    group by
+        account,
+        billing_account_id,
+        sub_account_id,
+        sub_account_name,
+        charge_date,
+        charge_month,
+        charge_category,
+        charge_class,
+        product_line,
+        model_id,
+        model_name,
+        modality,
+        model_developer,
+        key_id,
+        key_name,
+        login,
+        tags,
+        team,
+        cost_center,
+        project,
+        environment,
+        unit,
+        list_unit_price,
+        contracted_unit_price,
+        charge_source,
+        charge_status,
+        is_complete
 
 )
 
-select * from named
+select * from daily_cost
