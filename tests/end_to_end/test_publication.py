@@ -15,6 +15,7 @@ MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
     "finops.daily_cost",
+    "finops.days",
     "finops.invoice_reconciliation",
     "finops.product_line_reconciliation",
     "focus.conformance_report",
@@ -50,7 +51,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 10 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published {len(MARTS)} marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 
@@ -163,7 +164,9 @@ def test_requests_are_published_by_day_and_a_build_writes_only_days_that_changed
     built: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    write_events(tmp_path / "landing", "acme", "2026-01-06", [page(event(timestamp='"2026-01-06T09:30:00Z"'))])
+    write_events(
+        tmp_path / "landing", "acme", "2026-01-06", [page(event(timestamp='"2026-01-06T09:30:00Z"'))]
+    )
     build = ("build", "--exclude-resource-type", "unit_test")
     inodes: list[dict[str, int]] = []
     for _ in range(2):
