@@ -16,7 +16,9 @@ MARTS = {
     "finops.commitment_summary",
     "finops.daily_cost",
     "finops.invoice_reconciliation",
+    "finops.model_prices",
     "finops.product_line_reconciliation",
+    "finops.unit_costs",
     "focus.conformance_report",
     "focus.contract_commitment",
     "focus.cost_and_usage",
@@ -50,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 10 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published 13 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 
