@@ -17,7 +17,9 @@ MARTS = {
     "finops.daily_cost",
     "finops.days",
     "finops.invoice_reconciliation",
+    "finops.model_prices",
     "finops.product_line_reconciliation",
+    "finops.unit_costs",
     "focus.conformance_report",
     "focus.contract_commitment",
     "focus.cost_and_usage",
@@ -164,19 +166,23 @@ def test_requests_are_published_by_day_and_a_build_writes_only_days_that_changed
     built: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    write_events(
-        tmp_path / "landing", "acme", "2026-01-06", [page(event(timestamp='"2026-01-06T09:30:00Z"'))]
-    )
     build = ("build", "--exclude-resource-type", "unit_test")
     inodes: list[dict[str, int]] = []
-    for _ in range(2):
+    for load_id in ("1", "2"):
+        late = event(timestamp='"2026-01-06T09:30:00Z"', request_id=f"r{load_id}")
+        write_events(tmp_path / "landing", "acme", "2026-01-06", [page(late)], load_id=load_id)
         done = dbt(tmp_path, *build, FAL_PUBLISH_REQUESTS="1")
         assert done.code == 0, done.output
         files = sorted((tmp_path / "published" / "requests").rglob("*.parquet"))
         inodes.append({file.parent.name: file.stat().st_ino for file in files})
-        write_events(tmp_path / "landing", "acme", "2026-01-06", [page(event(), event(request_id='"other"'))])
-    assert list(inodes[0]) == list(inodes[1]) == ["charge_date=2026-01-05", "charge_date=2026-01-06"]
-    same, changed = (inodes[0][day] == inodes[1][day] for day in inodes[0])
-    assert same and not changed
-    done = dbt(tmp_path, "build", FAL_PUBLISH_REQUESTS="yes")
-    assert (done.code, "FAL_PUBLISH_REQUESTS is 'yes': set it to 1, or unset it" in done.output) == (2, True)
+    days = ["charge_date=2026-01-05", "charge_date=2026-01-06"]
+    assert list(inodes[0]) == list(inodes[1]) == days
+    assert [inodes[0][day] == inodes[1][day] for day in days] == [True, False]
+    requests = f"select request_id from '{tmp_path}/published/requests/**/*.parquet' order by charge_date"
+    assert duckdb.execute(requests).fetchall() == [("r1",), ("r2",)]
+
+
+def test_another_value_of_a_switch_ends_the_build_with_one_line(built: Path) -> None:
+    done = dbt(built, "build", FAL_PUBLISH_REQUESTS="yes")
+    assert done.code == 2
+    assert "FAL_PUBLISH_REQUESTS is 'yes': set it to 1, or unset it" in done.output

@@ -53,7 +53,7 @@ labels as (
 
 ),
 
-hashes as (
+hashed_labels as (
 
     select
         account,
@@ -76,11 +76,11 @@ versions as (
             '|',
             days.day_version,
             day_sources.charge_source,
-            cast(hashes.labels_hash as {{ dbt.type_string() }})
+            cast(hashed_labels.labels_hash as {{ dbt.type_string() }})
         ) as request_day_version
     from days
     left join day_sources on days.account = day_sources.account and days.charge_date = day_sources.charge_date
-    left join hashes on days.account = hashes.account and days.charge_date = hashes.charge_date
+    left join hashed_labels on days.account = hashed_labels.account and days.charge_date = hashed_labels.charge_date
 
 )
 
