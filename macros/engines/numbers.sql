@@ -140,3 +140,29 @@
 {% macro percent_of(part, whole) -%}
     cast(100 * cast({{ part }} as double) / nullif(cast({{ whole }} as double), 0) as decimal(38, 4))
 {%- endmacro %}
+
+{#
+    amount * part / whole, rounded half away from zero to 9 decimals: DECIMAL(38, 9). All three are rounded so first.
+    whole is not 0, and part is at most 10 times as large. On Spark the result must be below 9 billion.
+
+#}
+{% macro rounded_share(amount, part, whole) -%}
+    case when ({{ amount }} < 0) <> (({{ part }} < 0) <> ({{ whole }} < 0)) then -1 else 1 end
+    * cast(
+        {{ adapter.dispatch('quotient_of_integers')(
+            '2 * ' ~ nanos(amount) ~ ' * ' ~ nanos(part) ~ ' + ' ~ nanos(whole), '2 * ' ~ nanos(whole)
+        ) }} as decimal(38, 0)
+    ) * cast(0.000000001 as decimal(9, 9))
+{%- endmacro %}
+
+{# The absolute value of an amount as an integer count of 10^-9. #}
+{% macro nanos(amount) -%}{{ return(adapter.dispatch('nanos')(quantity('abs(' ~ amount ~ ')'))) }}{%- endmacro %}
+
+{# A product of decimals would need more than 38 digits. #}
+{% macro duckdb__nanos(amount) -%} cast(replace(cast({{ amount }} as varchar), '.', '') as hugeint) {%- endmacro %}
+
+{% macro spark__nanos(amount) -%} cast({{ amount }} * 1000000000 as decimal(38, 0)) {%- endmacro %}
+
+{% macro duckdb__quotient_of_integers(a, b) -%} (({{ a }}) // ({{ b }})) {%- endmacro %}
+
+{% macro spark__quotient_of_integers(a, b) -%} (({{ a }}) div ({{ b }})) {%- endmacro %}

@@ -1,6 +1,9 @@
 """Every reader sees the same data in the published sample."""
 
+import csv
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -112,3 +115,104 @@ def test_dbt_docs_open_with_this_project_and_its_lineage_is_complete(
         for name, node in manifest["nodes"].items()
         if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
     }
+
+
+METRIC_QUERY = """
+select
+    costs.charge_month,
+    costs.account,
+    sum(costs.effective_cost),
+    sum(costs.billed_cost),
+    sum(costs.list_cost),
+    sum(costs.contracted_cost),
+    sum(costs.list_cost - costs.effective_cost) filter (costs.charge_category = 'Usage')
+        / sum(costs.list_cost) filter (costs.charge_category = 'Usage'),
+    sum(costs.request_count),
+    sum(costs.effective_cost) filter (costs.request_count is not null) / sum(costs.request_count),
+    (
+        select sum(case when payment = 'prepaid' and status = 'running' then remaining_amount else 0 end)
+        from finops.commitment_summary
+        where account = costs.account and date_trunc('month', as_of) = costs.charge_month
+    )
+from finops.daily_cost as costs
+group by all
+order by all
+"""
+METRICS = (
+    *("effective_cost", "billed_cost", "list_cost", "contracted_cost"),
+    *("savings_rate", "requests", "cost_per_request", "credits_remaining"),
+)
+DIMENSIONS = (
+    *("sub_account_id", "sub_account_name", "charge_category", "product_line", "model_id", "model_name"),
+    *("model_developer", "modality", "unit", "key_id", "key_name", "login", "team", "cost_center", "project"),
+    *("environment", "charge_source", "charge_status", "is_complete"),
+)
+
+
+@pytest.fixture(scope="module")
+def mf(sample: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run mf query on the publication.
+
+    Its folder has the settings of the project and the manifest of the sample, because mf reads target/ there.
+    """
+    program = Path(sys.executable).with_name("mf")
+    if not program.exists():
+        pytest.skip("mf is not installed: make metrics installs it")
+    folder = tmp_path_factory.mktemp("metrics")
+    for name in ("dbt_project.yml", "profiles.yml"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "target").mkdir()
+    (folder / "target" / "semantic_manifest.json").symlink_to(sample.target / "semantic_manifest.json")
+    published = sample.path.with_suffix(".published")
+
+    def query(*arguments: str) -> str:
+        settings = {"DBT_TARGET": "published", "FAL_PUBLISH_DIR": published, "FAL_WAREHOUSE": sample.path}
+        done = run([str(program), "query", "--quiet", *arguments], folder, TMPDIR=folder, **settings)
+        assert done.code == 0, done.output
+        return done.output
+
+    return query
+
+
+def test_metrics_are_equal_to_the_marts(mf: Callable[..., str], sample: Warehouse, tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    mf("--metrics", ",".join(METRICS), "--group-by", "metric_time__month,account", "--csv", str(file))
+    _, *rows = csv.reader(file.read_text().splitlines())
+    order = ("metric_time__month", "account", *METRICS)
+    header = file.read_text().splitlines()[0].split(",")
+    answers = [[row[header.index(name)] for name in order] for row in rows]
+    # mf converts the exact sums of its query to doubles
+    assert sorted((month[:10], account, *map(to_double, values)) for month, account, *values in answers) == [
+        (str(month), account, *map(to_double, values))
+        for month, account, *values in sample.rows(METRIC_QUERY)
+    ]
+
+
+def test_the_example_of_the_documentation_prints_what_it_shows(mf: Callable[..., str]) -> None:
+    text = (ROOT / "docs" / "bi.md").read_text()
+    example = re.search(
+        r"```sh\nDBT_TARGET=published mf query (.*?)```\n\n```text\n(.*?)```", text, flags=re.DOTALL
+    )
+    assert example
+    arguments, shown = example.groups()
+    printed = mf(*shlex.split(arguments.replace("\\\n", "")))
+    assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines(), (
+        "copy the output to docs/bi.md"
+    )
+
+
+def to_double(value: object) -> float | None:
+    """The value as a double; none if it is empty or null."""
+    return None if value in ("", None) else float(str(value))
+
+
+def test_the_sums_of_a_metric_are_exact_by_every_dimension(mf: Callable[..., str], sample: Warehouse) -> None:
+    costs = ("effective_cost", "billed_cost", "list_cost", "contracted_cost")
+    names = [f"charge__{name}" for name in DIMENSIONS]
+    dimensions = ",".join(["metric_time__day", "account", *names])
+    sql = mf("--explain", "--metrics", ",".join([*costs, "requests"]), "--group-by", dimensions)
+    columns = ", ".join(["cast(metric_time__day as date)", "account", *names, *costs, "requests"])
+    sums = ", ".join([*DIMENSIONS, *(f"sum({name})" for name in (*costs, "request_count"))])
+    assert sample.rows(f"select {columns} from ({sql}) order by all") == sample.rows(
+        f"select charge_date, account, {sums} from finops.daily_cost group by all order by all"
+    )

@@ -1,4 +1,7 @@
-"""Run the commands of README.md and docs/api.md and the queries of docs/queries.md, and draw the picture."""
+"""Run the commands of README.md and docs/api.md, and the queries of docs/queries.md and of use cases.
+
+Also draw the picture.
+"""
 
 import json
 import os
@@ -8,11 +11,13 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.end_to_end.first_look import PICTURE, draw, make_run
+from tests.end_to_end.use_cases import REASONS, Reason, UseCase, read_use_cases
 from tests.fal_server import FalServer, World
 from tests.fal_server.__main__ import build_parser, make_world
 from tests.fal_server.switches import LINES
@@ -20,12 +25,42 @@ from tests.fal_server.switches import LINES
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
 BLOCK = re.compile(r"```sh\n(.*?)```", flags=re.DOTALL)
-QUERIES = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "queries.md").read_text(), flags=re.DOTALL)
+QUERIES_PAGE = (ROOT / "docs" / "queries.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", QUERIES_PAGE, flags=re.DOTALL)
+USE_CASES = read_use_cases()
+EXPLAINED = {name for reason in REASONS for name in reason.explains}
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_returns_rows(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
+
+
+def test_all_published_use_cases_are_tested() -> None:
+    assert len(USE_CASES) == 58, "make install installs the package that contains them"
+    names = {use_case.name for use_case in USE_CASES}
+    assert {name.partition(".")[0] for name in EXPLAINED if name[0].islower()} <= names
+    assert f"{len(names - EXPLAINED)} find rows" in QUERIES_PAGE
+
+
+@pytest.mark.parametrize("use_case", USE_CASES, ids=lambda use_case: use_case.name)
+def test_a_use_case_has_an_answer_or_a_reason(sample: Warehouse, use_case: UseCase) -> None:
+    with duckdb.connect(str(sample.path), read_only=True) as connection:
+        answer = connection.execute(use_case.sql, use_case.parameters)
+        columns = [name for name, *_ in answer.description]
+        rows = answer.fetchall()
+    assert bool(rows) != (use_case.name in EXPLAINED)
+    empty = {
+        name
+        for name, *values in zip(columns, *rows, strict=True)
+        if rows and not any(value is not None for value in values)
+    }
+    assert {name for name in empty if not {name, f"{use_case.name}.{name}"} & EXPLAINED} == set()
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.text)
+def test_a_reason_holds_for_every_charge(sample: Warehouse, reason: Reason) -> None:
+    assert sample.rows(f"select x_ChargeId from focus.cost_and_usage where {reason.condition}") == []
 
 
 def test_every_document_with_queries_has_a_test() -> None:

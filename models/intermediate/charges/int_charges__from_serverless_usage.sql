@@ -97,10 +97,7 @@ described as (
         replace(replace(numbered.app, '%', '%25'), ':', '%3A') || coalesce(':' || numbered.environment, '')
             as resource_id,
         numbered.machine_type || case when numbered.is_surge then ' surge' else '' end as sku_id,
-        {{ money(
-            'numbered.list_unit_price'
-            ~ ' * (1 - cast(numbered.applied_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))'
-        ) }} as contracted_unit_price,
+        {{ discounted('numbered.list_unit_price', 'numbered.applied_discount') }} as contracted_unit_price,
         {{ plain_decimal('numbered.list_unit_price') }} as list_unit_price_text,
         {{ plain_decimal('numbered.applied_discount') }} as applied_discount_text,
         {{ plain_decimal('numbered.unit_price_usd') }} as unit_price_text,
