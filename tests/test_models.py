@@ -22,6 +22,7 @@ FOLDERS = (
     "intermediate/commitments",
     "marts/focus",
     "intermediate/costs",
+    "intermediate/forecasts",
     "marts/finops",
     "marts/api",
     "conformance",
