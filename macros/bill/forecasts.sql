@@ -3,7 +3,10 @@
     rows, which engines do not keep.
 #}
 
-{# The sum of doubles, to 12 decimals. over: the name of a window. #}
+{# A double, rounded to 12 decimals. #}
+{% macro rounded(value) -%} cast(cast({{ value }} as decimal(38, 12)) as double) {%- endmacro %}
+
+{# The sum of doubles, each rounded to 12 decimals. over: the name of a window. #}
 {% macro total(value, over=none) -%}
     cast((sum(cast({{ value }} as decimal(38, 12))){{ ' over ' ~ over if over }}) as double)
 {%- endmacro %}
@@ -13,7 +16,7 @@
 
 {# The weight of a day: 1 at age 0, half after half_life days. #}
 {% macro weight(age, half_life) -%}
-    cast(cast(power(0.5, {{ age }} / cast({{ half_life }} as double)) as decimal(18, 12)) as double)
+    {{ rounded('power(0.5, ' ~ age ~ ' / cast(' ~ half_life ~ ' as double))') }}
 {%- endmacro %}
 
 {# The value that a share of the values does not exceed, interpolated. #}

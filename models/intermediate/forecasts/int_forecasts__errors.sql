@@ -1,6 +1,6 @@
-{#- Shares of the past errors below the lower and above the upper bound of 80 %: 8 % each, not 10 %. The skills were
+{#- Shares of the past errors below the lower and above the upper bound of 80 %: 7 % each, not 10 %. The skills were
     chosen with the same errors, so errors to come are a little larger. -#}
-{%- set outside = 0.08 -%}
+{%- set outside = 0.07 -%}
 
 with
 
@@ -75,8 +75,8 @@ by_band as (
         period,
         band,
         count(distinct origin_number) as origins,
-        {{ quantile('error', outside) }} as lower_error,
-        {{ quantile('error', 1 - outside) }} as upper_error
+        {{ rounded(quantile('error', outside)) }} as lower_error,
+        {{ rounded(quantile('error', 1 - outside)) }} as upper_error
     from errors
     group by series_number, period, band
 

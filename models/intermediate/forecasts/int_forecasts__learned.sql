@@ -61,7 +61,7 @@ levelled as (
     select
         series.*,
         case
-            when coalesce(rough_factors.weeks, 0) < 3 then 1
+            when coalesce(rough_factors.weeks, 0) < 2 then 1
             when rough_factors.factor > 0.05 then rough_factors.factor
         end as rough_factor
     from series
@@ -127,7 +127,7 @@ limits as (
 
 ),
 
-learned as (
+limited as (
 
     -- An origin sees the seven days after an earlier day, but none after itself.
     select
@@ -141,7 +141,7 @@ learned as (
                 limits.middle - {{ most_spreads }} * limits.spread,
                 least(limits.middle + {{ most_spreads }} * limits.spread, levelled.cost / levelled.rough_factor)
             )
-        end as cost
+        end as limited_cost
     from origins
     inner join levelled
         on
@@ -154,4 +154,10 @@ learned as (
 
 )
 
-select * from learned
+select
+    series_number,
+    origin_number,
+    age,
+    weekday,
+    {{ rounded('limited_cost') }} as cost
+from limited

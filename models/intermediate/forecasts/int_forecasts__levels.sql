@@ -98,7 +98,7 @@ scored as (
         on splits.series_number = noise.series_number and splits.origin_number = noise.origin_number
     where
         splits.days_before >= 7
-        and splits.level_days between {{ shortest_level_days }} and {{ longest_level_days }}
+        and splits.level_days <= {{ longest_level_days }}
         and abs(splits.mean_since - splits.mean_before) > 0.25 * greatest(splits.mean_before, 0)
 
 ),
@@ -125,6 +125,7 @@ recent as (
             with_factors.series_number = ranked.series_number
             and with_factors.origin_number = ranked.origin_number
             and ranked.position = 1
+            and ranked.level_days >= {{ shortest_level_days }}
     where with_factors.age < coalesce(ranked.level_days, 100000)
 
 ),
@@ -191,10 +192,11 @@ levels as (
         lines.candidate,
         lines.damping,
         lines.level_days,
-        lines.mean_cost,
-        greatest(lines.mean_cost + lines.slope * coalesce(lines.s1 / nullif(lines.s0, 0), 0), 0) as level_cost,
-        lines.slope,
-        coalesce(noise_of_days.noise, 0) as noise
+        {{ rounded('lines.mean_cost') }} as mean_cost,
+        {{ rounded('greatest(lines.mean_cost + lines.slope * coalesce(lines.s1 / nullif(lines.s0, 0), 0), 0)') }}
+            as level_cost,
+        {{ rounded('lines.slope') }} as slope,
+        {{ rounded('coalesce(noise_of_days.noise, 0)') }} as noise
     from lines
     left join noise_of_days
         on

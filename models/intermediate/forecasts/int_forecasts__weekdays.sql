@@ -64,12 +64,12 @@ patterns as (
 
 noise as (
 
-    -- variance of the ratios within a weekday
+    -- Variance of the ratios within a weekday. Seven factors take seven degrees of freedom.
     select
         ratios.series_number,
         ratios.origin_number,
         {{ total('ratios.weight * power(ratios.ratio - raw_factors.factor, 2)') }} / {{ total('ratios.weight') }}
-            as variance
+        * count(*) / nullif(count(*) - 7, 0) as variance
     from ratios
     inner join raw_factors
         on
@@ -102,7 +102,7 @@ trusted as (
     select
         patterns.*,
         case
-            when between_weekdays.variance > 0
+            when between_weekdays.variance > 0 and noise.variance is not null
                 then greatest(0, 1 - 2 * noise.variance * patterns.share_of_noise / between_weekdays.variance)
             else 0
         end as trust
@@ -123,7 +123,7 @@ factors as (
         raw_factors.series_number,
         raw_factors.origin_number,
         raw_factors.weekday,
-        1 + trusted.trust * (raw_factors.factor / trusted.mean_factor - 1) as factor
+        {{ rounded('1 + trusted.trust * (raw_factors.factor / trusted.mean_factor - 1)') }} as factor
     from raw_factors
     inner join trusted
         on

@@ -108,6 +108,8 @@ months as (
         series_number,
         charge_month,
         dense_rank() over (partition by series_number order by charge_month) as band,
+        -- the sum of the days as they are shown
+        cast(sum(cast(predicted as decimal(38, 6))) as decimal(38, 6)) as expected_cost,
         {{ total('predicted') }} as predicted,
         {{ total('scale') }} as scale,
         max(noise) as noise,
@@ -124,12 +126,13 @@ month_spreads as (
     select
         months.series_number,
         months.charge_month,
+        months.expected_cost,
         months.predicted,
         greatest(months.predicted, 0.2 * months.scale) as scale,
         coalesce(errors.origins, 0) as origins,
         coalesce(errors.lower_error, 0) as lower_error,
         coalesce(errors.upper_error, 0) as upper_error,
-        {{ deviations }} * months.noise * sqrt(2.0 / months.days + 0.03 * months.horizon) as prior_error
+        {{ deviations }} * months.noise * sqrt(2.0 / months.days + 0.05 * months.horizon) as prior_error
     from months
     left join errors
         on
@@ -144,7 +147,7 @@ month_bounds as (
     select
         series_number,
         charge_month,
-        predicted as expected_cost,
+        expected_cost,
         greatest(predicted + scale * {{ interval_bound('lower', prior_origins) }}, 0) as lower_cost,
         predicted + scale * {{ interval_bound('upper', prior_origins) }} as upper_cost
     from month_spreads
@@ -170,8 +173,7 @@ forecast as (
 
         ---------- of the month (USD)
         coalesce(spent.cost, {{ money(0) }}) as month_spent_cost,
-        {{ money('coalesce(spent.cost, 0) + cast(month_bounds.expected_cost as decimal(38, 6))') }}
-            as month_expected_cost,
+        {{ money('coalesce(spent.cost, 0) + month_bounds.expected_cost') }} as month_expected_cost,
         {{ money('coalesce(spent.cost, 0) + cast(month_bounds.lower_cost as decimal(38, 6))') }}
             as month_lower_cost,
         {{ money('coalesce(spent.cost, 0) + cast(month_bounds.upper_cost as decimal(38, 6))') }}
