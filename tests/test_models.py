@@ -23,6 +23,7 @@ FOLDERS = (
     "intermediate/commitments",
     "marts/focus",
     "intermediate/costs",
+    "intermediate/forecasts",
     "marts/finops",
     "marts/api",
     "conformance",

@@ -14,6 +14,7 @@ EXTRAS = {
     "metrics": ("metrics",),
     "dev": ("api", "dev", "metrics"),
     "spark": ("api", "dev", "metrics", "spark"),
+    "bench": ("api", "bench", "dev", "metrics"),
 }
 
 

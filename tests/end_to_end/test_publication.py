@@ -15,6 +15,7 @@ from tests.end_to_end.landing_zone import event, page, write_events
 MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
+    "finops.cost_forecast",
     "finops.daily_cost",
     "finops.days",
     "finops.invoice_reconciliation",

@@ -1,0 +1,136 @@
+with
+
+costs as (
+
+    select * from {{ ref('int_costs__by_owner') }}
+
+),
+
+settled_days as (
+
+    select * from {{ ref('int_charge_days__settled') }}
+
+),
+
+usage as (
+
+    select
+        account,
+        product_line,
+        charge_date,
+        sum(effective_cost) as cost
+    from costs
+    where charge_category = 'Usage'
+    group by account, product_line, charge_date
+
+),
+
+scoped as (
+
+    -- A scope is complete on the days on which its line is settled.
+    select
+        account,
+        'account' as scope_type,
+        account as scope,
+        'all' as settled_line,
+        charge_date,
+        cost
+    from usage
+    union all
+    select
+        account,
+        'product_line' as scope_type,
+        product_line as scope,
+        product_line as settled_line,
+        charge_date,
+        cost
+    from usage
+
+),
+
+by_day as (
+
+    select
+        account,
+        scope_type,
+        scope,
+        settled_line,
+        charge_date,
+        {{ money('sum(cost)') }} as cost
+    from scoped
+    group by account, scope_type, scope, settled_line, charge_date
+
+),
+
+last_settled_days as (
+
+    select
+        account,
+        product_line,
+        max(charge_date) as last_day
+    from settled_days
+    where is_settled
+    group by account, product_line
+
+),
+
+scopes as (
+
+    select
+        by_day.account,
+        by_day.scope_type,
+        by_day.scope,
+        by_day.settled_line,
+        last_settled_days.last_day,
+        min(by_day.charge_date) as first_day
+    from by_day
+    inner join last_settled_days
+        on by_day.account = last_settled_days.account and by_day.settled_line = last_settled_days.product_line
+    where by_day.cost <> 0
+    group by
+        by_day.account,
+        by_day.scope_type,
+        by_day.scope,
+        by_day.settled_line,
+        last_settled_days.last_day
+
+),
+
+numbered as (
+
+    select
+        *,
+        row_number() over (order by account, scope_type, scope) as series_number
+    from scopes
+
+),
+
+series as (
+
+    -- a day without a row cost nothing
+    select
+        numbered.series_number,
+        numbered.account,
+        numbered.scope_type,
+        numbered.scope,
+        settled_days.charge_date,
+        {{ days_between(first_day(), 'settled_days.charge_date') }} as day_number,
+        coalesce(by_day.cost, {{ money(0) }}) as cost,
+        settled_days.is_settled as is_complete
+    from numbered
+    inner join settled_days
+        on
+            numbered.account = settled_days.account
+            and numbered.settled_line = settled_days.product_line
+            and numbered.first_day <= settled_days.charge_date
+            and numbered.last_day >= settled_days.charge_date
+    left join by_day
+        on
+            numbered.account = by_day.account
+            and numbered.scope_type = by_day.scope_type
+            and numbered.scope = by_day.scope
+            and settled_days.charge_date = by_day.charge_date
+
+)
+
+select * from series
