@@ -23,6 +23,7 @@ FOLDERS = (
     "marts/focus",
     "intermediate/costs",
     "marts/finops",
+    "marts/finops/anomalies",
     "marts/api",
     "conformance",
 )

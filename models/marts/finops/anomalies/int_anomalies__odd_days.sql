@@ -93,17 +93,21 @@ repeated as (
 
 firsts as (
 
-    -- The odd days of the last eight weeks that were the first of theirs, in the same direction.
+    select
+        *,
+        case when is_sudden and difference_of_week is null then abs(difference) end as first_difference
+    from repeated
+
+),
+
+usual as (
+
+    -- the first days of the last eight weeks that were odd in the same direction
     select
         *,
         count(first_difference) over eight_weeks as recent_firsts,
         {{ median_over('first_difference', 'eight_weeks') }} as usual_difference
-    from (
-        select
-            *,
-            case when is_sudden and difference_of_week is null then abs(difference) end as first_difference
-        from repeated
-    ) as with_first
+    from firsts
     window eight_weeks as (
         partition by account, scope_type, scope, direction
         order by day_number asc
@@ -128,7 +132,7 @@ anomalies as (
                 and abs(difference) > 2 * difference_of_week
                 and abs(difference - changed_cost) > 2 * difference_of_week
         end as is_anomaly
-    from firsts
+    from usual
 
 )
 

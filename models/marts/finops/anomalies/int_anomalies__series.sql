@@ -121,9 +121,9 @@ changed_prices as (
         model_id,
         unit,
         day_number,
-        1 - usual_price / price as changed_share
+        1 - usual_price / nullif(price, 0) as changed_share
     from prices
-    where price > 0 and abs(1 - usual_price / price) > 0.001
+    where price > 0 and abs(1 - usual_price / nullif(price, 0)) > 0.001
 
 ),
 
@@ -207,7 +207,7 @@ parts as (
         model_id,
         api_key,
         team,
-        0 as effective_cost,
+        {{ money(0) }} as effective_cost,
         changed_nano_usd,
         true as is_of_models,
         true as is_of_keys
