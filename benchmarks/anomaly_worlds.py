@@ -41,7 +41,6 @@ FIRST_INCIDENT, INCIDENT_DISTANCE = 75, 42  # days
 class Cell:
     """The use of a model by a key. volume: units a day. dear: the share of units at four times the price."""
 
-    line: str
     model: str
     key: str
     team: str
@@ -127,7 +126,7 @@ def make_cells(account: Account) -> list[Cell]:
             noise = chance.uniform(0.15, 0.35) if account.shape == "spiky" else chance.uniform(0.03, 0.12)
             active = 0.3 if account.shape == "sparse" and int(key[-1]) % 2 else 1.0
             dear = chance.choice((0.0, 0.2))
-            cells.append(Cell("model_apis", model, key, team, price, volume, noise, active, discount, dear))
+            cells.append(Cell(model, key, team, price, volume, noise, active, discount, dear))
     return cells
 
 
@@ -152,6 +151,9 @@ def make_incident(account: Account, number: int, kind: str, first: int) -> Incid
         cells, amount = account.pick_by_cost(attribute), chance.uniform(1.018, 1.03)
     elif kind == "other mix":
         cells, amount = account.pick_by_cost("model"), chance.uniform(0.6, 0.9)
+        account.cells = [
+            replace(cell, dear=0.2) if number in cells else cell for number, cell in enumerate(account.cells)
+        ]
     else:
         cells = add_launch(account, kind, number, first)
     return Incident(number, kind, first, end, cells, amount)
@@ -199,13 +201,28 @@ def weekly_factors(account: Account) -> list[float]:
 class Row:
     """A row of daily_cost, with the cost that the incident of the day added."""
 
-    account: str
     day: int
     cell: Cell
     unit_price: float
     quantity: float
     incident: int | None
     added_cost: float
+
+    @property
+    def fields(self) -> tuple[object, ...]:
+        """The fields in costs.csv."""
+        cell = self.cell
+        return (
+            FIRST_DAY + timedelta(days=self.day),
+            cell.model,
+            cell.key,
+            cell.team,
+            f"{self.unit_price:.6f}",
+            f"{1 - cell.discount:.6f}",
+            f"{self.quantity:.3f}",
+            self.incident,
+            f"{self.added_cost:.6f}",
+        )
 
 
 def make_rows(account: Account) -> Iterator[Row]:
@@ -237,33 +254,21 @@ def make_cell_rows(account: Account, day: int, number: int, factor: float) -> It
             old = 0.0
         incident = running[-1].number if running else None
         if quantity:
-            yield Row(account.name, day, after, after.price * tier, quantity, incident, cost - old)
+            yield Row(day, after, after.price * tier, quantity, incident, cost - old)
         elif incident is not None:
-            yield Row(account.name, day, after, after.price * tier, 0.0, incident, -old)
+            yield Row(day, after, after.price * tier, 0.0, incident, -old)
 
 
-def write_accounts(folder: Path, seed: int, count: int) -> list[Account]:
-    """Write daily_cost.csv and added.csv of some accounts into a folder; return the accounts."""
-    accounts = [make_account(seed, number) for number in range(count)]
-    with (folder / "rows.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        for account in accounts:
+def write_accounts(folder: Path, seed: int, count: int) -> None:
+    """Write costs.csv and incidents.csv of some accounts into a folder."""
+    with (folder / "costs.csv").open("w", newline="") as file, (folder / "incidents.csv").open(
+        "w", newline=""
+    ) as truth:
+        costs, incidents = csv.writer(file), csv.writer(truth)
+        for number in range(count):
+            account = make_account(seed, number)
+            for one in account.incidents:
+                days = (FIRST_DAY + timedelta(days=day) for day in (one.first, one.end))
+                incidents.writerow((account.name, one.number, one.kind, one.cause, *days))
             for row in make_rows(account):
-                cell = row.cell
-                writer.writerow(
-                    (
-                        row.account,
-                        account.shape,
-                        FIRST_DAY + timedelta(days=row.day),
-                        cell.line,
-                        cell.model,
-                        cell.key,
-                        cell.team,
-                        f"{row.unit_price:.6f}",
-                        f"{cell.discount:.6f}",
-                        f"{row.quantity:.3f}",
-                        row.incident,
-                        f"{row.added_cost:.6f}",
-                    )
-                )
-    return accounts
+                costs.writerow((account.name, account.shape, *row.fields))

@@ -216,6 +216,49 @@ first_uses as (
 
 ),
 
+ranked_meters as (
+
+    select
+        anomaly_number,
+        model_id,
+        unit,
+        list_unit_price,
+        row_number() over (
+            partition by anomaly_number, model_id, unit order by list_unit_price asc
+        ) as use_rank,
+        count(*) over (partition by anomaly_number, model_id, unit) as days_of_use
+    from compared_costs
+    where not is_odd_day and list_unit_price > 0
+
+),
+
+meters as (
+
+    select
+        anomaly_number,
+        model_id,
+        unit,
+        max(list_unit_price) as median_price
+    from ranked_meters
+    where 2 * use_rank in (days_of_use, days_of_use + 1)
+    group by anomaly_number, model_id, unit
+
+),
+
+metered_costs as (
+
+    -- A price of less than a tenth or more than ten times the median is another meter of the model, not another price.
+    select compared_costs.*
+    from compared_costs
+    inner join meters
+        on
+            compared_costs.anomaly_number = meters.anomaly_number
+            and compared_costs.model_id = meters.model_id
+            and compared_costs.unit = meters.unit
+    where compared_costs.list_unit_price between meters.median_price / 10 and meters.median_price * 10
+
+),
+
 daily_prices as (
 
     select
@@ -225,7 +268,7 @@ daily_prices as (
         day_number,
         cast(sum(list_cost) as double) / nullif(cast(sum(quantity) as double), 0) as list_price,
         cast(sum(effective_cost) as double) / nullif(cast(sum(list_cost) as double), 0) as paid_share
-    from compared_costs
+    from metered_costs
     where not is_odd_day
     group by anomaly_number, model_id, unit, day_number
 
@@ -272,7 +315,7 @@ priced_uses as (
         sum(case when is_odd_day then quantity end) as quantity,
         sum(case when is_odd_day then list_cost end) as list_cost,
         sum(case when is_odd_day then effective_cost end) as effective_cost
-    from compared_costs
+    from metered_costs
     group by anomaly_number, model_id, api_key, unit, list_unit_price
     having count(case when is_odd_day then 1 end) > 0
 
@@ -286,7 +329,7 @@ days_at_prices as (
         unit,
         list_unit_price,
         count(distinct case when not is_odd_day then day_number end) as days_at_price
-    from compared_costs
+    from metered_costs
     group by anomaly_number, model_id, unit, list_unit_price
 
 ),

@@ -9,6 +9,7 @@ costs as (
         product_line,
         model_id,
         unit,
+        list_unit_price,
         coalesce(key_id, key_name) as api_key,
         team,
         {{ days_between(first_day(), 'charge_date') }} as day_number,
@@ -27,10 +28,11 @@ model_days as (
         product_line,
         model_id,
         unit,
+        list_unit_price,
         sum(quantity) as quantity,
         sum(effective_cost) as effective_cost
     from costs
-    group by account, day_number, product_line, model_id, unit
+    group by account, day_number, product_line, model_id, unit, list_unit_price
 
 ),
 
@@ -86,22 +88,38 @@ new_scopes as (
 
 ),
 
-daily_prices as (
+unit_prices as (
 
     select
         account,
         model_id,
         unit,
         day_number,
+        cast(sum(effective_cost) as double) as cost,
         cast(sum(effective_cost) as double) / nullif(cast(sum(quantity) as double), 0) as price
     from model_days
+    group by account, model_id, unit, list_unit_price, day_number
+
+),
+
+daily_prices as (
+
+    -- Weighted by cost: thousands of units at a tiny price, which are another meter, change nothing.
+    select
+        account,
+        model_id,
+        unit,
+        day_number,
+        sum(cost * price) / nullif(sum(cost), 0) as price
+    from unit_prices
+    where price > 0
     group by account, model_id, unit, day_number
 
 ),
 
 prices as (
 
-    -- the price of a unit after discount, and its median in the three weeks before
+    -- the price after discount, and its median in the three weeks before
     select
         *,
         {{ median_over('price', 'three_weeks') }} as usual_price
@@ -123,7 +141,7 @@ changed_prices as (
         day_number,
         1 - usual_price / nullif(price, 0) as changed_share
     from prices
-    where price > 0 and abs(1 - usual_price / nullif(price, 0)) > 0.001
+    where abs(1 - usual_price / nullif(price, 0)) > 0.001 and price between usual_price / 10 and usual_price * 10
 
 ),
 
