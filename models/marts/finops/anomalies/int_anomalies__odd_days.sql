@@ -18,7 +18,10 @@ measured as (
         greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_cost) as least_difference,
         cost - expected_before as drift_difference,
         ln((level_now + 1) / (level_before + 1)) as drift,
-        greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_before) as least_drift_difference
+        greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_before) as least_drift_difference,
+        changed_days < 12
+        and abs(changed_cost) >= greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_cost)
+        and changed_cost * (cost - expected_cost) > 0 as is_explained
     from expected
 
 ),
@@ -30,11 +33,7 @@ judged as (
     select
         *,
         case
-            when
-                abs(changed_cost) >= least_difference
-                and changed_cost * difference > 0
-                and changed_days < 14
-                then abs(difference) >= 0.5e0 * least_difference
+            when is_explained then abs(difference) >= 0.5e0 * least_difference
             when abs(difference) < least_difference then false
             when idle_days >= 8 and active_days >= 3 then cost > 2.5e0 * active_cost
             else abs(score) >= 3.3e0
@@ -42,7 +41,7 @@ judged as (
         learned_days >= 41
         and level_before >= {{ least_anomaly_usd() }}
         and idle_days < 28
-        and abs(drift) >= greatest(0.2e0, 2.5e0 * noise)
+        and abs(drift) >= greatest(0.2e0, 2e0 * noise)
         and abs(drift_difference) >= least_drift_difference
         and drift * drift_difference > 0 as is_drift
     from measured
@@ -59,6 +58,7 @@ odd_days as (
         day_number,
         effective_cost,
         is_sudden,
+        is_explained,
         case when is_sudden then expected_cost else expected_before end as expected_cost,
         case when is_sudden then difference else drift_difference end as difference,
         case when is_sudden then score else drift / noise end as score,

@@ -90,10 +90,12 @@ new_scopes as (
 
 unit_prices as (
 
+    -- the price after discount of each list price
     select
         account,
         model_id,
         unit,
+        list_unit_price,
         day_number,
         cast(sum(effective_cost) as double) as cost,
         cast(sum(effective_cost) as double) / nullif(cast(sum(quantity) as double), 0) as price
@@ -117,11 +119,11 @@ daily_prices as (
 
 ),
 
-prices as (
+model_prices as (
 
-    -- the price after discount, and its median in the three weeks before
     select
         *,
+        count(*) over three_weeks as days_of_use,
         {{ median_over('price', 'three_weeks') }} as usual_price
     from daily_prices
     window three_weeks as (
@@ -132,16 +134,68 @@ prices as (
 
 ),
 
+list_prices as (
+
+    select
+        *,
+        count(*) over three_weeks as days_at_price,
+        {{ median_over('price', 'three_weeks') }} as usual_price
+    from unit_prices
+    window three_weeks as (
+        partition by account, model_id, unit, list_unit_price
+        order by day_number asc
+        range between 21 preceding and 1 preceding
+    )
+
+),
+
+compared_prices as (
+
+    select
+        list_prices.*,
+        model_prices.price as model_price,
+        model_prices.usual_price as usual_model_price,
+        3 * list_prices.days_at_price < model_prices.days_of_use as is_new_price
+    from list_prices
+    inner join model_prices
+        on
+            list_prices.account = model_prices.account
+            and list_prices.model_id = model_prices.model_id
+            and list_prices.unit = model_prices.unit
+            and list_prices.day_number = model_prices.day_number
+    where list_prices.price > 0
+
+),
+
+new_prices as (
+
+    select
+        *,
+        2 * sum(case when is_new_price then cost else 0e0 end) over same_day >= sum(cost) over same_day as has_new_prices
+    from compared_prices
+    window same_day as (partition by account, model_id, unit, day_number)
+
+),
+
 changed_prices as (
 
+    -- If most of a model's cost has list prices that few of the days before had, its mean price is compared. Otherwise a
+    -- list price in use is compared with itself, which shows a discount. Another mix of prices in use is no new price.
     select
         account,
         model_id,
         unit,
+        list_unit_price,
         day_number,
-        1 - usual_price / nullif(price, 0) as changed_share
-    from prices
-    where abs(1 - usual_price / nullif(price, 0)) > 0.001 and price between usual_price / 10 and usual_price * 10
+        case
+            when has_new_prices then 1 - usual_model_price / model_price
+            when is_new_price then 0e0
+            else 1 - usual_price / price
+        end as changed_share
+    from new_prices
+    where
+        abs(model_price - usual_model_price) > 0.001e0 * model_price
+        and model_price between usual_model_price / 10 and usual_model_price * 10
 
 ),
 
@@ -170,6 +224,7 @@ changed as (
             costs.account = changed_prices.account
             and costs.model_id = changed_prices.model_id
             and costs.unit = changed_prices.unit
+            and costs.list_unit_price = changed_prices.list_unit_price
             and costs.day_number = changed_prices.day_number
     left join new_scopes as new_models
         on
