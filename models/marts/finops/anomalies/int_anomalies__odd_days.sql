@@ -19,7 +19,7 @@ measured as (
         cost - expected_before as drift_difference,
         ln((level_now + 1) / (level_before + 1)) as drift,
         greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_before) as least_drift_difference,
-        changed_days < 12
+        changed_days < 14
         and abs(changed_cost) >= greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_cost)
         and changed_cost * (cost - expected_cost) > 0 as is_explained
     from expected
@@ -125,7 +125,7 @@ anomalies as (
         *,
         case
             when not is_sudden then sudden_days < 4 and drift_days = 0
-            when recent_firsts >= 2 and abs(difference) <= 2 * usual_difference then false
+            when not is_explained and recent_firsts >= 2 and abs(difference) <= 2 * usual_difference then false
             when difference_of_week is null then true
             else
                 expected_cost > 0

@@ -124,6 +124,8 @@ model_prices as (
     select
         *,
         count(*) over three_weeks as days_of_use,
+        min(price) over three_weeks as lowest_price,
+        max(price) over three_weeks as highest_price,
         {{ median_over('price', 'three_weeks') }} as usual_price
     from daily_prices
     window three_weeks as (
@@ -155,6 +157,8 @@ compared_prices as (
         list_prices.*,
         model_prices.price as model_price,
         model_prices.usual_price as usual_model_price,
+        model_prices.price > 1.2e0 * model_prices.highest_price
+        or 1.2e0 * model_prices.price < model_prices.lowest_price as is_new_mix,
         3 * list_prices.days_at_price < model_prices.days_of_use as is_new_price
     from list_prices
     inner join model_prices
@@ -179,8 +183,9 @@ new_prices as (
 
 changed_prices as (
 
-    -- If most of a model's cost has list prices that few of the days before had, its mean price is compared. Otherwise a
-    -- list price in use is compared with itself, which shows a discount. Another mix of prices in use is no new price.
+    -- The mean price is compared if most of the cost has list prices that few of the days before had, or if it was never
+    -- as high or low. Otherwise a list price in use is compared with itself, which shows a discount, because the mix of
+    -- prices differs from day to day.
     select
         account,
         model_id,
@@ -188,7 +193,7 @@ changed_prices as (
         list_unit_price,
         day_number,
         case
-            when has_new_prices then 1 - usual_model_price / model_price
+            when has_new_prices or is_new_mix then 1 - usual_model_price / model_price
             when is_new_price then 0e0
             else 1 - usual_price / price
         end as changed_share
