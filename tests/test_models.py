@@ -25,6 +25,7 @@ FOLDERS = (
     "intermediate/costs",
     "intermediate/forecasts",
     "marts/finops",
+    "marts/finops/anomalies",
     "marts/api",
     "conformance",
 )
