@@ -23,6 +23,7 @@ FOLDERS = (
     "marts/focus",
     "intermediate/costs",
     "intermediate/forecasts",
+    "intermediate/budgets",
     "marts/finops",
     "marts/api",
     "conformance",

@@ -45,10 +45,10 @@ owners as (
     -- The spelling of a key in an invoice may differ from that of the seed.
     select
         tags,
-        max(case when lower({{ pascal_case('member.key') }}) = 'team' then member.json end) as team,
-        max(case when lower({{ pascal_case('member.key') }}) = 'costcenter' then member.json end) as cost_center,
-        max(case when lower({{ pascal_case('member.key') }}) = 'project' then member.json end) as project,
-        max(case when lower({{ pascal_case('member.key') }}) = 'environment' then member.json end) as environment
+        max(case when {{ comparable_key('member.key') }} = 'team' then member.json end) as team,
+        max(case when {{ comparable_key('member.key') }} = 'costcenter' then member.json end) as cost_center,
+        max(case when {{ comparable_key('member.key') }} = 'project' then member.json end) as project,
+        max(case when {{ comparable_key('member.key') }} = 'environment' then member.json end) as environment
     from members
     group by tags
 
