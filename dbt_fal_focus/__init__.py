@@ -52,6 +52,7 @@ class Preflight(dbtPlugin):
         if flags.WHICH in READS_LANDING:
             check_landing_folder(os.environ.get("FAL_LANDING_DIR", ""), project)
         check_warehouse_name(os.environ.get("FAL_WAREHOUSE", ""), project)
+        check_switch("FAL_PUBLISH_REQUESTS")
         check_seeds(project / "seeds")
 
 
@@ -124,6 +125,13 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError:
         return []
+
+
+def check_switch(name: str) -> None:
+    """Raise ValueError if an environment variable is neither 1 nor 0 nor empty."""
+    value = os.environ.get(name, "")
+    if value not in ("", "0", "1"):
+        raise ValueError(f"{name} is {value!r}: set it to 1, or unset it")
 
 
 def check_warehouse_name(warehouse: str, project: Path) -> None:

@@ -1,4 +1,5 @@
 """Publishes the marts for readers: a DuckDB file with all marts and their views, and a Parquet file of each.
+With requests, also a Parquet file of each day of an account.
 
 All files are written into a hidden folder first, and then renamed over the published ones. A reader finds the
 old file or the new one, never a part. A reader that is connected keeps the old one.
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import duckdb
 
-from loaders.files import lock, move_durably, remove_folder
+from loaders.files import lock, make_folder_durably, move_durably, remove_folder
+from publishing.requests import VERSIONS, Requests, list_obsolete_days, quote, write_requests
 
 DATABASE = "fal_focus.duckdb"
 WORK = ".publishing"
@@ -43,6 +45,7 @@ def publish(
     views: Mapping[str, str],
     publication_id: str,
     descriptions: Mapping[str, Description] | None = None,
+    requests: Requests | None = None,
 ) -> None:
     """Publish marts into a folder, which is made if it is missing.
 
@@ -50,6 +53,7 @@ def publish(
     views: `schema.name` to SQL, which refers to a mart as `schema.name`, since a reader may attach the file
     under any name.
     descriptions: of marts and views, by `schema.name`; BI tools show them.
+    requests: published in the folder requests, of which only days that changed are written.
 
     The database also has focus.publication, with publication_id and published_at. The metadata of each
     Parquet file has both as well. The database is renamed last, so that its readers find Parquet files that
@@ -58,14 +62,38 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work:
         with warehouse.cursor() as cursor:
-            write_files(cursor, work / DATABASE, marts, views, publication_id, descriptions or {})
-        files = sorted(work.iterdir(), key=lambda file: file.name == DATABASE)
-        for file in files:
-            # read-only: a program that opens the database for writing would leave a log beside the next one
-            file.chmod(file.stat().st_mode & ~0o222)
-        # DuckDB would replay the log of a program that wrote into the old database into the new one
-        (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
-        move_durably({file: folder / file.name for file in files})
+            metadata = build_metadata(publication_id)
+            write_files(cursor, work / DATABASE, marts, views, metadata, descriptions or {})
+            if requests:
+                write_requests(cursor, requests, folder, work, metadata)
+        move_files(work, folder)
+        if requests:
+            for file in list_obsolete_days(folder):
+                file.unlink()
+
+
+def move_files(work: Path, folder: Path) -> None:
+    """Rename the files of a work folder over those of a publication, in order_of_file."""
+    files = sorted((file for file in work.rglob("*") if file.is_file()), key=order_of_file)
+    for file in files:
+        # read-only: a program that opens the database for writing would leave a log beside the next one
+        file.chmod(file.stat().st_mode & ~0o222)
+    # DuckDB would replay the log of a program that wrote into the old database into the new one
+    (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
+    moves = {file: folder / file.relative_to(work) for file in files}
+    on_disk: set[Path] = set()
+    for parent in {path.parent for path in moves.values()} - {folder}:
+        make_folder_durably(parent, folder, on_disk)
+    move_durably(moves)
+
+
+def order_of_file(file: Path) -> int:
+    """Return the position of a file among those that are renamed.
+
+    The versions of requests follow their days: after a crash in between, the next publication writes these
+    days again. The database is last.
+    """
+    return (VERSIONS, DATABASE).index(file.name) + 1 if file.name in (VERSIONS, DATABASE) else 0
 
 
 def count_charges(warehouse: duckdb.DuckDBPyConnection, relation: str) -> dict[str, int]:
@@ -93,12 +121,13 @@ def write_files(
     database: Path,
     marts: Mapping[str, str],
     views: Mapping[str, str],
-    publication_id: str,
+    metadata: str,
     descriptions: Mapping[str, Description],
 ) -> None:
-    """Copy marts into a new database, and from there into Parquet files beside it. Create the views."""
-    published_at = quote(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    metadata = f"{{publication_id: {quote(publication_id)}, published_at: {published_at}}}"
+    """Copy marts into a new database, and from there into Parquet files beside it. Create the views.
+
+    metadata: of the publication, as build_metadata returns it.
+    """
     cursor.execute(f"attach {quote(database)} as fal_publication (storage_version {quote(STORAGE_VERSION)})")
     try:
         for schema in sorted({name.partition(".")[0] for name in (*marts, *views)}):
@@ -112,8 +141,8 @@ def write_files(
         for view, sql in views.items():
             cursor.execute(f"create view fal_publication.{view} as {sql}")
         cursor.execute(
-            "create table fal_publication.focus.publication as"
-            f" select {quote(publication_id)} as publication_id, timestamp {published_at} as published_at"
+            "create table fal_publication.focus.publication as select publication_id,"
+            f" cast(published_at as timestamp) as published_at from (select unnest({metadata}))"
         )
         # in one transaction, which waits for the disk once
         cursor.execute("begin")
@@ -128,6 +157,12 @@ def write_files(
     cursor.execute("detach fal_publication")
 
 
+def build_metadata(publication_id: str) -> str:
+    """Return a struct in SQL with publication_id and published_at."""
+    published_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{{publication_id: {quote(publication_id)}, published_at: {quote(published_at)}}}"
+
+
 def build_comments(kind: str, name: str, description: Description) -> str:
     """Return the SQL that writes a description into the new database. kind: table or view."""
     relation = f"fal_publication.{name}"
@@ -136,11 +171,6 @@ def build_comments(kind: str, name: str, description: Description) -> str:
         for column, text in description.columns.items()
     )
     return f"comment on {kind} {relation} is {quote(description.text)};" + "".join(on_columns)
-
-
-def quote(value: object) -> str:
-    """Return a value as an SQL text."""
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 @contextmanager

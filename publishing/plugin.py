@@ -11,6 +11,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 
 from publishing import DATABASE, Description, count_charges, count_published_charges, publish
+from publishing.requests import Requests
 
 CHARGES = "focus.cost_and_usage"
 
@@ -35,9 +36,10 @@ class Plugin(BasePlugin):
     def store(self, target_config: TargetConfig) -> None:
         """Publish config["marts"] and config["views"] into the folder location.path.
 
-        The config also has publication_id, descriptions and may_be_empty. Unless may_be_empty is true, a
-        publication without charges does not replace one with charges. Puts an error into config["failure"],
-        and the accounts that this publication no longer has into config["warning"], each as one line.
+        The config also has publication_id, descriptions, may_be_empty, and requests if they are published.
+        Unless may_be_empty is true, a publication without charges does not replace one with charges. Puts an
+        error into config["failure"], and the accounts that this publication no longer has into
+        config["warning"], each as one line.
         """
         assert target_config.location and self.creds
         config, folder = target_config.config, Path(target_config.location.path)
@@ -66,7 +68,10 @@ class Plugin(BasePlugin):
             for name, described in config["descriptions"].items()
         }
         publication_id = config["publication_id"]
-        publish(self.warehouse, folder, config["marts"], config["views"], publication_id, descriptions)
+        requests = Requests(**config["requests"]) if config.get("requests") else None
+        publish(
+            self.warehouse, folder, config["marts"], config["views"], publication_id, descriptions, requests
+        )
         missing = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
         if not missing:
             return None

@@ -8,7 +8,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+)(?: ; [^\\]+)? \\$")
-EXTRAS = {"run": (), "api": ("api",), "dev": ("api", "dev"), "spark": ("api", "dev", "spark"), "bench": ("api", "bench", "dev")}
+EXTRAS = {
+    "run": (),
+    "api": ("api",),
+    "dev": ("api", "dev"),
+    "spark": ("api", "dev", "spark"),
+    "bench": ("api", "bench", "dev"),
+}
 
 
 def normal(name: str) -> str:

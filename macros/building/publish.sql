@@ -6,7 +6,9 @@
     {% if execute and flags.WHICH == 'build' and not flags.EMPTY %}
         {% if is_passed_build(results) %}
             {% set marts = published_marts() %}
-            {{ return(adapter.dispatch('publish_marts')(marts, published_views(results, marts))) }}
+            {{ return(adapter.dispatch('publish_marts')(
+                marts, published_views(results, marts), published_requests(results)
+            )) }}
         {% else %}
             {% do log(
                 'Nothing was published: a build publishes when all of the project is in it and passes.', info=true
@@ -15,13 +17,26 @@
     {% endif %}
 {% endmacro %}
 
-{# The models of the schemas focus and finops: relation by schema.name. #}
+{# The tables of the schemas focus and finops: relation by schema.name. #}
 {% macro published_marts() %}
     {% set marts = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
-        {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
+        {% if node.config.materialized != 'view' %}
+            {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
+        {% endif %}
     {% endfor %}
     {{ return(marts) }}
+{% endmacro %}
+
+{# What publishes requests by day; none unless FAL_PUBLISH_REQUESTS is 1. A change of the view changes each day. #}
+{% macro published_requests(results) %}
+    {% if env_var('FAL_PUBLISH_REQUESTS', '') != '1' %}{{ return(none) }}{% endif %}
+    {% set view = results | selectattr('node.unique_id', 'equalto', 'model.fal_focus.requests') | first %}
+    {{ return({
+        'relation': view.node.relation_name,
+        'versions': graph.nodes['model.fal_focus.int_request_days__versions'].relation_name,
+        'fingerprint': local_md5(view.node.compiled_code),
+    }) }}
 {% endmacro %}
 
 {# The models of the schema api: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
@@ -53,12 +68,13 @@
     {{ return(descriptions) }}
 {% endmacro %}
 
-{% macro duckdb__publish_marts(marts, views) %}
+{% macro duckdb__publish_marts(marts, views, requests) %}
     {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
     {% set publication = {
         'marts': marts,
         'views': views,
         'descriptions': published_descriptions(marts, views),
+        'requests': requests,
         'publication_id': invocation_id,
         'may_be_empty': var('fal_publish_empty') or latest_loads() | length > 0,
     } %}
@@ -79,4 +95,4 @@
 {% endmacro %}
 
 {# On other engines, readers use the tables of the warehouse, which builds do not lock. #}
-{% macro default__publish_marts(marts, views) %}{% endmacro %}
+{% macro default__publish_marts(marts, views, requests) %}{% endmacro %}

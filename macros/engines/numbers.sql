@@ -124,8 +124,8 @@
 {%- endmacro %}
 
 {#
-    amount * part / whole, rounded half away from zero to 9 decimals: DECIMAL(38, 9). All three are rounded to 9 decimals
-    first. whole is not 0, and part is at most 10 times as large. On Spark the result must be below 9 billion.
+    amount * part / whole, rounded half away from zero to 9 decimals: DECIMAL(38, 9). All three are rounded so first.
+    whole is not 0, and part is at most 10 times as large. On Spark the result must be below 9 billion.
 
 #}
 {% macro rounded_share(amount, part, whole) -%}

@@ -14,8 +14,12 @@ from tests.end_to_end.landing_zone import event, page, write_events
 MARTS = {
     "finops.commitment_burn_down",
     "finops.commitment_summary",
+    "finops.cost_forecast",
+    "finops.daily_cost",
     "finops.invoice_reconciliation",
+    "finops.model_prices",
     "finops.product_line_reconciliation",
+    "finops.unit_costs",
     "focus.conformance_report",
     "focus.contract_commitment",
     "focus.cost_and_usage",
@@ -49,7 +53,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 10 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published 13 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 
@@ -156,3 +160,29 @@ def test_a_build_names_the_program_that_has_the_warehouse_open(built: Path) -> N
     assert line.startswith(f"  the warehouse {built / 'warehouse.duckdb'} is open in python")
     assert f"(PID {holder.pid}), which locks it: wait until that ends, or close the file there" in line
     assert contents(built) == before
+
+
+def test_requests_are_published_by_day_and_a_build_writes_only_days_that_changed(
+    built: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
+    build = ("build", "--exclude-resource-type", "unit_test")
+    inodes: list[dict[str, int]] = []
+    for load_id in ("1", "2"):
+        late = event(timestamp='"2026-01-06T09:30:00Z"', request_id=f"r{load_id}")
+        write_events(tmp_path / "landing", "acme", "2026-01-06", [page(late)], load_id=load_id)
+        done = dbt(tmp_path, *build, FAL_PUBLISH_REQUESTS="1")
+        assert done.code == 0, done.output
+        files = sorted((tmp_path / "published" / "requests").rglob("*.parquet"))
+        inodes.append({file.parent.name: file.stat().st_ino for file in files})
+    days = ["charge_date=2026-01-05", "charge_date=2026-01-06"]
+    assert list(inodes[0]) == list(inodes[1]) == days
+    assert [inodes[0][day] == inodes[1][day] for day in days] == [True, False]
+    requests = f"select request_id from '{tmp_path}/published/requests/**/*.parquet' order by charge_date"
+    assert duckdb.execute(requests).fetchall() == [("r1",), ("r2",)]
+
+
+def test_another_value_of_a_switch_ends_the_build_with_one_line(built: Path) -> None:
+    done = dbt(built, "build", FAL_PUBLISH_REQUESTS="yes")
+    assert done.code == 2
+    assert "FAL_PUBLISH_REQUESTS is 'yes': set it to 1, or unset it" in done.output

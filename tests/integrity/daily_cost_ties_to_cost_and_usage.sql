@@ -7,8 +7,10 @@ charges as (
     select
         x_Account as account,
         {{ month_of('ChargePeriodStart') }} as charge_month,
-        case when x_ChargeSource = 'commitment' and ChargeCategory = 'Usage' then 'Expired Credit' else ChargeCategory end
-            as charge_category,
+        case
+            when x_ChargeSource = 'commitment' and ChargeCategory = 'Usage' then 'Expired Credit'
+            else ChargeCategory
+        end as charge_category,
         x_ProductLine as product_line,
         case
             when ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment' then coalesce(ResourceId, SkuId)

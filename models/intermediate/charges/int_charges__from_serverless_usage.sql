@@ -75,10 +75,7 @@ described as (
         {{ utc_trunc('day', 'numbered.charge_date') }} as charge_period_start,
         numbered.app || coalesce(':' || numbered.environment, '') as resource_id,
         numbered.machine_type || case when numbered.is_surge then ' surge' else '' end as sku_id,
-        {{ money(
-            'numbered.unit_price_usd'
-            ~ ' * (1 - cast(numbered.percent_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))'
-        ) }} as contracted_unit_price,
+        {{ discounted('numbered.unit_price_usd', 'numbered.percent_discount') }} as contracted_unit_price,
         {{ plain_decimal('numbered.unit_price_usd') }} as list_unit_price_text,
         {{ plain_decimal('numbered.percent_discount') }} as percent_discount_text
     from numbered

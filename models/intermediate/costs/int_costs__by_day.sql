@@ -37,8 +37,8 @@ with_kind as (
 
 typed as (
 
-    -- Only usage has a model, an owner and a price. The rest of an expired credit is Usage in FOCUS, but of no model, so
-    -- it has a category of its own.
+    -- Only usage has a model, an owner and a price. The rest of an expired credit is Usage in FOCUS, but of no model.
+    -- So it has a category of its own.
     select
         x_Account as account,
         BillingAccountId as billing_account_id,

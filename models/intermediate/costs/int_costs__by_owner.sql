@@ -104,7 +104,7 @@ with_totals as (
 
 compared as (
 
-    -- Usage of a group shares by its effective cost what the invoice bills. A quotient beyond 10 comes from a cost near 0.
+    -- Usage of a group shares by its effective cost what the invoice bills. A cost near 0 cannot be shared.
     select
         *,
         case when is_set_aside then -1 else 1 end as sign_of_row,

@@ -137,8 +137,8 @@ series as (
         on
             numbered.account = settled_days.account
             and numbered.settled_line = settled_days.product_line
-            and settled_days.charge_date >= numbered.first_day
-            and settled_days.charge_date <= numbered.last_day
+            and numbered.first_day <= settled_days.charge_date
+            and numbered.last_day >= settled_days.charge_date
     left join by_day
         on
             numbered.account = by_day.account

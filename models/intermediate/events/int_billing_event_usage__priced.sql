@@ -33,8 +33,6 @@ metered as (
 
 priced as (
 
-    -- An event without units or price is charged by its cost: the quantity is USD and the price is 1. A discount
-    -- applies only if fal states the cost before it, because cost alone is after discount.
     select
         account,
         charge_date,
@@ -49,15 +47,7 @@ priced as (
         {{ utc_trunc(var('fal_charge_grain'), 'billed_at') }} as charge_period_start,
         is_metered,
         output_units is not null as has_units,
-        case when is_metered then unit_price_usd else {{ money(1) }} end as list_unit_price,
-        case
-            when is_metered then output_units
-            else {{ quantity('coalesce(cost_subtotal_usd, cost_usd)') }}
-        end as pricing_quantity,
-        case
-            when is_metered or cost_subtotal_usd is not null then coalesce(percent_discount, 0)
-            else 0
-        end as percent_discount,
+        {{ event_prices() }},
         coalesce(output_units, {{ quantity(1) }}) as consumed_quantity
     from metered
 
@@ -116,8 +106,7 @@ charges as (
         has_units,
         list_unit_price,
         percent_discount,
-        {{ money('list_unit_price * (1 - cast(percent_discount as decimal(12, 9)) * cast(0.01 as decimal(3, 2)))') }}
-            as contracted_unit_price,
+        {{ discounted('list_unit_price', 'percent_discount') }} as contracted_unit_price,
         {{ quantity('sum(pricing_quantity)') }} as pricing_quantity,
         {{ quantity('sum(consumed_quantity)') }} as consumed_quantity,
         {{ money('sum(cost_usd)') }} as cost_usd,

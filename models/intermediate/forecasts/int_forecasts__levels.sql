@@ -91,7 +91,7 @@ scored as (
         abs(splits.mean_since - splits.mean_before)
         / nullif(
             greatest(noise.noise, 0.03 * noise.middle)
-            * sqrt(1.0 / least(splits.days_since, 28) + 1.0 / splits.days_before), 0
+            * sqrt(cast(1 as double) / least(splits.days_since, 28) + cast(1 as double) / splits.days_before), 0
         ) as score
     from splits
     inner join noise

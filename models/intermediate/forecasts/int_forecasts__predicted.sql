@@ -160,7 +160,7 @@ skills as (
         * coalesce(
             power(
                 greatest(compared.mean_error, 0.000001) / compared.least_error,
-                -6.0 * compared.origins / (compared.origins + 4)
+                cast(-6 as double) * compared.origins / (compared.origins + 4)
             ), 1
         ) as skill
     from levels

@@ -172,7 +172,7 @@ invoiced as (
             line_days.account = covered.account
             and line_days.charge_date >= covered.covered_from
             and line_days.charge_date < covered.covered_until
-            and covered.product_line in (line_days.product_line, {{ unattributed() }})
+            and (line_days.product_line = covered.product_line or covered.product_line = {{ unattributed() }})
 
 ),
 
@@ -188,8 +188,8 @@ used as (
         on
             line_days.account = months_of_use.account
             and line_days.product_line = months_of_use.product_line
-            and months_of_use.charge_month <= line_days.charge_month
-            and months_of_use.charge_month >= {{ utc_date(utc_add('month', -2, 'line_days.charge_month')) }}
+            and line_days.charge_month >= months_of_use.charge_month
+            and line_days.charge_month <= {{ utc_date(utc_add('month', 2, 'months_of_use.charge_month')) }}
 
 ),
 

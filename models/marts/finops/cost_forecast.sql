@@ -132,7 +132,7 @@ month_spreads as (
         coalesce(errors.origins, 0) as origins,
         coalesce(errors.lower_error, 0) as lower_error,
         coalesce(errors.upper_error, 0) as upper_error,
-        {{ deviations }} * months.noise * sqrt(2.0 / months.days + 0.05 * months.horizon) as prior_error
+        {{ deviations }} * months.noise * sqrt(cast(2 as double) / months.days + 0.05 * months.horizon) as prior_error
     from months
     left join errors
         on

@@ -24,33 +24,9 @@ settled_days as (
 
 ),
 
-tag_members as (
-
-    select
-        tags,
-        {{ json_members('tags') }} as members
-    from (select distinct tags from costs) as distinct_tags
-    where tags is not null
-
-),
-
-members as (
-
-    {{ explode('tag_members', 'members', 'member', 'member_number') }}
-
-),
-
 owners as (
 
-    -- The spelling of a key in an invoice may differ from that of the seed.
-    select
-        tags,
-        max(case when {{ comparable_key('member.key') }} = 'team' then member.json end) as team,
-        max(case when {{ comparable_key('member.key') }} = 'costcenter' then member.json end) as cost_center,
-        max(case when {{ comparable_key('member.key') }} = 'project' then member.json end) as project,
-        max(case when {{ comparable_key('member.key') }} = 'environment' then member.json end) as environment
-    from members
-    group by tags
+    select * from {{ ref('int_tags__owners') }}
 
 ),
 
@@ -60,10 +36,10 @@ described as (
         costs.*,
         {{ month_of('costs.charge_date') }} as charge_month,
         coalesce(aliases.key_alias, costs.auth_method) as key_name,
-        {{ json_member_text("'{\"value\":' || owners.team || '}'", 'value') }} as team,
-        {{ json_member_text("'{\"value\":' || owners.cost_center || '}'", 'value') }} as cost_center,
-        {{ json_member_text("'{\"value\":' || owners.project || '}'", 'value') }} as project,
-        {{ json_member_text("'{\"value\":' || owners.environment || '}'", 'value') }} as environment,
+        owners.team,
+        owners.cost_center,
+        owners.project,
+        owners.environment,
         endpoints.modality,
         coalesce(settled_days.is_settled, false) as is_complete
     from costs
