@@ -24,6 +24,7 @@ FOLDERS = (
     "marts/focus",
     "intermediate/costs",
     "intermediate/forecasts",
+    "intermediate/budgets",
     "marts/finops",
     "marts/finops/anomalies",
     "marts/api",

@@ -72,3 +72,10 @@
 {% macro duckdb__text_list(texts) -%} [{{ texts | join(', ') }}] {%- endmacro %}
 
 {% macro spark__text_list(texts) -%} array({{ texts | join(', ') }}) {%- endmacro %}
+
+{# The parts of a text between semicolons, as a list. #}
+{% macro split_at_semicolons(text) -%}{{ return(adapter.dispatch('split_at_semicolons')(text)) }}{%- endmacro %}
+
+{% macro duckdb__split_at_semicolons(text) -%} string_split({{ text }}, ';') {%- endmacro %}
+
+{% macro spark__split_at_semicolons(text) -%} split({{ text }}, ';') {%- endmacro %}

@@ -6,6 +6,12 @@ costs as (
 
 ),
 
+costs_of_budgets as (
+
+    select * from {{ ref('int_costs__of_budgets') }}
+
+),
+
 settled_days as (
 
     select * from {{ ref('int_charge_days__settled') }}
@@ -45,6 +51,15 @@ scoped as (
         charge_date,
         cost
     from usage
+    union all
+    select
+        account,
+        'budget' as scope_type,
+        name as scope,
+        settled_line,
+        charge_date,
+        cost
+    from costs_of_budgets
 
 ),
 
