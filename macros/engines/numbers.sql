@@ -155,13 +155,14 @@
     ) * cast(0.000000001 as decimal(9, 9))
 {%- endmacro %}
 
-{# The absolute value of an amount as an integer count of 10^-9. #}
-{% macro nanos(amount) -%}{{ return(adapter.dispatch('nanos')(quantity('abs(' ~ amount ~ ')'))) }}{%- endmacro %}
+{# The absolute value of an amount as an integer count of 10^-9: products of decimals would need more than 38 digits. #}
+{% macro nanos(amount) -%}
+    cast({{ quantity('abs(' ~ amount ~ ')') }} * 1000000000 as {{ adapter.dispatch('type_whole_number')() }})
+{%- endmacro %}
 
-{# A product of decimals would need more than 38 digits. #}
-{% macro duckdb__nanos(amount) -%} cast(replace(cast({{ amount }} as varchar), '.', '') as hugeint) {%- endmacro %}
+{% macro duckdb__type_whole_number() -%} hugeint {%- endmacro %}
 
-{% macro spark__nanos(amount) -%} cast({{ amount }} * 1000000000 as decimal(38, 0)) {%- endmacro %}
+{% macro spark__type_whole_number() -%} decimal(38, 0) {%- endmacro %}
 
 {% macro duckdb__quotient_of_integers(a, b) -%} (({{ a }}) // ({{ b }})) {%- endmacro %}
 

@@ -37,6 +37,7 @@ MARTS = (
     "+commitment_summary",
     "+invoice_reconciliation",
     "+product_line_reconciliation",
+    "+daily_cost",
 )
 SHOWN = 3
 

@@ -12,6 +12,12 @@ set_aside as (
 
 ),
 
+aliases as (
+
+    select * from {{ ref('int_tags__key_aliases') }}
+
+),
+
 charges as (
 
     select
@@ -26,12 +32,20 @@ charges as (
 
 ),
 
-with_kind as (
+with_key_names as (
 
+    -- A key has its alias of the day, so that labels of one key become one row.
     select
-        *,
-        ChargeCategory = 'Usage' and x_ChargeSource <> 'commitment' as is_usage
+        charges.*,
+        coalesce(aliases.key_alias, charges.x_AuthMethod) as key_name,
+        charges.ChargeCategory = 'Usage' and charges.x_ChargeSource <> 'commitment' as is_usage
     from charges
+    left join aliases
+        on
+            charges.x_Account = aliases.account
+            and charges.x_ApiKeyId = aliases.api_key_id
+            and {{ utc_date('charges.ChargePeriodStart') }} >= aliases.valid_from
+            and {{ utc_date('charges.ChargePeriodStart') }} < aliases.valid_to
 
 ),
 
@@ -53,7 +67,7 @@ typed as (
         case when is_usage then coalesce(ResourceName, ResourceId, SkuId) end as model_name,
         case when is_usage then PublisherName end as model_developer,
         case when is_usage then x_ApiKeyId end as key_id,
-        case when is_usage then x_AuthMethod end as auth_method,
+        case when is_usage then key_name end as key_name,
         case when is_usage then x_LoginUsername end as login,
         {{ adapter.quote('Tags') }} as tags,
         case when is_usage then PricingUnit end as unit,
@@ -70,7 +84,7 @@ typed as (
         ContractedCost as contracted_cost,
         EffectiveCost as effective_cost,
         BilledCost as billed_cost
-    from with_kind
+    from with_key_names
 
 ),
 
@@ -83,7 +97,7 @@ daily as (
         sub_account_id,
         sub_account_name,
         key_id,
-        auth_method,
+        key_name,
         login,
         tags,
 
@@ -126,7 +140,7 @@ daily as (
         sub_account_id,
         sub_account_name,
         key_id,
-        auth_method,
+        key_name,
         login,
         tags,
         charge_date,

@@ -86,19 +86,38 @@ grouped as (
 
 ),
 
+totals as (
+
+    -- an aggregate and a join, because a window would sort all rows
+    select
+        account,
+        product_line,
+        model_id,
+        compared_sub_account_id,
+        compared_from,
+        max(case when is_set_aside then 1 else 0 end) = 1 as is_split,
+        {{ money('sum(case when is_invoiced_usage then effective_cost else 0 end)') }} as invoiced_effective_cost,
+        {{ money('sum(case when is_invoiced_usage then billed_cost else 0 end)') }} as invoiced_billed_cost
+    from grouped
+    group by account, product_line, model_id, compared_sub_account_id, compared_from
+
+),
+
 with_totals as (
 
     select
-        *,
-        max(case when is_set_aside then 1 else 0 end) over one_group = 1 as is_split,
-        {{ money('sum(case when is_invoiced_usage then effective_cost else 0 end) over one_group') }}
-            as invoiced_effective_cost,
-        {{ money('sum(case when is_invoiced_usage then billed_cost else 0 end) over one_group') }}
-            as invoiced_billed_cost
+        grouped.*,
+        totals.is_split,
+        totals.invoiced_effective_cost,
+        totals.invoiced_billed_cost
     from grouped
-    window one_group as (
-        partition by account, product_line, model_id, compared_sub_account_id, compared_from
-    )
+    inner join totals
+        on
+            grouped.account = totals.account
+            and grouped.product_line = totals.product_line
+            and grouped.model_id is not distinct from totals.model_id
+            and grouped.compared_sub_account_id is not distinct from totals.compared_sub_account_id
+            and grouped.compared_from = totals.compared_from
 
 ),
 
@@ -110,6 +129,8 @@ compared as (
         case when is_set_aside then -1 else 1 end as sign_of_row,
         case
             when not is_set_aside then billed_cost
+            when invoiced_billed_cost = invoiced_effective_cost and invoiced_billed_cost <> 0 then effective_cost
+            when invoiced_billed_cost = 0 then {{ money(0) }}
             when
                 {{ quantity('invoiced_effective_cost') }} <> 0
                 and abs(invoiced_billed_cost) <= 10 * abs({{ quantity('invoiced_effective_cost') }})
@@ -158,7 +179,7 @@ costs_by_owner as (
         sub_account_id,
         sub_account_name,
         key_id,
-        auth_method,
+        key_name,
         login,
         tags,
         charge_date,
@@ -188,7 +209,7 @@ costs_by_owner as (
         sub_account_id,
         sub_account_name,
         key_id,
-        auth_method,
+        key_name,
         login,
         tags,
         charge_date,
@@ -218,7 +239,7 @@ costs_by_owner as (
         sub_account_id,
         sub_account_name,
         key_id,
-        auth_method,
+        key_name,
         login,
         tags,
         charge_date,
@@ -248,7 +269,7 @@ costs_by_owner as (
         sub_account_id,
         sub_account_name,
         null as key_id,
-        null as auth_method,
+        null as key_name,
         null as login,
         tags,
         charge_date,
