@@ -3,8 +3,8 @@
 Runs the models of finops.cost_anomalies over made-up accounts. An incident must be found in each series of
 which it changes a day by more than 25 % and more than 10 USD, within three days (a drift: within 45). Each
 other anomaly is a false alarm, also a second one of the same incident. Two simple rules run beside it, which
-report a run of days once: three standard deviations from the mean, and 3.5 robust ones from the median of four
-weeks.
+report a run of days once: three standard deviations from the mean of four weeks, and 3.5 robust ones from the
+median.
 """
 
 import argparse
