@@ -38,6 +38,7 @@ SHORT = {
     "readers": ["--builds", "3"],
     "api": ["--rows", "100000", "--repeats", "40", "--seconds", "3"],
     "soak": ["--minutes", "1"],
+    "anomalies": ["--accounts", "60"],
     "engines": ["--days", "1", "--events", "1000"],
     "forecast": ["--series", "2", "--origins", "5"],
 }

@@ -1,8 +1,8 @@
 """Made-up accounts with incidents of known day, cause and amount, for benchmarks.anomalies.
 
-An account is a set of cells: a model that a key uses, with a price, a discount and a daily volume. Volumes have
-noise of their own, of the key and of the account, a weekly pattern and a trend. An incident changes the volume,
-price or discount of some cells from a day on.
+An account is a set of cells: a model that a key uses, with a price, a discount and a daily volume. Volumes
+have noise of their own, of the key and of the account, a weekly pattern and a trend. An incident changes the
+volume, price or discount of some cells from a day on.
 """
 
 import csv
@@ -83,7 +83,7 @@ class Incident:
 
 @dataclass
 class Account:
-    """An account with its cells and incidents; launched: the first day of cells that start with an incident."""
+    """An account with its cells and incidents. launched: the first day of cells that an incident adds."""
 
     name: str
     shape: str
@@ -160,7 +160,7 @@ def make_incident(account: Account, number: int, kind: str, first: int) -> Incid
 
 
 def add_launch(account: Account, kind: str, number: int, first: int) -> frozenset[int]:
-    """Add the cells of a new model or a new key, which cost 30 to 120 % of the account; return their numbers."""
+    """Add the cells of a new model or key, which cost 30 to 120 % of the account; return their numbers."""
     chance = account.random
     cost = sum(cell.price * cell.volume * cell.active for cell in account.cells) * chance.uniform(0.3, 1.2)
     known = [cell for cell in account.cells if cell.active == 1.0] or account.cells
@@ -242,8 +242,8 @@ def make_cell_rows(account: Account, day: int, number: int, factor: float) -> It
     """Yield the rows of a cell on a day: one for each price."""
     cell = account.cells[number]
     running = [one for one in account.incidents if number in one.cells and one.first <= day < one.end]
-    for incident in running[:-1]:
-        cell = incident.apply(cell, day)
+    for earlier in running[:-1]:
+        cell = earlier.apply(cell, day)
     before, after = cell, running[-1].apply(cell, day) if running else cell
     launched = account.launched.get(number)
     for tier, (share, was) in {1: (1 - after.dear, 1 - before.dear), 4: (after.dear, before.dear)}.items():
@@ -261,9 +261,10 @@ def make_cell_rows(account: Account, day: int, number: int, factor: float) -> It
 
 def write_accounts(folder: Path, seed: int, count: int) -> None:
     """Write costs.csv and incidents.csv of some accounts into a folder."""
-    with (folder / "costs.csv").open("w", newline="") as file, (folder / "incidents.csv").open(
-        "w", newline=""
-    ) as truth:
+    with (
+        (folder / "costs.csv").open("w", newline="") as file,
+        (folder / "incidents.csv").open("w", newline="") as truth,
+    ):
         costs, incidents = csv.writer(file), csv.writer(truth)
         for number in range(count):
             account = make_account(seed, number)

@@ -401,8 +401,9 @@ signed_sums as (
     select
         anomalies.anomaly_number,
         anomalies.direction * sum(
-            case when not effects.is_new
-                then effects.difference - effects.price_effect - effects.mix_effect - effects.discount_effect else 0e0
+            case
+                when effects.is_new then 0e0
+                else effects.difference - effects.price_effect - effects.mix_effect - effects.discount_effect
             end
         ) as volume,
         anomalies.direction * sum(case when effects.is_new then 0e0 else effects.price_effect end) as price,

@@ -119,8 +119,8 @@ usual as (
 anomalies as (
 
     -- A sudden day is an anomaly if none of the week before is at least half as odd. What is new grows in its first
-    -- days and is one anomaly. After two in eight weeks, the next must be twice as large. A drift is one anomaly, and none
-    -- after a sudden change.
+    -- days and is one anomaly. After two in eight weeks, the next must be twice as large. A drift is one anomaly. After
+    -- a sudden change it is none.
     select
         *,
         case

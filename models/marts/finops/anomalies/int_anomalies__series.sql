@@ -175,7 +175,8 @@ new_prices as (
 
     select
         *,
-        2 * sum(case when is_new_price then cost else 0e0 end) over same_day >= sum(cost) over same_day as has_new_prices
+        2 * sum(case when is_new_price then cost else 0e0 end) over same_day
+        >= sum(cost) over same_day as has_new_prices
     from compared_prices
     window same_day as (partition by account, model_id, unit, day_number)
 
@@ -183,9 +184,9 @@ new_prices as (
 
 changed_prices as (
 
-    -- The mean price is compared if most of the cost has list prices that few of the days before had, or if it was never
-    -- as high or low. Otherwise a list price in use is compared with itself, which shows a discount, because the mix of
-    -- prices differs from day to day.
+    -- The mean price is compared if most of the cost has list prices that few of the days before had, or if it is the
+    -- highest or lowest by far. Otherwise a list price in use is compared with itself, which shows a discount, because
+    -- the mix of prices differs from day to day.
     select
         account,
         model_id,
