@@ -39,7 +39,7 @@ exploded as (
 members as (
 
     select
-        tags,
+        exploded.tags,
         {{ comparable_key('member.key') }} as tag_key,
         '{"value":' || member.json || '}' as tag_json
     from exploded
