@@ -75,6 +75,9 @@
     )
 {%- endmacro %}
 
+{# A key as it is compared: in lower case, without separators. #}
+{% macro comparable_key(key) -%} lower({{ pascal_case(key) }}) {%- endmacro %}
+
 {# The words of a text, each with a capital first letter, separated by spaces. Other characters are dropped. #}
 {% macro capitalized_words(text) -%}{{ return(adapter.dispatch('capitalized_words')(text)) }}{%- endmacro %}
 

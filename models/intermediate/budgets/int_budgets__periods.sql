@@ -41,8 +41,8 @@ days as (
         on
             budgets.account = settled_days.account
             and budgets.settled_line = settled_days.product_line
-            and settled_days.charge_date >= budgets.first_day
-            and settled_days.charge_date <= budgets.last_day
+            and budgets.first_day <= settled_days.charge_date
+            and budgets.last_day >= settled_days.charge_date
     union all
     select
         budgets.name,
@@ -52,7 +52,7 @@ days as (
         on
             budgets.account = known_days.account
             and budgets.settled_line = known_days.product_line
-            and known_days.last_known_on < budgets.first_day
+            and budgets.first_day > known_days.last_known_on
 
 ),
 

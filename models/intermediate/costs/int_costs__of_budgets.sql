@@ -13,11 +13,16 @@ budgets as (
 costs as (
 
     select * from {{ ref('int_costs__by_owner') }}
-    where charge_category = 'Usage'
 
 ),
 
-usage as (
+members as (
+
+    select * from {{ ref('int_tags__members') }}
+
+),
+
+daily_usage as (
 
     -- few rows to compare with each budget
     select
@@ -30,46 +35,19 @@ usage as (
         charge_date,
         sum(effective_cost) as cost
     from costs
+    where charge_category = 'Usage'
     group by account, sub_account_id, sub_account_name, product_line, model_id, tags, charge_date
-
-),
-
-tag_members as (
-
-    select
-        tags,
-        {{ json_members('tags') }} as members
-    from (select distinct tags from usage) as distinct_tags
-    where tags is not null
-
-),
-
-members as (
-
-    {{ explode('tag_members', 'members', 'member', 'member_number') }}
-
-),
-
-tag_texts as (
-
-    select
-        tags,
-        {{ comparable_key('member.key') }} as tag_key,
-        {{ json_member_text("'{\"value\":' || member.json || '}'", 'value') }} as tag_value
-    from members
 
 ),
 
 tagged as (
 
-    select distinct
+    select
         budgets.name,
-        tag_texts.tags
+        members.tags
     from budgets
-    inner join tag_texts
-        on
-            budgets.tag_key = tag_texts.tag_key
-            and {{ matches_glob('tag_texts.tag_value', 'budgets.tag_value') }}
+    inner join members
+        on budgets.tag_key = members.tag_key and {{ matches_glob('members.tag_value', 'budgets.tag_value') }}
 
 ),
 
@@ -80,22 +58,22 @@ matched as (
         budgets.name,
         budgets.account,
         coalesce(budgets.product_line, 'all') as settled_line,
-        usage.charge_date,
-        {{ money('sum(usage.cost)') }} as cost
-    from usage
+        daily_usage.charge_date,
+        {{ money('sum(daily_usage.cost)') }} as cost
+    from daily_usage
     inner join budgets
         on
-            usage.account = budgets.account
-            and (budgets.product_line is null or usage.product_line = budgets.product_line)
-            and (budgets.model is null or {{ matches_glob('usage.model_id', 'budgets.model') }})
+            daily_usage.account = budgets.account
+            and (budgets.product_line is null or daily_usage.product_line = budgets.product_line)
+            and (budgets.model is null or {{ matches_glob('daily_usage.model_id', 'budgets.model') }})
             and (
                 budgets.sub_account is null
-                or {{ matches_glob('usage.sub_account_id', 'budgets.sub_account') }}
-                or {{ matches_glob('usage.sub_account_name', 'budgets.sub_account') }}
+                or {{ matches_glob('daily_usage.sub_account_id', 'budgets.sub_account') }}
+                or {{ matches_glob('daily_usage.sub_account_name', 'budgets.sub_account') }}
             )
-    left join tagged on budgets.name = tagged.name and usage.tags = tagged.tags
+    left join tagged on budgets.name = tagged.name and daily_usage.tags = tagged.tags
     where budgets.tag is null or tagged.name is not null
-    group by budgets.name, budgets.account, budgets.product_line, usage.charge_date
+    group by budgets.name, budgets.account, budgets.product_line, daily_usage.charge_date
 
 )
 
