@@ -58,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], 
     write_report(landing, "shop", "estimate", "2026-01-05", *report("05", *rows[:3]))
     write_report(landing, "shop", "invoice", "2026-02", *report("05", *rows[:2]))
     write_events(landing, "mixed", "2026-01-05", [page(event(endpoint_id='"upscaler"'))])
-    write_report(landing, "mixed", "estimate", "2026-01-05", *report("05", "4,fal Serverless,,upscaler"))
+    write_report(landing, "mixed", "estimate", "2026-01-05", *report("05", "4,fal Serverless,,upscaler", "3,,,odd"))
     write_report(landing, "mixed", "invoice", "2026-01", *report("05", "50,Platform fee,,"))
     write_serverless_usage(landing, "studio", "2026-10-01", [usage_page(d2026_10_01=[usage()])])
     for day in range(1, 6):
@@ -94,11 +94,21 @@ def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse
         "select product_line, estimated_usage_usd, unattributed_usage_usd from"
         " (from finops.invoice_reconciliation union all from finops.product_line_reconciliation)"
         " where unattributed_usage_usd <> 0 order by all"
-    ) == [("all", Decimal("109.5"), Decimal(14)), ("unattributed", Decimal(21), Decimal(14))]
-    assert "WARN 1 warn_usage_has_a_product_line" in built.output
+    ) == [
+        ("all", Decimal(7), Decimal(3)),
+        ("all", Decimal("109.5"), Decimal(14)),
+        ("unattributed", Decimal(3), Decimal(3)),
+        ("unattributed", Decimal(21), Decimal(14)),
+    ]
+    assert "WARN 2 warn_usage_has_a_product_line" in built.output
     assert (
         "account acme · first_day 2026-01-05 · last_day 2026-01-06 · unattributed_usage_usd 14"
         " · finding add a pattern to seeds/fal_product_lines.csv for SkuId mystery"
+    ) in built.output
+    # a fee of an invoice covers the day of this row, and can be something else
+    assert (
+        "account mixed · first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 3"
+        " · finding add a pattern to seeds/fal_product_lines.csv for SkuId odd"
     ) in built.output
 
 
