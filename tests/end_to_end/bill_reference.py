@@ -153,7 +153,8 @@ class Landed:
     def is_set_aside(self, line: Line) -> bool:
         """Whether an estimated row gives way to another feed, although it could be usage of another line."""
         is_usage = line.product_line == UNATTRIBUTED and line.is_ordinary_usage
-        return is_usage and not self.is_closed(line.day) and self.source_of(line.day, UNATTRIBUTED) != ESTIMATE
+        is_open = not self.is_closed(line.day)
+        return is_usage and is_open and self.source_of(line.day, UNATTRIBUTED) != ESTIMATE
 
     def months(self) -> list[Month]:
         """Reconcile invoices with all other charges of their months, counted or not, by product line."""
