@@ -170,8 +170,8 @@ def test_an_estimate_with_other_names_is_not_counted_twice(acme: Organization) -
     costs = acme.costs_by_line(OPEN_MONTH)
     compute = costs.pop("compute")
     assert costs_by_line(renamed, OPEN_MONTH) == costs
-    # Display names are those of models. All other rows are set aside, since none has a product line: those of apps
-    # and instances, and of the endpoint that the catalogue does not have.
+    # Display names are those of models. All other rows are set aside, since none has a product line: those of
+    # apps and instances, and of the endpoint that the catalogue does not have.
     ((set_aside,),) = renamed.rows(
         "select unattributed_usage_usd from finops.invoice_reconciliation where charge_month = '2026-02-01'"
     )
