@@ -21,6 +21,7 @@ TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_
 
 FORMAT ?= csv
 UNITS := not end_to_end and not spark
+ON_SPARK := spark
 
 # java's first line is like: openjdk version "17.0.15" 2025-04-15; without java there is no such line
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
@@ -113,13 +114,13 @@ export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the de
 
 test: lint units end-to-end build-sample ## all tests: linters, unit tests, end to end, the sample, Spark if Java is installed
 	@if $(JAVA_IS_NEW_ENOUGH); then \
-		$(MAKE) --no-print-directory test-spark; \
+		$(MAKE) --no-print-directory test-spark ON_SPARK="spark and not slow"; \
 	else \
 		echo "Not tested on Spark, which needs Java 17 or later: set JAVA_HOME, or put java on the PATH."; \
 	fi
 
-test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckDB (needs Java 17 or later)
-	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
+test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckDB, and run the unit tests of models on Spark (Java 17 or later)
+	$(TEST_ENV) $(BIN)/pytest -q -m "$(ON_SPARK)" tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow
 check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores

@@ -38,7 +38,8 @@ CHARGES = """
         'Usage',
         null,
         null,
-        null
+        null,
+        'model_apis'
     from range(?) as charges (n)
 """
 

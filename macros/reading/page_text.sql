@@ -51,9 +51,8 @@
 {%- endmacro %}
 
 {#
-    A page with a replacement character for each lone half of a surrogate pair, which is not valid text. On DuckDB,
-    control characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the
-    replacement.
+    A page with a replacement character for each lone half of a surrogate pair, which is not valid text. Control
+    characters, which JSON does not allow, stand for escaped backslashes and whole pairs during the replacement.
 #}
 {% macro replace_lone_surrogates(page) -%}{{ return(adapter.dispatch('replace_lone_surrogates')(page)) }}{%- endmacro %}
 
@@ -79,17 +78,25 @@
     )
 {%- endmacro %}
 
-{# After an odd number of backslashes, the last one begins an escape. #}
 {% macro spark__replace_lone_surrogates(page) -%}
     case
         when {{ page }} rlike '[uU][dD][89a-fA-F]'
-            then regexp_replace(
-                {{ page }},
-                {{ sql_text(
-                    '(?<!\\\\)((?:\\\\\\\\)*+(?:\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)'
-                    ~ '\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}'
-                ) }},
-                {{ sql_text('$1\\\\ufffd') }}
+            then replace(
+                replace(
+                    regexp_replace(
+                        regexp_replace(
+                            replace({{ page }}, {{ sql_text('\\\\') }}, chr(2)),
+                            {{ sql_text('\\\\u([dD][89abAB][0-9a-fA-F]{2})\\\\u([dD][c-fC-F][0-9a-fA-F]{2})') }},
+                            chr(1) || '$1' || chr(1) || '$2'
+                        ),
+                        {{ sql_text('\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}') }},
+                        {{ sql_text('\\\\ufffd') }}
+                    ),
+                    chr(1),
+                    {{ sql_text('\\u') }}
+                ),
+                chr(2),
+                {{ sql_text('\\\\') }}
             )
         else {{ page }}
     end

@@ -152,8 +152,8 @@ class Landed:
 
     def is_set_aside(self, line: Line) -> bool:
         """Whether an estimated row gives way to another feed, although it could be usage of another line."""
-        is_open = not self.is_closed(line.day) and not self.is_covered(line.day, UNATTRIBUTED)
         is_usage = line.product_line == UNATTRIBUTED and line.is_ordinary_usage
+        is_open = not self.is_closed(line.day)
         return is_usage and is_open and self.source_of(line.day, UNATTRIBUTED) != ESTIMATE
 
     def months(self) -> list[Month]:

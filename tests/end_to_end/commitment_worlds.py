@@ -231,7 +231,8 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
             " x_Account varchar, ChargePeriodStart timestamp, ResourceId varchar, SkuId varchar,"
             " PricingUnit varchar, PricingQuantity decimal(38,9), ContractedUnitPrice decimal(38,18),"
             " EffectiveCost decimal(38,18), BilledCost decimal(38,18), x_ChargeSource varchar,"
-            " ChargeCategory varchar, ChargeClass varchar, InvoiceId varchar, ContractApplied varchar)"
+            " ChargeCategory varchar, ChargeClass varchar, InvoiceId varchar, ContractApplied varchar,"
+            " x_ProductLine varchar)"
         )
         for feed, condition in (
             ("billing_events", "true"),
@@ -260,7 +261,7 @@ def write_warehouse(path: Path, charges: Sequence[Charge], commitments: Sequence
         insert(
             connection,
             "insert into intermediate.int_charges__counted"
-            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null, null)",
+            " values (?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, 'Usage', null, null, null, 'model_apis')",
             rows,
         )
 

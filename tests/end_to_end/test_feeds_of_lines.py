@@ -21,9 +21,9 @@ from tests.end_to_end.landing_zone import (
 HEADER = "ChargeCategory,ChargePeriodStart,ChargePeriodEnd,BilledCost,ServiceName,ResourceId,SkuId"
 
 
-def report(day: str, *rows: str) -> tuple[bytes, int]:
-    """Write a FOCUS CSV of a day in January 2026. A row is written as CSV from BilledCost on."""
-    period = f"Usage,2026-01-{day}T00:00:00Z,2026-01-{int(day) + 1:02}T00:00:00Z"
+def report(day: str, *rows: str, until: str | None = None) -> tuple[bytes, int]:
+    """Write a FOCUS CSV of days in January 2026, by default one. A row is its CSV from BilledCost on."""
+    period = f"Usage,2026-01-{day}T00:00:00Z,2026-01-{until or f'{int(day) + 1:02}'}T00:00:00Z"
     return "\n".join([HEADER, *(f"{period},{row}" for row in rows), ""]).encode(), len(rows)
 
 
@@ -31,8 +31,9 @@ def report(day: str, *rows: str) -> tuple[bytes, int]:
 def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Warehouse:
     """The 5th has all feeds, the 6th serverless usage and an estimate, the 7th an estimate alone.
 
-    The account shop has an invoice without the instances of its estimate, and mixed an invoice of a fee in an
-    open month. studio bought credits on 3 October, after fal stated its balance, and runs apps since the 1st.
+    The account shop has an invoice without the instances of its estimate, and mixed an invoice of a fee until
+    the 7th in an open month. studio bought credits on 3 October, after fal stated its balance, and runs apps
+    since the 1st.
     """
     landing = tmp_path_factory.mktemp("lines") / "landing"
     write_events(landing, "acme", "2026-01-05", [page(event())])
@@ -58,8 +59,9 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], 
     write_report(landing, "shop", "estimate", "2026-01-05", *report("05", *rows[:3]))
     write_report(landing, "shop", "invoice", "2026-02", *report("05", *rows[:2]))
     write_events(landing, "mixed", "2026-01-05", [page(event(endpoint_id='"upscaler"'))])
-    write_report(landing, "mixed", "estimate", "2026-01-05", *report("05", "4,fal Serverless,,upscaler"))
-    write_report(landing, "mixed", "invoice", "2026-01", *report("05", "50,Platform fee,,"))
+    named = ("4,fal Serverless,,upscaler", "3,,,odd", "20,,i-1,type: gpu_1x_h100_sxm5")
+    write_report(landing, "mixed", "estimate", "2026-01-05", *report("05", *named))
+    write_report(landing, "mixed", "invoice", "2026-01", *report("05", "50,Platform fee,,", until="08"))
     write_serverless_usage(landing, "studio", "2026-10-01", [usage_page(d2026_10_01=[usage()])])
     for day in range(1, 6):
         used = event(timestamp=f'"2026-10-0{day}T09:30:00Z"', cost_estimate_nano_usd="1000000000")
@@ -94,11 +96,21 @@ def test_usage_without_a_product_line_is_set_aside_and_reported(built: Warehouse
         "select product_line, estimated_usage_usd, unattributed_usage_usd from"
         " (from finops.invoice_reconciliation union all from finops.product_line_reconciliation)"
         " where unattributed_usage_usd <> 0 order by all"
-    ) == [("all", Decimal("109.5"), Decimal(14)), ("unattributed", Decimal(21), Decimal(14))]
-    assert "WARN 1 warn_usage_has_a_product_line" in built.output
+    ) == [
+        ("all", Decimal(27), Decimal(3)),
+        ("all", Decimal("109.5"), Decimal(14)),
+        ("unattributed", Decimal(3), Decimal(3)),
+        ("unattributed", Decimal(21), Decimal(14)),
+    ]
+    assert "WARN 2 warn_usage_has_a_product_line" in built.output
     assert (
         "account acme · first_day 2026-01-05 · last_day 2026-01-06 · unattributed_usage_usd 14"
         " · finding add a pattern to seeds/fal_product_lines.csv for SkuId mystery"
+    ) in built.output
+    # a fee of an invoice covers the day of this row, and can be something else
+    assert (
+        "account mixed · first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 3"
+        " · finding add a pattern to seeds/fal_product_lines.csv for SkuId odd"
     ) in built.output
 
 
@@ -130,12 +142,16 @@ def test_a_fee_of_an_invoice_removes_no_events_and_is_reported(built: Warehouse)
     assert built.rows(
         "select x_ChargeSource, sum(EffectiveCost) from focus.cost_and_usage where x_Account = 'mixed'"
         " group by all order by all"
-    ) == [("billing_events", Decimal("0.0018")), ("invoice", Decimal(50))]
+    ) == [("billing_events", Decimal("0.0018")), ("estimate", Decimal(20)), ("invoice", Decimal(50))]
     assert "WARN 1 warn_invoiced_usage_has_a_product_line" in built.output
     assert (
         "first_day 2026-01-05 · last_day 2026-01-05 · unattributed_usage_usd 50 · finding unless it is a fee,"
         " add a pattern to seeds/fal_product_lines.csv for ServiceName Platform fee"
     ) in built.output
+
+
+def test_days_to_come_that_a_fee_covers_need_no_estimate(built: Warehouse) -> None:
+    assert "PASS warn_compute_has_estimates" in built.output
 
 
 def test_an_id_of_another_line_than_its_service_is_reported(built: Warehouse) -> None:

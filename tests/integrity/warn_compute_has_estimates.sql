@@ -13,13 +13,16 @@ accounts as (
 
 ),
 
-estimates as (
+days as (
 
-    select distinct
+    -- An invoice can cover days to come, such as those of a fee in advance, so a day counts from its first load on.
+    select
         account,
-        cast(landed_partition as date) as charge_date
+        cast(landed_partition as date) as charge_date,
+        max(case when feed = 'focus_reports' then 1 else 0 end) = 1 as has_estimate
     from {{ ref('stg_fal__landed_files') }}
-    where feed = 'focus_reports' and source = 'estimate'
+    where feed in ('billing_events', 'serverless_usage') or (feed = 'focus_reports' and source = 'estimate')
+    group by account, cast(landed_partition as date)
 
 )
 
@@ -28,12 +31,11 @@ select
     count(*) as days_without_estimate,
     min(days.charge_date) as first_day,
     max(days.charge_date) as last_day
-from {{ ref('int_charge_days__known') }} as days
+from days
 inner join accounts on days.account = accounts.account
-left join estimates on days.account = estimates.account and days.charge_date = estimates.charge_date
 left join {{ ref('int_charge_months__closed') }} as closed_months
     on days.account = closed_months.account and {{ month_of('days.charge_date') }} = closed_months.charge_month
 where
-    estimates.account is null
+    not days.has_estimate
     and closed_months.account is null
 group by days.account

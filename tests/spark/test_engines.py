@@ -32,7 +32,8 @@ pytestmark = pytest.mark.spark
 # names of types in the warehouse: varchar on DuckDB, string on Spark
 NAMES_TYPES_OF_THE_ENGINE = {"focus.schema_metadata": ("warehouse_type",)}
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
-WITH_ALL_TESTS = ("--select", "*")
+WITH_DATA_TESTS = ("--exclude-resource-type", "unit_test")
+UNIT_TESTS = ("--select", "test_type:unit")
 
 
 class Engines:
@@ -159,7 +160,7 @@ def load_lines(url: str, landing: Path) -> None:
 
 
 def test_the_sample_passes_its_tests_and_has_the_same_marts(engines: Engines) -> None:
-    engines.build(ROOT / "sample", *WITH_ALL_TESTS)
+    engines.build(ROOT / "sample", *WITH_DATA_TESTS)
     assert engines.differences() == {}
 
 
@@ -223,3 +224,8 @@ def test_changed_and_unreadable_days_and_a_ragged_csv_have_the_same_marts(
 def test_a_full_refresh_makes_the_same_marts(engines: Engines, forty_days: Path) -> None:
     engines.build_on_spark(forty_days, "--full-refresh", *DATA_ONLY)
     assert engines.differences() == {}
+
+
+@pytest.mark.slow
+def test_the_unit_tests_of_models_pass_on_spark(engines: Engines, forty_days: Path) -> None:
+    engines.build_on_spark(forty_days, *UNIT_TESTS)

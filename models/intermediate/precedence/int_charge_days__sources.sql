@@ -168,7 +168,6 @@ decided as (
         end as charge_source,
         is_unattributed
         and not is_month_closed
-        and not is_invoiced
         and (is_day_invoiced or has_day_events or has_day_serverless_usage) as is_set_aside
     from stated
 

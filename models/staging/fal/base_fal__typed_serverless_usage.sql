@@ -76,6 +76,20 @@ judged as (
 
     select
         *,
+        -- why a number of the meter cannot be used, null when it can or is missing
+        {%- for field, limits in meter.items() %}
+        case
+            when not {{ is_number(field) }} then '{{ field }} is not a number'
+            when {{ field }} is not null and {{ try_decimal(field, limits.scale) }} is null
+                then '{{ field }} is too large'
+            when {{ has_surplus_decimals(field, limits.scale) }}
+                then '{{ field }} has more than {{ limits.scale }} decimals'
+            {%- if limits.excess %}
+            when abs(try_cast({{ field }} as double)) {{ limits.excess }} then '{{ limits.reason }}'
+            {%- endif %}
+        end as {{ field }}_misfit,
+        {%- endfor %}
+
         -- why the row cannot be charged, null when it can
         case
             when not is_readable then '{{ unreadable_json_page('time_series') }}'
@@ -92,21 +106,7 @@ judged as (
                 then 'cost_total is too large'
             when is_surge not in ('true', 'false') then 'is_surge is not a boolean'
             when upper(currency) <> 'USD' then 'currency is not USD'
-        end as quarantine_reason,
-
-        -- why a number of the meter cannot be used, null when it can or is missing
-        {%- for field, limits in meter.items() %}
-        case
-            when not {{ is_number(field) }} then '{{ field }} is not a number'
-            when {{ field }} is not null and {{ try_decimal(field, limits.scale) }} is null
-                then '{{ field }} is too large'
-            when {{ has_surplus_decimals(field, limits.scale) }}
-                then '{{ field }} has more than {{ limits.scale }} decimals'
-            {%- if limits.excess %}
-            when abs(try_cast({{ field }} as double)) {{ limits.excess }} then '{{ limits.reason }}'
-            {%- endif %}
-        end as {{ field }}_misfit{{ ',' if not loop.last }}
-        {%- endfor %}
+        end as quarantine_reason
     from landed
 
 ),
