@@ -12,6 +12,8 @@ from tests.end_to_end.conftest import Command, run
 from tests.end_to_end.landing_zone import event, page, write_events
 
 MARTS = {
+    "finops.budget_status",
+    "finops.budget_thresholds",
     "finops.commitment_burn_down",
     "finops.commitment_summary",
     "finops.cost_forecast",
@@ -53,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_events(folder / "landing", "acme", "2026-01-05", [page(event())])
     done = dbt(folder, "build", "--exclude-resource-type", "unit_test")
     assert done.code == 0, done.output
-    assert f"Published 13 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
+    assert f"Published 15 marts to {folder / 'published'}/fal_focus.duckdb" in done.output
     return folder
 
 
