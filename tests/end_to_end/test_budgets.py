@@ -85,9 +85,7 @@ def test_a_threshold_is_exceeded_on_a_past_day_or_a_coming_one(warehouse: Wareho
 
 def test_a_budget_that_no_usage_matches_is_a_warning_with_its_name(warehouse: Warehouse) -> None:
     _, _, warning = warehouse.output.partition("warn warn_budgets_match_usage: 1 row\n")
-    assert (
-        warning.splitlines()[0].strip().startswith("name Apps · finding no usage matches: check its")
-    )
+    assert warning.splitlines()[0].strip().startswith("name Apps · finding no usage matches: check its")
 
 
 def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Callable[..., Warehouse]) -> None:
