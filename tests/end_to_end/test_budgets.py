@@ -45,10 +45,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Wareh
         write_events(folder / "landing", "acme", day_of_usage, [page(usage)])
     copy_project(folder / "project")
     (folder / "project" / "seeds" / "fal_budgets.csv").write_text(HEADER + BUDGETS)
-    selected = ("+budget_status", "+budget_thresholds", "budget_status_ties_to_daily_cost")
+    selected = ("+budget_status_ties_to_daily_cost", "+budget_thresholds", "warn_budgets_match_usage")
     return dbt(
         folder / "warehouse.duckdb",
-        *("build", "--select", *selected, "warn_budgets_match_usage"),
+        *("build", "--select", *selected, "--indirect-selection", "empty"),
         *("--exclude-resource-type", "unit_test", "--project-dir", str(folder / "project")),
         FAL_LANDING_DIR=folder / "landing",
     )
@@ -85,9 +85,7 @@ def test_a_threshold_is_exceeded_on_a_past_day_or_a_coming_one(warehouse: Wareho
 
 def test_a_budget_that_no_usage_matches_is_a_warning_with_its_name(warehouse: Warehouse) -> None:
     _, _, warning = warehouse.output.partition("warn warn_budgets_match_usage: 1 row\n")
-    assert (
-        warning.splitlines()[0].strip().startswith("name Apps · finding no usage matches: check its")
-    )
+    assert warning.splitlines()[0].strip().startswith("name Apps · finding no usage matches: check its")
 
 
 def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Callable[..., Warehouse]) -> None:
