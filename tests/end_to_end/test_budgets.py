@@ -96,7 +96,7 @@ def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Call
     with pytest.raises(AssertionError) as failed:
         dbt(tmp_path / "w.duckdb", "test", "--select", "budgets_are_valid", *where)
     _, _, findings = str(failed.value).partition("fail budgets_are_valid: 7 rows\n")
-    found = [line.strip() for line in findings.splitlines() if line.startswith("    name ")]
+    found = [line.strip() for line in findings.splitlines() if line.strip().startswith("name ")]
     assert {line.partition(":")[0] for line in found} == {
         "name Twice · finding its name is used more than once",
         "name Backwards · finding it ends before it begins",
