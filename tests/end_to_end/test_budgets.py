@@ -45,10 +45,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Wareh
         write_events(folder / "landing", "acme", day_of_usage, [page(usage)])
     copy_project(folder / "project")
     (folder / "project" / "seeds" / "fal_budgets.csv").write_text(HEADER + BUDGETS)
-    selected = ("+budget_status", "+budget_thresholds", "budget_status_ties_to_daily_cost")
+    selected = ("+budget_status_ties_to_daily_cost", "+budget_thresholds", "warn_budgets_match_usage")
     return dbt(
         folder / "warehouse.duckdb",
-        *("build", "--select", *selected, "warn_budgets_match_usage"),
+        *("build", "--select", *selected, "--indirect-selection", "empty"),
         *("--exclude-resource-type", "unit_test", "--project-dir", str(folder / "project")),
         FAL_LANDING_DIR=folder / "landing",
     )
@@ -96,7 +96,7 @@ def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Call
     with pytest.raises(AssertionError) as failed:
         dbt(tmp_path / "w.duckdb", "test", "--select", "budgets_are_valid", *where)
     _, _, findings = str(failed.value).partition("fail budgets_are_valid: 7 rows\n")
-    found = [line.strip() for line in findings.splitlines() if line.startswith("    name ")]
+    found = [line.strip() for line in findings.splitlines() if line.strip().startswith("name ")]
     assert {line.partition(":")[0] for line in found} == {
         "name Twice · finding its name is used more than once",
         "name Backwards · finding it ends before it begins",
