@@ -31,10 +31,12 @@
     case when {{ horizon }} <= 7 then 1 when {{ horizon }} <= 14 then 2 when {{ horizon }} <= 28 then 3 else 4 end
 {%- endmacro %}
 
-{# The share of the expected cost by which a bound differs from it. side: lower or upper. #}
+{# The share of the expected cost by which a bound differs from it, side: lower or upper. An interval contains the
+   expected cost, although all past errors have one sign after a launch. #}
 {% macro interval_bound(side, prior_origins) -%}
-    (
+    {{ 'least' if side == 'lower' else 'greatest' }}(
         (origins * {{ side }}_error {{ '-' if side == 'lower' else '+' }} {{ prior_origins }} * prior_error)
-        / (origins + {{ prior_origins }})
+        / (origins + {{ prior_origins }}),
+        0
     )
 {%- endmacro %}

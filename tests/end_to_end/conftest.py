@@ -183,4 +183,4 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     built, folder = build_sample(tmp_path_factory), tmp_path_factory.mktemp("sample")
     warehouse = Path(shutil.copy(built / "warehouse.duckdb", folder))
     shutil.copytree(built / "published", warehouse.with_suffix(".published"))
-    return Warehouse(warehouse, "")
+    return Warehouse(warehouse, "", built / "target")

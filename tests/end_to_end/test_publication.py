@@ -13,6 +13,8 @@ from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events
 
 MARTS = {
+    "finops.budget_status",
+    "finops.budget_thresholds",
     "finops.commitment_burn_down",
     "finops.commitment_summary",
     "finops.cost_forecast",

@@ -58,6 +58,25 @@ def test_a_use_case_has_an_answer_or_a_reason(sample: Warehouse, use_case: UseCa
     assert {name for name in empty if not {name, f"{use_case.name}.{name}"} & EXPLAINED} == set()
 
 
+def test_use_cases_of_sub_accounts_corrections_and_budgets_have_answers() -> None:
+    names = {
+        use_case.name for use_case in USE_CASES if re.search(r"subaccount|correction|budget", use_case.name)
+    }
+    assert len(names) >= 10
+    assert names & EXPLAINED == {"cost_compute_subaccount"}
+
+
+@pytest.mark.parametrize("month", [date(2026, 9, 1), date(2026, 10, 1)])
+def test_a_budget_of_a_sub_account_spends_what_its_use_case_sums(sample: Warehouse, month: date) -> None:
+    (use_case,) = (use_case for use_case in USE_CASES if use_case.name == "compare_billed_budget")
+    sql = use_case.sql.replace("SUM(BilledCost)", "sum(EffectiveCost)")
+    next_month = date(month.year, month.month + 1, 1)
+    with duckdb.connect(str(sample.path), read_only=True) as connection:
+        ((*_, summed),) = connection.execute(sql, [month, next_month, "fal", "cus_acme-video"]).fetchall()
+    spent = "select spent_cost from finops.budget_status where sub_account = 'Video' and period_starts_on = "
+    assert sample.value(f"{spent} '{month}'") == summed
+
+
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.text)
 def test_a_reason_holds_for_every_charge(sample: Warehouse, reason: Reason) -> None:
     assert sample.rows(f"select x_ChargeId from focus.cost_and_usage where {reason.condition}") == []

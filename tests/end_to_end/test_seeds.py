@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.conftest import Warehouse, copy_project
 
-SEEDS = ("fal_accounts", "fal_allocation", "fal_contract_commitments", "fal_endpoints")
+SEEDS = ("fal_accounts", "fal_allocation", "fal_budgets", "fal_contract_commitments", "fal_endpoints")
 
 
 def test_a_byte_order_mark_and_carriage_returns_do_not_change_a_seed(

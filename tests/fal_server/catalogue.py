@@ -51,7 +51,10 @@ METERS = (
 
 WEIGHTS = (24, 20, 8, 12, 4, 2, 10, 8, 8, 4)
 
-METER_OF = {meter.endpoint_id: meter for meter in METERS}
+# the model of the switch launch, which no other event uses
+LAUNCHED = Meter("fal-ai/sora-2/text-to-video", "Sora 2", "OpenAI", "Seconds", "0.1", ("4", "8", "12"))
+
+METER_OF = {meter.endpoint_id: meter for meter in (*METERS, LAUNCHED)}
 
 # prices after `World.changed_at`, with the switch price_changes
 NEW_PRICES = {"fal-ai/flux/dev": "0.03", "fal-ai/fast-sdxl": "0.003", "fal-ai/veo3": "0.35"}
@@ -75,9 +78,10 @@ CATEGORIES = {
     "fal-ai/whisper": "speech-to-text",
     "fal-ai/minimax/speech-02-hd": "text-to-speech",
     "fal-ai/any-llm": "llm",
+    LAUNCHED.endpoint_id: "text-to-video",
 }
 
 DEPRECATED = "fal-ai/fast-sdxl"
 
 # what /models and /models/pricing know
-LISTED = tuple(meter for meter in METERS if meter.endpoint_id in CATEGORIES)
+LISTED = tuple(meter for meter in METER_OF.values() if meter.endpoint_id in CATEGORIES)

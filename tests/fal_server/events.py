@@ -6,12 +6,12 @@ Every number is kept as the text that goes over the wire; nothing passes through
 import json
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
-from tests.fal_server.catalogue import METERS, WEIGHTS
+from tests.fal_server.catalogue import METERS, WEIGHTS, Meter
 
 NANO = 1_000_000_000
 MILLIS_OF_A_DAY = 86_400_000
@@ -190,25 +190,23 @@ def draw_day(seed: str, day: date, count: int, oddities: Oddities) -> list[Event
     return sorted(drawn[:count], key=order)
 
 
+def draw_requests(seed: str, day: date, count: int, meter: Meter, label: str | None) -> list[Event]:
+    """Draw `count` requests of one model with one label, on one UTC day. Equal seeds give equal events."""
+    rng = random.Random(f"{seed}|{day}")
+    midnight = datetime.combine(day, time(), UTC)
+    return [
+        _request(rng, midnight + timedelta(milliseconds=rng.randrange(MILLIS_OF_A_DAY)), meter, [label])
+        for _ in range(count)
+    ]
+
+
 def order(event: Event) -> tuple[datetime, str, str, str]:
     """Sort key of events: time, then identity. fal lists them in reverse."""
     return event.at, event.request_id, event.unit_price or "", event.output_units or ""
 
 
 def _draw(rng: random.Random, at: datetime, oddities: Oddities) -> Iterator[Event]:
-    meter = rng.choices(METERS, WEIGHTS)[0]
-    event = _priced(
-        Event(
-            request_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-            endpoint_id=meter.endpoint_id,
-            at=at,
-            cost_nano_usd=0,
-            auth_method=rng.choice(LABELS),
-        ),
-        meter.unit_price,
-        rng.choice(meter.quantities),
-        rng.choice(DISCOUNTS),
-    )
+    event = _request(rng, at, rng.choices(METERS, WEIGHTS)[0], LABELS)
     lot, second_lot = rng.random(), rng.random()
     if oddities.whole_seconds and second_lot < 0.03:
         event = replace(event, at=event.at.replace(microsecond=0), with_millis=False)
@@ -219,6 +217,21 @@ def _draw(rng: random.Random, at: datetime, oddities: Oddities) -> Iterator[Even
     if oddities.two_meters and 0.12 <= second_lot < 0.14:
         yield _priced(event, "0.007", "3", event.percent_discount)
     yield _odd(rng, event, lot, oddities)
+
+
+def _request(rng: random.Random, at: datetime, meter: Meter, labels: Sequence[str | None]) -> Event:
+    return _priced(
+        Event(
+            request_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            endpoint_id=meter.endpoint_id,
+            at=at,
+            cost_nano_usd=0,
+            auth_method=rng.choice(labels),
+        ),
+        meter.unit_price,
+        rng.choice(meter.quantities),
+        rng.choice(DISCOUNTS),
+    )
 
 
 def _odd(rng: random.Random, event: Event, lot: float, oddities: Oddities) -> Event:

@@ -2,8 +2,9 @@
 
 All data is made up. The account acme is an enterprise with invoices: September 2026 is closed, October is
 open, and its last day has only an estimate. acme is an organization of two teams that also runs apps and
-instances. In September, one of its keys is renamed, one is deleted, and prices change. The account studio
-has only billing events, and credits that run out.
+instances. In September, a model is launched, one of its keys is renamed, one is deleted, prices change, and
+a batch runs that seeds/fal_known_events.csv contains. In October, a key leaks. The account studio has only
+billing events, and credits that run out.
 """
 
 import argparse
@@ -74,6 +75,9 @@ def make_world() -> World:
             renamed_key=True,
             deleted_key=True,
             deprecated_model=True,
+            batch_run=True,
+            launch=True,
+            leaked_key=True,
         ),
         plain_accounts=["studio"],
         teams={"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]},

@@ -17,6 +17,11 @@ class Switches:
     "Key 1" becomes "imaging key" and keeps its id. deleted_key: "Key 2" is deleted; its requests then come
     with "prod key". deprecated_model: one model becomes deprecated.
 
+    Unusual days of accounts that have an admin key, counted back from the last day (see `episodes`).
+    launch: from one day on, "prod key" also calls a new model, with half as many requests as the account has
+    without it. batch_run: on one day, twice as many requests of one model are added, without a key.
+    leaked_key: on one day, "Key 1" makes five times as many, of an expensive model.
+
     Estimates. display_names: rows of endpoints have a display name in place of the endpoint id, and nothing
     that identifies their product line. vague_lines: the same for rows of apps and instances.
 
@@ -33,6 +38,9 @@ class Switches:
     renamed_key: bool = False
     deleted_key: bool = False
     deprecated_model: bool = False
+    batch_run: bool = False
+    launch: bool = False
+    leaked_key: bool = False
     display_names: bool = False
     vague_lines: bool = False
     no_structured_auth: bool = False

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from tests.fal_server import reports
+from tests.fal_server.episodes import draw_episodes
 from tests.fal_server.events import Event, Oddities, draw_day, nano_to_usd, order
 from tests.fal_server.keys import Key, change_event, list_keys, move_to_team
 from tests.fal_server.switches import LINES, Switches, Team
@@ -299,7 +300,11 @@ class World:
         known = self.first_day <= day <= self.last_day
         if not known or (day == self.empty_day and revision == 0):
             return []
-        return draw_day(f"{self.seed}|{account}|{revision}", day, count, self.oddities)
+        seed = f"{self.seed}|{account}|{revision}"
+        drawn = draw_day(seed, day, count, self.oddities)
+        if account in self.accounts and revision == 0:
+            drawn += draw_episodes(seed, day, self.switches_of(account), self.last_day, count)
+        return sorted(drawn, key=order)
 
 
 def midnight(day: date) -> datetime:

@@ -16,7 +16,8 @@ import pytest
 
 from tests.fal_server import FAULTS, LINES, FalServer, Invoice, Oddities, Switches, Team, World
 from tests.fal_server.__main__ import build_parser, fault, keep_time, make_world, refusal, team
-from tests.fal_server.catalogue import DEPRECATED, LISTED, METER_OF, NEW_PRICES
+from tests.fal_server.catalogue import DEPRECATED, LAUNCHED, LISTED, METER_OF, NEW_PRICES, Meter
+from tests.fal_server.episodes import BATCH_AGE, BATCH_METER, LAUNCH_AGE, LEAK_AGE, LEAK_METER
 from tests.fal_server.reports import default_timeframe
 from tests.fal_server.sample import CREDITS
 from tests.fal_server.sample import make_world as make_world_of_sample
@@ -533,6 +534,33 @@ def test_a_team_keeps_its_own_keys_when_one_is_renamed_and_another_deleted(acme:
     assert after == before
     uses = [event.at for event in acme.events("acme-video") if event.auth_method == "Key 2"]
     assert max(uses) < acme.changed_at
+
+
+@pytest.mark.parametrize(
+    ("switch", "first", "last", "count", "used"),
+    [
+        ("launch", LAUNCH_AGE, timedelta(0), 50, (LAUNCHED, "prod key")),
+        ("batch_run", BATCH_AGE, BATCH_AGE, 200, (BATCH_METER, None)),
+        ("leaked_key", LEAK_AGE, LEAK_AGE, 500, (LEAK_METER, "Key 1")),
+    ],
+)
+def test_an_episode_adds_requests_and_changes_no_others(
+    switch: str, first: timedelta, last: timedelta, count: int, used: tuple[Meter, str | None]
+) -> None:
+    teams = {"acme": [Team("acme", "Acme"), Team("acme-video", "Video")]}
+    usual, world = (
+        World(seed=3, events_per_day=100, teams=teams, switches=Switches(**switches))
+        for switches in ({}, {switch: True})
+    )
+    meter, label = used
+    for day in world.all_days():
+        before, after = usual.day_events("acme", day), world.day_events("acme", day)
+        added = [event for event in after if event not in before]
+        is_unusual = first >= world.last_day - day >= last
+        assert [event for event in after if event not in added] == before
+        assert len(added) == (count if is_unusual else 0)
+        assert all((event.endpoint_id, event.auth_method) == (meter.endpoint_id, label) for event in added)
+    assert world.events("acme-video") == usual.events("acme-video")
 
 
 def test_creators_of_keys_are_shown_only_when_asked_for(get: Get) -> None:

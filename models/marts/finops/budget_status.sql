@@ -100,7 +100,9 @@ with_bounds as (
         greatest(
             {{ money('periods.expected_cost - coalesce(distances.lower_distance, 0)') }}, periods.spent_cost
         ) as lower_bound,
-        {{ money('periods.expected_cost + coalesce(distances.upper_distance, 0)') }} as upper_cost,
+        greatest(
+            {{ money('periods.expected_cost + coalesce(distances.upper_distance, 0)') }}, periods.spent_cost
+        ) as upper_bound,
         {{ days_between('periods.period_starts_on', 'periods.period_ends_on') }} + 1 as period_days,
         {{ days_between('periods.period_starts_on', 'periods.last_known_on') }} + 1 as known_days
     from periods
@@ -131,7 +133,7 @@ budget_status as (
         with_bounds.spent_cost,
         with_bounds.expected_cost,
         case when with_bounds.expected_cost is not null then with_bounds.lower_bound end as lower_cost,
-        with_bounds.upper_cost,
+        case when with_bounds.expected_cost is not null then with_bounds.upper_bound end as upper_cost,
 
         ---------- shares
         {{ percent_of('with_bounds.spent_cost', 'with_bounds.amount_usd') }} as spent_percent,
@@ -151,7 +153,7 @@ budget_status as (
             when with_bounds.period_ends_on < with_bounds.as_of then 'kept'
             when with_bounds.expected_cost is null then 'too few days'
             when with_bounds.expected_cost > with_bounds.amount_usd then 'expected over'
-            when with_bounds.upper_cost > with_bounds.amount_usd then 'at risk'
+            when with_bounds.upper_bound > with_bounds.amount_usd then 'at risk'
             else 'on track'
         end as status
 
