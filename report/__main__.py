@@ -62,7 +62,8 @@ Examples:
 def cli(name: str, accounts: tuple[str, ...], alerts: tuple[Alert, ...]) -> int:
     """Print the digest of a publication: cost, budgets, anomalies, prices, credits and missing days.
 
-    The text is a page of at most 25 lines, for a terminal of 110 columns. Markdown has the same lines. JSON has all rows.
+    The text is a page of at most 25 lines, for a terminal of 110 columns. Markdown has the same lines.
+    JSON has all rows.
     """
     with open_publication(find_database()) as connection:
         digest = read_digest(connection, accounts, utc_now().date())

@@ -25,7 +25,6 @@ LINES = 25
 FIXED = 4  # the title, the header of the table, and two empty lines
 Level = Literal["", "good", "warn", "bad", "known"]
 NONE = "-"
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,8 @@ def describe_account(account: AccountCost) -> tuple[str, ...]:
     """Return the row of an account."""
     forecast = NONE
     if account.expected_cost is not None and account.forecast_month:
-        interval = f"{format_dollars(account.lower_cost)} to {format_dollars(account.upper_cost)}"
-        forecast = f"{account.forecast_month:%b} {format_dollars(account.expected_cost)} ({interval})"
+        interval = f"{format_amount(account.lower_cost, '1')} to {format_amount(account.upper_cost, '1')}"
+        forecast = f"{account.forecast_month:%b} {format_amount(account.expected_cost, '1')} ({interval})"
     elif account.learned_days:
         forecast = f"{account.learned_days} of 14 days to learn"
     costs = describe_costs(account)
@@ -131,16 +130,16 @@ def describe_account(account: AccountCost) -> tuple[str, ...]:
 
 def describe_total(name: str, total: Total) -> tuple[str, ...]:
     """Return the row of several accounts."""
-    return (name, "", *describe_costs(total), format_dollars(total.expected_cost))
+    return (name, "", *describe_costs(total), format_amount(total.expected_cost, "1"))
 
 
 def describe_costs(costs: AccountCost | Total) -> tuple[str, ...]:
     """Return the cells of costs."""
     return (
-        format_money(costs.day_cost),
-        format_money(costs.week_before_cost),
-        format_money(costs.month_cost),
-        format_money(costs.last_month_cost),
+        format_amount(costs.day_cost),
+        format_amount(costs.week_before_cost),
+        format_amount(costs.month_cost),
+        format_amount(costs.last_month_cost),
         format_change(costs.last_month_cost, costs.month_cost),
     )
 
@@ -153,9 +152,9 @@ def describe_budgets(digest: Digest) -> list[Line]:
 
 def describe_budget(budget: Budget) -> Line:
     """Return the line of a budget."""
-    spent = f"{format_dollars(budget.spent_cost)} of {format_dollars(budget.amount_usd)}"
+    spent = f"{format_amount(budget.spent_cost, '1')} of {format_amount(budget.amount_usd, '1')}"
     expected = (
-        f", {format_dollars(budget.expected_cost)} expected" if budget.expected_cost is not None else ""
+        f", {format_amount(budget.expected_cost, '1')} expected" if budget.expected_cost is not None else ""
     )
     state = {
         "over": f"over since {budget.over_on}",
@@ -191,7 +190,7 @@ def describe_anomaly(anomaly: Anomaly) -> Line:
         anomaly.account,
         f"{anomaly.charge_date:%m-%d}",
         scope if scope == "account" else f"{scope} {anomaly.scope_name}",
-        f"{format_money(anomaly.actual_cost)} not {format_money(anomaly.expected_cost)}",
+        f"{format_amount(anomaly.actual_cost)} not {format_amount(anomaly.expected_cost)}",
         anomaly.cause,
         *evidence,
     )
@@ -204,7 +203,7 @@ def describe_contributor(contributor: Contributor, scope_type: str) -> str:
     key = "" if scope_type == "key" else contributor.key_name or contributor.key
     names = (model, f"key {key}" if key else "")
     name = " with ".join(filter(None, names)) or "requests without a key"
-    return f"{format_signed(contributor.difference_cost)} by {name}"
+    return f"{format_amount(contributor.difference_cost, sign='+')} by {name}"
 
 
 def describe_prices(digest: Digest) -> list[Line]:
@@ -222,7 +221,7 @@ def describe_price(change: PriceChange) -> Line:
         change.model_name,
         f"{change.unit}: {change.old_unit_price:f} to {change.new_unit_price:f}{after}",
         format_change(change.old_unit_price, change.new_unit_price),
-        f"{format_signed(change.change_cost)} since",
+        f"{format_amount(change.change_cost, sign='+')} since",
     )
     return Line(cells, "warn" if change.change_cost > 0 else "")
 
@@ -236,7 +235,7 @@ def describe_commitments(digest: Digest) -> list[Line]:
 def describe_commitment(commitment: Commitment) -> Line:
     """Return the line of a credit or a contract, with what is left of it."""
     rest = (
-        f"{format_money(commitment.remaining_amount)} of {commitment.committed_amount:,f} {commitment.unit}"
+        f"{format_amount(commitment.remaining_amount)} of {commitment.committed_amount:,f} {commitment.unit}"
     )
     level: Level = ""
     if commitment.status == "used up":
@@ -246,7 +245,7 @@ def describe_commitment(commitment: Commitment) -> Line:
     elif commitment.runs_out_on:
         state, level = f"runs out on {commitment.runs_out_on}", "warn"
     else:
-        state = f"{format_money(commitment.expires_unused_amount)} unused on {commitment.ends_on}"
+        state = f"{format_amount(commitment.expires_unused_amount)} unused on {commitment.ends_on}"
     return Line((commitment.account, commitment.id, rest, state), level)
 
 
@@ -273,26 +272,16 @@ def describe_runs(missing: list[MissingDays]) -> str:
     )
 
 
-def format_money(amount: Decimal | None) -> str:
-    """Format an amount in cents, rounded as casts in SQL do."""
-    return NONE if amount is None else f"{amount.quantize(CENT, ROUND_HALF_UP):z,}"
-
-
-def format_dollars(amount: Decimal | None) -> str:
-    """Format an amount without cents."""
-    return NONE if amount is None else f"{amount.quantize(Decimal(1), ROUND_HALF_UP):z,}"
-
-
-def format_signed(amount: Decimal) -> str:
-    """Format a difference in cents with its sign."""
-    return f"{amount.quantize(CENT, ROUND_HALF_UP):+,}"
+def format_amount(amount: Decimal | None, unit: str = "0.01", sign: str = "") -> str:
+    """Format an amount to a unit, rounded as casts in SQL do. sign: + to show that of positive amounts."""
+    return NONE if amount is None else f"{amount.quantize(Decimal(unit), ROUND_HALF_UP):{sign}z,}"
 
 
 def format_percent(percent: Decimal | None) -> str:
     """Format a share in percent."""
-    return NONE if percent is None else f"{percent:.0f} %"
+    return NONE if percent is None else f"{format_amount(percent, '1')} %"
 
 
 def format_change(old: Decimal | None, new: Decimal) -> str:
     """Format a change in percent with its sign."""
-    return f"{100 * (new - old) / old:+,.1f} %" if old else NONE
+    return f"{format_amount(100 * (new - old) / old, '0.1', '+')} %" if old else NONE

@@ -13,12 +13,16 @@ from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events
 
 MARTS = {
+    "finops.budget_status",
+    "finops.budget_thresholds",
     "finops.commitment_burn_down",
     "finops.commitment_summary",
+    "finops.cost_anomalies",
     "finops.cost_forecast",
     "finops.daily_cost",
     "finops.days",
     "finops.invoice_reconciliation",
+    "finops.landed_days",
     "finops.model_prices",
     "finops.models",
     "finops.product_line_reconciliation",
