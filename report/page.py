@@ -60,7 +60,7 @@ def make_page(digest: Digest) -> Page:
         Section("Budgets", (0, 1), describe_budgets(digest)),
         Section("Anomalies", (0, 2, 5), describe_anomalies(digest)),
         Section("Prices", (0, 2, 3), describe_prices(digest)),
-        Section("Credits", (0, 1), describe_commitments(digest)),
+        Section("Credits", (0, 1, 3), describe_commitments(digest)),
         Section("Days", (0, 2), describe_days(digest)),
     ]
     has_total = len(digest.accounts) > 1
@@ -219,7 +219,8 @@ def describe_price(change: PriceChange) -> Line:
         change.account,
         f"{change.valid_from:%m-%d}",
         change.model_name,
-        f"{change.unit}: {change.old_unit_price:f} to {change.new_unit_price:f}{after}",
+        change.unit,
+        f"{change.old_unit_price:f} to {change.new_unit_price:f}{after}",
         format_change(change.old_unit_price, change.new_unit_price),
         f"{format_amount(change.change_cost, sign='+')} since",
     )
@@ -234,9 +235,7 @@ def describe_commitments(digest: Digest) -> list[Line]:
 
 def describe_commitment(commitment: Commitment) -> Line:
     """Return the line of a credit or a contract, with what is left of it."""
-    rest = (
-        f"{format_amount(commitment.remaining_amount)} of {commitment.committed_amount:,f} {commitment.unit}"
-    )
+    rest = f"{format_amount(commitment.remaining_amount)} of {commitment.committed_amount:,f}"
     level: Level = ""
     if commitment.status == "used up":
         state, level = f"used up on {commitment.runs_out_on}", "warn"
@@ -246,7 +245,7 @@ def describe_commitment(commitment: Commitment) -> Line:
         state, level = f"runs out on {commitment.runs_out_on}", "warn"
     else:
         state = f"{format_amount(commitment.expires_unused_amount)} unused on {commitment.ends_on}"
-    return Line((commitment.account, commitment.id, rest, state), level)
+    return Line((commitment.account, commitment.id, rest, commitment.unit, state), level)
 
 
 def describe_days(digest: Digest) -> list[Line]:

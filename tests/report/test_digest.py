@@ -287,8 +287,8 @@ def test_prices_of_one_change_are_one_line_with_their_whole_cost(tmp_path: Path)
         },
     )
     assert section(digest, "Prices") == [
-        ("acme", "03-02", "Discount", "Images: 1 to 0.9 after discount", "-10.0 %", "-9.00 since"),
-        ("acme", "03-01", "M", "Images: 0.025 to 0.03", "+20.0 %", "+2.79 since"),
+        ("acme", "03-02", "Discount", "Images", "1 to 0.9 after discount", "-10.0 %", "-9.00 since"),
+        ("acme", "03-01", "M", "Images", "0.025 to 0.03", "+20.0 %", "+2.79 since"),
     ]
     assert digest.price_changes[1].change_cost == Decimal("2.7935")
 
@@ -314,10 +314,10 @@ def test_credits_are_in_the_order_in_which_they_run_out(tmp_path: Path) -> None:
         },
     )
     assert section(digest, "Credits") == [
-        ("acme", "soon", "0.55 of 100 USD", "runs out on 2026-03-12"),
-        ("acme", "late", "50.00 of 100 Seconds", "12.35 unused on 2026-12-31"),
-        ("acme", "empty", "0.00 of 100 USD", "used up on 2026-03-01"),
-        ("acme", "ended", "50.00 of 100 USD", "ended after 2026-03-04"),
+        ("acme", "soon", "0.55 of 100", "USD", "runs out on 2026-03-12"),
+        ("acme", "late", "50.00 of 100", "Seconds", "12.35 unused on 2026-12-31"),
+        ("acme", "empty", "0.00 of 100", "USD", "used up on 2026-03-01"),
+        ("acme", "ended", "50.00 of 100", "USD", "ended after 2026-03-04"),
     ]
 
 
