@@ -27,7 +27,7 @@ ON_SPARK := spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
+.PHONY: help install run digest bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,19 +72,33 @@ $(BENCH_INSTALLED): $(DEV_INSTALLED) requirements/bench.txt
 
 install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
 
-run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the bill
+run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the digest
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then \
 		export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; \
 		$(BIN)/python -m loaders sync || exit 1; \
 	elif [ -z "$$FAL_LANDING_DIR" ]; then \
 		echo "No FAL_KEY and no FAL_KEY_FILE: building from sample/, which are made-up SAMPLE DATA."; \
 	fi; \
-	$(BIN)/python -m dbt_fal_focus && $(BIN)/dbt --quiet run-operation show_bill
+	$(BIN)/python -m dbt_fal_focus && echo && $(BIN)/python -m report && echo \
+		&& echo "Tables by month, team and model: make bill. The columns of this page: docs/report.md." \
+		&& if [ -z "$$FAL_LANDING_DIR" ]; then \
+			echo "This is SAMPLE DATA: set FAL_KEY or FAL_KEY_FILE and run again to see your own bill."; \
+		fi
+
+digest: $(INSTALLED) ## the page of the last publication: cost, budgets, anomalies, prices, credits, missing days
+	@$(BIN)/python -m report
+
+bill: $(INSTALLED) ## tables of the last build: cost by month, team, model and source, and commitments
+	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
+		if [ ! -e "$${FAL_WAREHOUSE:-warehouse/fal_focus.duckdb}" ]; then \
+			echo "error: nothing is built yet: make run builds it" >&2; exit 1; \
+		fi; \
+		$(BIN)/dbt --quiet run-operation show_bill
 
 # all product lines, and the changes that an account sees in two months
 DEMO_SWITCHES := serverless compute surge renamed_key deleted_key price_changes deprecated_model
 
-demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show the bill
+demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show the digest
 	@rm -rf target/demo && mkdir -p target/demo
 	@echo "The local fal server makes up 60 days of SAMPLE DATA of an organization with three teams."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \

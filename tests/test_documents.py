@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 VARIABLE = re.compile(r"(?:FAL|FOCUS_API)_[A-Z_]+|DBT_TARGET")
-PACKAGES = ("loaders", "api", "publishing", "dbt_fal_focus")
+PACKAGES = ("loaders", "api", "publishing", "dbt_fal_focus", "report")
 FOLDERS = ("macros", "models", "seeds", "tests/generic", "tests/integrity")
 PATTERNS = ("*.md", "docs/**/*.md", "benchmarks/*.md", "models/**/*.md", "sample/*.md")
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for pattern in PATTERNS for path in ROOT.glob(pattern))

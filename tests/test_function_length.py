@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("api", "benchmarks", "dbt_fal_focus", "loaders", "publishing")
+PACKAGES = ("api", "benchmarks", "dbt_fal_focus", "loaders", "publishing", "report")
 MOST_LINES = 40
 
 
