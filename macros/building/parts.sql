@@ -16,7 +16,7 @@
         {% if columns | map(attribute='name') | sort != model.columns.keys() | sort %}{{ return(true) }}{% endif %}
         {% for column in columns %}
             {% set expected = model.columns[column.name].data_type or column.dtype %}
-            {% if expected | lower != column.dtype | lower %}{{ return(true) }}{% endif %}
+            {% if listed_type(expected) != column.dtype | lower %}{{ return(true) }}{% endif %}
         {% endfor %}
     {% endif %}
     {{ return(is_requested) }}

@@ -1,6 +1,16 @@
 -- Incremental models have every part that is landed, and no other part.
 with
 
+cost_days as (
+
+    select distinct
+        account,
+        charge_date,
+        cost_day_version
+    from {{ ref('daily_cost') }}
+
+),
+
 held as (
 
     select distinct
@@ -23,6 +33,13 @@ held as (
         charge_date as part_date,
         day_version as part
     from {{ ref('int_billing_event_usage__priced') }}
+    union all
+    select
+        'costs' as what,
+        account,
+        charge_date as part_date,
+        cost_day_version as part
+    from cost_days
 
 ),
 
