@@ -7,7 +7,7 @@
     )
 }}
 
-{#- An invoice may be compared with the usage of its month. So whole months are read, of which the new days are kept. -#}
+{#- An invoice may be compared with the usage of its month. So whole months are read, and only missing days kept. -#}
 {%- set parts = parts_to_build(ref('int_cost_days__versions')) -%}
 {%- set is_in_months = is_in_parts(months_of_parts(parts), ['account', 'charge_month']) -%}
 
