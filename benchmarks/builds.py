@@ -101,10 +101,14 @@ class Project:
 
     def build(self, what: str) -> Cost:
         """Run a complete dbt build; print and return its cost."""
+        return self.run_dbt(what, "build")
+
+    def run_dbt(self, what: str, *command: str) -> Cost:
+        """Run a command of dbt; print and return its cost."""
         program = str(Path(sys.executable).with_name("dbt"))
         folders = ("--log-path", str(self.folder), "--target-path", str(self.folder / "target"))
         cost, _ = measure_command(
-            [program, "--quiet", "build", *folders],
+            [program, "--quiet", *command, *folders],
             FAL_WAREHOUSE=str(self.warehouse),
             FAL_LANDING_DIR=str(self.landing),
             FAL_PUBLISH_DIR=str(self.folder / "published"),

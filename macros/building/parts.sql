@@ -16,7 +16,7 @@
         {% if columns | map(attribute='name') | sort != model.columns.keys() | sort %}{{ return(true) }}{% endif %}
         {% for column in columns %}
             {% set expected = model.columns[column.name].data_type or column.dtype %}
-            {% if expected | lower != column.dtype | lower %}{{ return(true) }}{% endif %}
+            {% if listed_type(expected) != column.dtype | lower %}{{ return(true) }}{% endif %}
         {% endfor %}
     {% endif %}
     {{ return(is_requested) }}
@@ -95,6 +95,17 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+{# The accounts and months of parts that begin with an account and a day: rows for is_in_parts. None for all parts. #}
+{% macro months_of_parts(parts) %}
+    {% if parts is none %}{{ return(none) }}{% endif %}
+    {% set months = [] %}
+    {% for part in parts %}
+        {% set month = (part[0], part[1].replace(day=1)) %}
+        {% if month not in months %}{% do months.append(month) %}{% endif %}
+    {% endfor %}
+    {{ return(months) }}
+{% endmacro %}
 
 {# The strategy. temp_relation has the rows of the parts to build. #}
 {% macro get_incremental_parts_sql(arguments) %}

@@ -43,3 +43,10 @@
 {% macro duckdb__raise_error(message) -%} cast(error({{ message }}) as varchar) {%- endmacro %}
 
 {% macro spark__raise_error(message) -%} cast(raise_error({{ message }}) as string) {%- endmacro %}
+
+{# The name, in lower case, with which the engine lists a data type of a .yml. #}
+{% macro listed_type(data_type) %}{{ return(adapter.dispatch('listed_type')(data_type | lower)) }}{% endmacro %}
+
+{% macro duckdb__listed_type(data_type) %}{{ return('varchar' if data_type == 'string' else data_type) }}{% endmacro %}
+
+{% macro spark__listed_type(data_type) %}{{ return(data_type) }}{% endmacro %}

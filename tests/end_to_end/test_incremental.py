@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from tests.end_to_end.conftest import Warehouse
-from tests.end_to_end.landing_zone import event, page, write_events
+from tests.end_to_end.landing_zone import event, page, write_events, write_report
 
 pytestmark = pytest.mark.long
 
@@ -21,6 +21,12 @@ ADD = """
     update intermediate.int_billing_event_usage__priced set cost_usd = cost_usd {} where charge_date = '{}'
 """
 EVENTS = "+int_billing_event_usage__priced"
+INVOICE = """\
+BilledCost,EffectiveCost,ListCost,ContractedCost,ChargeCategory,ChargePeriodStart,ChargePeriodEnd,\
+ResourceId,SkuId,PricingQuantity,PricingUnit,ListUnitPrice,ContractedUnitPrice,BillingCurrency
+0.0054,0.0054,0.006,0.0054,Usage,2026-01-29T00:00:00Z,2026-02-01T00:00:00Z,\
+fal-ai/flux/dev,fal-ai/flux/dev,6,Images,0.001,0.0009,USD
+"""
 BUILD = ("build", "--exclude-resource-type", "test", "unit_test")
 FIRST_DAY = date(2026, 1, 1)
 
@@ -118,6 +124,46 @@ def test_builds_of_changes_equal_a_build_of_everything(
         built = dbt(path, *command, *grain_of, FAL_LANDING_DIR=landing)
     assert built.value("select count(*) from focus.cost_and_usage") > 0
     assert differences(built, rebuilt(dbt, built, landing, *grain_of)) == []
+
+
+def test_a_build_makes_the_costs_of_the_days_whose_charges_differ(tmp_path: Path, dbt: Dbt) -> None:
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    marts = ("finops.daily_cost", "finops.unit_costs", "intermediate.int_costs__by_owner")
+    days = ("2026-01-30", "2026-01-31", "2026-02-01")
+
+    def build_and_list_kept_days() -> list[str]:
+        """Build, and list the days whose rows an earlier build made: those of one build have a mark."""
+        built = dbt(path, *BUILD, "--select", "+unit_costs", FAL_LANDING_DIR=landing)
+        query = "select distinct strftime(charge_date, '%d') from {} where login = 'kept' order by all"
+        kept = [[day for (day,) in built.rows(query.format(mart))] for mart in marts]
+        assert kept[0] == kept[1] == kept[2]
+        with duckdb.connect(str(path)) as connection:
+            for mart in marts:
+                connection.execute(f"update {mart} set login = 'kept'")
+        return kept[0]
+
+    for day in days:
+        write_events(landing, "acme", day, [page(at(day, "a"), at(day, "b"))])
+    assert build_and_list_kept_days() == []
+
+    # a day with another cost
+    write_events(landing, "acme", days[0], [page(at(days[0], "a"))], "2")
+    assert build_and_list_kept_days() == ["01", "31"]
+
+    # The invoice of January has one row for three days. Without a difference, the first of them has no row.
+    write_report(landing, "acme", "invoice", "2026-02", INVOICE.encode(), 1)
+    assert build_and_list_kept_days() == ["01"]
+    assert build_and_list_kept_days() == ["01", "30", "31"]
+
+    # one day of a month that is compared as a whole
+    write_events(landing, "acme", days[1], [page(at(days[1], "a"))], "2")
+    assert build_and_list_kept_days() == ["01"]
+
+    with duckdb.connect(str(path)) as connection:
+        for mart in marts:
+            connection.execute(f"update {mart} set login = null")
+    full = rebuilt(dbt, Warehouse(path, ""), landing, "--select", "+unit_costs")
+    assert [mart for mart in marts if bag(Warehouse(path, ""), mart) != bag(full, mart)] == []
 
 
 def change(chance: random.Random, landing: Path, load_id: str) -> None:

@@ -1,6 +1,25 @@
 -- Incremental models have every part that is landed, and no other part.
 with
 
+cost_days as (
+
+    select distinct
+        account,
+        charge_date,
+        cost_day_version
+    from {{ ref('daily_cost') }}
+
+),
+
+days_with_costs as (
+
+    select distinct
+        account,
+        charge_date
+    from cost_days
+
+),
+
 held as (
 
     select distinct
@@ -23,6 +42,13 @@ held as (
         charge_date as part_date,
         day_version as part
     from {{ ref('int_billing_event_usage__priced') }}
+    union all
+    select
+        'costs' as what,
+        account,
+        charge_date as part_date,
+        cost_day_version as part
+    from cost_days
 
 ),
 
@@ -48,6 +74,17 @@ wanted as (
         charge_date as part_date,
         day_version as part
     from {{ ref('int_billing_event_days__versions') }}
+    union all
+    -- A day of an invoice may have no row, if only its other days have usage. daily_cost_ties_to_cost_and_usage finds
+    -- days that are missing.
+    select
+        'costs' as what,
+        versions.account,
+        versions.charge_date as part_date,
+        versions.cost_day_version as part
+    from {{ ref('int_cost_days__versions') }} as versions
+    inner join days_with_costs
+        on versions.account = days_with_costs.account and versions.charge_date = days_with_costs.charge_date
 
 )
 

@@ -1,8 +1,19 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'charge_date', 'cost_day_version'],
+        on_schema_change='fail',
+        meta={'parts_of': 'int_cost_days__versions'},
+    )
+}}
+
 with
 
 costs as (
 
     select * from {{ ref('int_costs__by_owner') }}
+    where {{ is_in_parts(parts_to_build(ref('int_cost_days__versions')), ['account', 'charge_date']) }}
 
 ),
 
@@ -72,7 +83,8 @@ daily_cost as (
         ---------- where from
         costs.charge_source,
         costs.charge_status,
-        coalesce(settled_days.is_settled, false) as is_complete
+        coalesce(settled_days.is_settled, false) as is_complete,
+        costs.cost_day_version
 
     from costs
     left join owners on costs.tags = owners.tags

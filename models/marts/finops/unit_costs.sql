@@ -1,9 +1,22 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'charge_date', 'cost_day_version'],
+        on_schema_change='fail',
+        meta={'parts_of': 'int_cost_days__versions'},
+    )
+}}
+
 with
 
 daily_cost as (
 
     select * from {{ ref('daily_cost') }}
-    where charge_category = 'Usage' and charge_class is null
+    where
+        charge_category = 'Usage'
+        and charge_class is null
+        and {{ is_in_parts(parts_to_build(ref('int_cost_days__versions')), ['account', 'charge_date']) }}
 
 ),
 
@@ -30,7 +43,8 @@ by_unit as (
         cast(sum(request_count) as bigint) as request_count,
         {{ quantity('sum(quantity)') }} as quantity,
         {{ money('sum(list_cost)') }} as list_cost,
-        {{ money('sum(effective_cost)') }} as effective_cost
+        {{ money('sum(effective_cost)') }} as effective_cost,
+        max(cost_day_version) as cost_day_version
     from daily_cost
     group by
         account,
@@ -97,7 +111,10 @@ unit_costs as (
         case
             when request_count > 0 then {{ quantity(rounded_share('quantity', '1', 'request_count')) }}
         end as units_per_request,
-        {{ percent_of('list_cost - effective_cost', 'list_cost') }} as savings_percent
+        {{ percent_of('list_cost - effective_cost', 'list_cost') }} as savings_percent,
+
+        ---------- where from
+        cost_day_version
 
     from by_unit
 

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 counted as (
@@ -54,11 +56,22 @@ typed as (
     -- Only usage has a model, an owner and a price. The rest of an expired credit is Usage in FOCUS, but of no model.
     -- So it has a category of its own.
     select
+        ---------- who
         x_Account as account,
         BillingAccountId as billing_account_id,
         SubAccountId as sub_account_id,
         SubAccountName as sub_account_name,
+        case when is_usage then x_ApiKeyId end as key_id,
+        case when is_usage then key_name end as key_name,
+        case when is_usage then x_LoginUsername end as login,
+        {{ adapter.quote('Tags') }} as tags,
+
+        ---------- when (UTC)
         {{ utc_date('ChargePeriodStart') }} as charge_date,
+        {{ month_of('ChargePeriodStart') }} as charge_month,
+        ChargePeriodEnd > {{ utc_add('day', 1, 'ChargePeriodStart') }} as is_longer_than_a_day,
+
+        ---------- what
         case when ChargeCategory = 'Usage' and not is_usage then 'Expired Credit' else ChargeCategory end
             as charge_category,
         ChargeClass as charge_class,
@@ -66,98 +79,28 @@ typed as (
         case when is_usage then coalesce(ResourceId, SkuId) end as model_id,
         case when is_usage then coalesce(ResourceName, ResourceId, SkuId) end as model_name,
         case when is_usage then PublisherName end as model_developer,
-        case when is_usage then x_ApiKeyId end as key_id,
-        case when is_usage then key_name end as key_name,
-        case when is_usage then x_LoginUsername end as login,
-        {{ adapter.quote('Tags') }} as tags,
+
+        ---------- at what price (USD)
         case when is_usage then PricingUnit end as unit,
         case when is_usage then ListUnitPrice end as list_unit_price,
         case when is_usage then ContractedUnitPrice end as contracted_unit_price,
-        x_ChargeSource as charge_source,
-        x_ChargeStatus as charge_status,
-        is_set_aside,
-        {{ is_ordinary_usage() }} and x_ChargeSource = 'invoice' as is_invoiced_usage,
-        ChargePeriodEnd > {{ utc_add('day', 1, 'ChargePeriodStart') }} as is_longer_than_a_day,
+
+        ---------- how much
         x_RequestCount as request_count,
         PricingQuantity as quantity,
         ListCost as list_cost,
         ContractedCost as contracted_cost,
         EffectiveCost as effective_cost,
-        BilledCost as billed_cost
-    from with_key_names
-
-),
-
-daily as (
-
-    select
-        ---------- who
-        account,
-        billing_account_id,
-        sub_account_id,
-        sub_account_name,
-        key_id,
-        key_name,
-        login,
-        tags,
-
-        ---------- when (UTC)
-        charge_date,
-        {{ month_of('charge_date') }} as charge_month,
-
-        ---------- what
-        charge_category,
-        charge_class,
-        product_line,
-        model_id,
-        model_name,
-        model_developer,
-
-        ---------- at what price (USD)
-        unit,
-        list_unit_price,
-        contracted_unit_price,
-
-        ---------- how much
-        cast(sum(request_count) as bigint) as request_count,
-        {{ quantity('coalesce(sum(quantity), 0)') }} as quantity,
-        {{ money('coalesce(sum(list_cost), 0)') }} as list_cost,
-        {{ money('coalesce(sum(contracted_cost), 0)') }} as contracted_cost,
-        {{ money('sum(effective_cost)') }} as effective_cost,
-        {{ money('sum(billed_cost)') }} as billed_cost,
+        BilledCost as billed_cost,
 
         ---------- where from
-        charge_source,
-        charge_status,
+        x_ChargeSource as charge_source,
+        x_ChargeStatus as charge_status,
         is_set_aside,
-        is_invoiced_usage,
-        max(case when is_longer_than_a_day then 1 else 0 end) = 1 as has_longer_row
+        {{ is_ordinary_usage() }} and x_ChargeSource = 'invoice' as is_invoiced_usage
 
-    from typed
-    group by
-        account,
-        billing_account_id,
-        sub_account_id,
-        sub_account_name,
-        key_id,
-        key_name,
-        login,
-        tags,
-        charge_date,
-        charge_category,
-        charge_class,
-        product_line,
-        model_id,
-        model_name,
-        model_developer,
-        unit,
-        list_unit_price,
-        contracted_unit_price,
-        charge_source,
-        charge_status,
-        is_set_aside,
-        is_invoiced_usage
+    from with_key_names
 
 )
 
-select * from daily
+select * from typed

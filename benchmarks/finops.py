@@ -1,0 +1,83 @@
+"""What the marts of schema finops add to a build: `python -m benchmarks.finops [--days N] [--fewer N] ...`.
+
+Each day of the landing zone has a charge for each endpoint and key, and each month that is over has an
+invoice. One run measures the first build; the models of the marts alone, all days of them; a build of a new
+day; and the models of the marts alone after another new day. It measures the same after fewer days. What the
+marts add is the cost of their models less that of one view, which is the start of dbt.
+"""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.builds import FIRST_DAY, Project, print_cost
+from benchmarks.landing_zone import write_invoices
+from benchmarks.measure import Cost, print_ratio
+
+# the folders of the models below models/, which only these marts read
+FOLDERS = ("intermediate/costs", "intermediate/forecasts", "intermediate/budgets", "marts/finops")
+MARTS = [f"path:models/{folder}" for folder in FOLDERS]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of builds, and what the marts add to each."""
+
+    first: Cost
+    first_added: Cost
+    daily: Cost
+    daily_added: Cost
+
+
+def measure_added(project: Project, what: str, *options: str) -> Cost:
+    """Run the models of the marts; print and return their cost without the start of dbt."""
+    start = project.run_dbt("one view", "run", "--select", "int_costs__charges")
+    cost = project.run_dbt("the models of the marts", "run", *options, "--select", *MARTS)
+    added = Cost(cost.wall - start.wall, cost.cpu - start.cpu, cost.peak)
+    print_cost(what, added)
+    return added
+
+
+def measure_days(folder: Path, shape: tuple[int, int, int], days: int) -> Costs:
+    """Return the costs of a first build of some days, and of new days after them."""
+    project = Project(folder, shape)
+    project.land(0, days)
+    write_invoices(project.landing, FIRST_DAY, days, *shape[:2])
+    first = project.build(f"first build of {days} days x {shape[0]:,}")
+    first_added = measure_added(project, f"added by the marts, {days} days", "--full-refresh")
+    project.land(days, 1)
+    daily = project.build(f"a build of a new day after {days} days")
+    project.land(days + 1, 1)
+    project.run_dbt("all other models, of another new day", "run", "--exclude", *MARTS)
+    daily_added = measure_added(project, f"added by the marts, a new day after {days} days")
+    return Costs(first, first_added, daily, daily_added)
+
+
+def main() -> int:
+    """Print the costs and the ratios."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.finops",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--days", type=int, default=400)
+    parser.add_argument("--fewer", type=int, metavar="DAYS", default=40, help="the same after fewer days")
+    parser.add_argument("--endpoints", type=int, default=200)
+    parser.add_argument("--keys", type=int, default=20)
+    options = parser.parse_args()
+    shape = (options.endpoints * options.keys, options.endpoints, options.keys)
+    with tempfile.TemporaryDirectory() as name:
+        short = measure_days(Path(name) / "short", shape, options.fewer)
+        long = measure_days(Path(name) / "long", shape, options.days)
+    print_ratio(
+        "finops: added to a new day ÷ added to the first build", long.daily_added.cpu / long.first_added.cpu
+    )
+    print_ratio("finops: a new day ÷ the first build", long.daily.cpu / long.first.cpu)
+    print_ratio("finops: a new day ÷ the same after fewer days", long.daily.cpu / short.daily.cpu)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
