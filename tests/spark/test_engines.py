@@ -33,7 +33,7 @@ pytestmark = pytest.mark.spark
 NAMES_TYPES_OF_THE_ENGINE = {"focus.schema_metadata": ("warehouse_type",)}
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
 WITH_DATA_TESTS = ("--exclude-resource-type", "unit_test")
-UNIT_TESTS = ("--select", "test_type:unit")
+UNIT_TESTS = ("--resource-type", "unit_test")
 
 
 class Engines:
