@@ -33,7 +33,8 @@ pytestmark = pytest.mark.spark
 NAMES_TYPES_OF_THE_ENGINE = {"focus.schema_metadata": ("warehouse_type",)}
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
 WITH_DATA_TESTS = ("--exclude-resource-type", "unit_test")
-UNIT_TESTS = ("--resource-type", "unit_test")
+# dbt build runs a unit test only with its model, and the default selector has none
+UNIT_TESTS = ("test", "--select", "test_type:unit")
 
 
 class Engines:
@@ -62,15 +63,21 @@ class Engines:
         assert done.code == 0, done.output
 
     def build_on_spark(self, landing: Path, *arguments: str) -> None:
-        """Run dbt build --target spark with these arguments, in this process."""
+        """Build on Spark with these arguments."""
+        self.run_on_spark(landing, "build", *arguments)
+
+    def run_on_spark(self, landing: Path, command: str, *arguments: str) -> int:
+        """Run a dbt command on Spark, in this process; return how many nodes it ran."""
         from dbt.cli.main import dbtRunner  # takes half a second, which other tests do not need
 
         with pytest.MonkeyPatch.context() as environment:
             for name, value in {**self.settings, "FAL_LANDING_DIR": str(landing)}.items():
                 environment.setenv(name, value)
             environment.chdir(ROOT)
-            command = ["--no-use-colors", "build", "--target", "spark", *self.folders("spark"), *arguments]
-            assert dbtRunner().invoke(command).success
+            settings = ["--target", "spark", *self.folders("spark")]
+            done = dbtRunner().invoke(["--no-use-colors", command, *settings, *arguments])
+            assert done.success
+            return len(done.result.results)
 
     def folders(self, target: str) -> tuple[str, ...]:
         """Return dbt arguments for a separate folder per target."""
@@ -228,4 +235,4 @@ def test_a_full_refresh_makes_the_same_marts(engines: Engines, forty_days: Path)
 
 @pytest.mark.slow
 def test_the_unit_tests_of_models_pass_on_spark(engines: Engines, forty_days: Path) -> None:
-    engines.build_on_spark(forty_days, *UNIT_TESTS)
+    assert engines.run_on_spark(forty_days, *UNIT_TESTS) > 100
