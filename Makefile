@@ -28,7 +28,7 @@ ON_SPARK := spark
 JAVA_IS_NEW_ENOUGH := [ "$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p')" -ge 17 ] 2> /dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help install run digest bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
+.PHONY: help install run digest report bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ $(BENCH_INSTALLED): $(DEV_INSTALLED) requirements/bench.txt
 
 install: $(DEV_INSTALLED) ## make .venv with the pinned dependencies, those of tests included
 
-run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the digest
+run: $(REPORT_INSTALLED) ## fetch (with a key) or take the sample, build, and show the digest and the path of report.html
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then \
 		export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; \
 		$(BIN)/python -m loaders sync || exit 1; \
@@ -87,12 +87,16 @@ run: $(INSTALLED) ## fetch (with a key) or take the sample, build, and show the 
 	fi; \
 	$(BIN)/python -m dbt_fal_focus && echo && $(BIN)/python -m report && echo \
 		&& echo "Tables by month, team and model: make bill. The columns of this page: docs/report.md." \
+		&& echo "The whole bill on one page, for a browser: $${FAL_PUBLISH_DIR:-published}/report.html" \
 		&& if [ -z "$$FAL_LANDING_DIR" ]; then \
 			echo "This is SAMPLE DATA: set FAL_KEY or FAL_KEY_FILE and run again to see your own bill."; \
 		fi
 
 digest: $(INSTALLED) ## the page of the last publication: cost, budgets, anomalies, prices, credits, missing days
 	@$(BIN)/python -m report
+
+report: $(REPORT_INSTALLED) ## write report.html, the whole bill on one page, from the last publication, and print its path
+	@$(BIN)/python -m report html
 
 bill: $(INSTALLED) ## tables of the last build: cost by month, team, model and source, and commitments
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
@@ -104,14 +108,14 @@ bill: $(INSTALLED) ## tables of the last build: cost by month, team, model and s
 # all product lines, and the changes that an account sees in two months
 DEMO_SWITCHES := serverless compute surge renamed_key deleted_key price_changes deprecated_model
 
-demo: $(INSTALLED) ## load over HTTP from the local fal server, build, and show the digest
+demo: $(REPORT_INSTALLED) ## load over HTTP from the local fal server, build, and show the digest
 	@rm -rf target/demo && mkdir -p target/demo
 	@echo "The local fal server makes up 60 days of SAMPLE DATA of an organization with three teams."
 	@FAL_LANDING_DIR=target/demo/landing FAL_WAREHOUSE=target/demo/fal_focus.duckdb FAL_PUBLISH_DIR=target/demo/published \
 		$(BIN)/python -m tests.fal_server --days 60 --events-per-day 100 $(addprefix --switch ,$(DEMO_SWITCHES)) \
 		--team acme-video=Video --team acme-research=Research -- $(MAKE) --no-print-directory run
 
-serve: $(API_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
+serve: $(API_INSTALLED) $(REPORT_INSTALLED) ## the FOCUS Cost and Usage API at port 8000, of the sample if nothing is published
 	@if [ ! -e "$${FAL_PUBLISH_DIR:-published}/fal_focus.duckdb" ]; then \
 		if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		if [ -z "$$FAL_LANDING_DIR" ]; then \

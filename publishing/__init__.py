@@ -1,11 +1,11 @@
-"""Publishes the marts for readers: a DuckDB file with all marts and their views, and a Parquet file of each.
-With requests, also a Parquet file of each day of an account.
+"""Publishes the marts for readers: a DuckDB file with all marts and their views, a Parquet file of each, and
+a page. With requests, also a Parquet file of each day of an account.
 
 All files are written into a hidden folder first, and then renamed over the published ones. A reader finds the
 old file or the new one, never a part. A reader that is connected keeps the old one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from loaders.files import lock, make_folder_durably, move_durably, remove_folder
 from publishing.requests import VERSIONS, Requests, list_obsolete_days, quote, write_requests
 
 DATABASE = "fal_focus.duckdb"
+PAGE = "report.html"
 WORK = ".publishing"
 # the oldest format that DuckDB writes: a BI tool has its own DuckDB, and every version since 1.0 reads it
 STORAGE_VERSION = "v1.0.0"
@@ -46,6 +47,7 @@ def publish(
     publication_id: str,
     descriptions: Mapping[str, Description] | None = None,
     requests: Requests | None = None,
+    write_page: Callable[[Path, Path], None] | None = None,
 ) -> None:
     """Publish marts into a folder, which is made if it is missing.
 
@@ -54,6 +56,7 @@ def publish(
     under any name.
     descriptions: of marts and views, by `schema.name`; BI tools show them.
     requests: published in the folder requests, of which only days that changed are written.
+    write_page: writes the page of a database into a file. Without the file, the publication has no page.
 
     The database also has focus.publication, with publication_id and published_at. The metadata of each
     Parquet file has both as well. The database is renamed last, so that its readers find Parquet files that
@@ -66,6 +69,11 @@ def publish(
             write_files(cursor, work / DATABASE, marts, views, metadata, descriptions or {})
             if requests:
                 write_requests(cursor, requests, folder, work, metadata)
+        if write_page:
+            write_page(work / DATABASE, work / PAGE)
+        if not (work / PAGE).exists():
+            # the page of an older publication has other amounts
+            (folder / PAGE).unlink(missing_ok=True)
         move_files(work, folder)
         if requests:
             for file in list_obsolete_days(folder):

@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin that publishes, called by a macro. It also opens the warehouse."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class Plugin(BasePlugin):
 
         The config also has publication_id, descriptions, may_be_empty, and requests if they are published.
         Unless may_be_empty is true, a publication without charges does not replace one with charges. Puts an
-        error into config["failure"], and the accounts that this publication no longer has into
-        config["warning"], each as one line.
+        error into config["failure"], the accounts that this publication no longer has into config["warning"],
+        and the reason why it has no page into config["page_failure"], each as one line.
         """
         assert target_config.location and self.creds
         config, folder = target_config.config, Path(target_config.location.path)
@@ -51,7 +51,7 @@ class Plugin(BasePlugin):
             if warning:
                 config["warning"] = warning
 
-    def publish(self, folder: Path, warehouse: Path, config: Mapping[str, Any]) -> str | None:
+    def publish(self, folder: Path, warehouse: Path, config: dict[str, Any]) -> str | None:
         """Publish, and return a warning if accounts are missing. Raises OSError, duckdb.Error."""
         if (folder / DATABASE).resolve() == warehouse.resolve():
             raise OSError(f"{DATABASE} there is the warehouse itself; set FAL_PUBLISH_DIR to another folder")
@@ -70,7 +70,14 @@ class Plugin(BasePlugin):
         publication_id = config["publication_id"]
         requests = Requests(**config["requests"]) if config.get("requests") else None
         publish(
-            self.warehouse, folder, config["marts"], config["views"], publication_id, descriptions, requests
+            self.warehouse,
+            folder,
+            config["marts"],
+            config["views"],
+            publication_id,
+            descriptions,
+            requests,
+            make_page_writer(config),
         )
         missing = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
         if not missing:
@@ -79,6 +86,26 @@ class Plugin(BasePlugin):
             f"The publication in {folder} had charges of accounts that this one lacks:"
             f" {', '.join(missing)}. Check that FAL_LANDING_DIR has their loads."
         )
+
+
+def make_page_writer(config: dict[str, Any]) -> Callable[[Path, Path], None]:
+    """Return a function that writes the page, and puts a failure into config["page_failure"]: it stops nothing."""
+
+    def write_page(database: Path, file: Path) -> None:
+        try:
+            # the packages of the page are in an extra, and take a second to import
+            from report.html import write_report
+
+            write_report(database, file)
+        except ModuleNotFoundError as error:
+            reason = f"the package {error.name} is not installed: pip install 'fal-focus[report]'"
+            config["page_failure"] = f"{file.name} was not written: {reason}"
+        except Exception as error:
+            file.unlink(missing_ok=True)
+            (reason, *_) = str(error).splitlines() or [type(error).__name__]
+            config["page_failure"] = f"{file.name} was not written: {reason}"
+
+    return write_page
 
 
 def describe_open_error(path: Path, error: str) -> str:

@@ -5,12 +5,15 @@ from decimal import localcontext
 from typing import get_args
 
 import click
+from click.core import ParameterSource
 
 from loaders.clock import utc_now
+from loaders.files import restrict_new_files
 from loaders.progress import print_result, print_status
+from publishing import PAGE
 from report.digest import Alert, read_digest
 from report.formats import FORMATS
-from report.publication import ReportError, UnknownAccountError, find_database, open_publication
+from report.publication import DIGITS, ReportError, UnknownAccountError, find_database, open_publication
 
 FAILED = 1
 MISUSED = 2
@@ -18,7 +21,7 @@ MISUSED = 2
 ALERT_CODES: dict[Alert, int] = {"anomaly": 4, "budget": 8, "stale": 16}
 INTERRUPTED = 130
 PROGRAM = "python -m report"
-DIGITS = 76  # a sum or a product of two DECIMAL(38,18) is exact
+
 
 HELP = """\b
 Settings from the environment, with defaults in parentheses:
@@ -41,13 +44,16 @@ Exit codes:
 Examples:
   python -m report
   python -m report --account acme --format markdown
+  python -m report html
   python -m report --fail-on anomaly --fail-on stale > digest.txt || mail -s fal.ai finops < digest.txt
 """
 
 
-@click.command(
+@click.group(
+    invoke_without_command=True,
     context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]}, epilog=HELP
 )
+@click.pass_context
 @click.option(
     "--format", "name", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="Output."
 )
@@ -59,17 +65,40 @@ Examples:
     multiple=True,
     help="Exit with a code of its own on this condition. Repeatable.",
 )
-def cli(name: str, accounts: tuple[str, ...], alerts: tuple[Alert, ...]) -> int:
+def cli(context: click.Context, name: str, accounts: tuple[str, ...], alerts: tuple[Alert, ...]) -> int:
     """Print the digest of a publication: cost, budgets, anomalies, prices, credits and missing days.
 
-    The text is a page of at most 25 lines, for a terminal of 110 columns. Markdown has the same lines.
+    Without a command, the digest is printed. The text is a page of at most 25 lines, for a terminal of 110 columns. Markdown has the same lines.
     JSON has all rows.
     """
+    if context.invoked_subcommand:
+        if any(context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in context.params):
+            raise click.UsageError(f"{context.invoked_subcommand} has no options")
+        return 0
     with open_publication(find_database()) as connection:
         digest = read_digest(connection, accounts, utc_now().date())
     # a name may have characters that the terminal's encoding lacks
     print_result(FORMATS[name](digest).encode(sys.stdout.encoding, "backslashreplace"), line_end=False)
     return sum(code for alert, code in ALERT_CODES.items() if alert in alerts and alert in digest.alerts)
+
+
+@cli.command()
+def html() -> int:
+    """Write report.html again, beside the published database, and print its path."""
+    try:
+        from report.html import replace_report
+    except ModuleNotFoundError as error:
+        raise ReportError(
+            f"the package {error.name} is not installed: pip install 'fal-focus[report]'"
+        ) from None
+    restrict_new_files()
+    database = find_database()
+    try:
+        print_result(str(replace_report(database)))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ReportError(f"{database.with_name(PAGE)} cannot be written: {reason}") from None
+    return 0
 
 
 def main() -> int:

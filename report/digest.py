@@ -17,6 +17,7 @@ from report.publication import UnknownAccountError
 Alert = Literal["anomaly", "budget", "stale"]
 BREACHED = ("over", "expected over")
 Row = TypeVar("Row")
+WEEK = 7  # days of anomalies
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def read_digest(connection: duckdb.DuckDBPyConnection, only: Sequence[str], toda
     names = select_accounts([name for (name,) in connection.execute(queries.ACCOUNTS).fetchall()], only)
     accounts = read_rows(connection, queries.COSTS, names, AccountCost)
     budgets = read_rows(connection, queries.BUDGETS, names, Budget)
-    anomalies = read_rows(connection, queries.ANOMALIES, names, Anomaly)
+    anomalies = read_rows(connection, queries.ANOMALIES, names, Anomaly, days=WEEK)
     missing = find_missing_days(connection, accounts, today)
     alerts: dict[Alert, bool] = {
         "anomaly": any(not anomaly.is_known for anomaly in anomalies),
@@ -214,10 +215,14 @@ def select_accounts(published: list[str], only: Sequence[str]) -> list[str]:
 
 
 def read_rows(
-    connection: duckdb.DuckDBPyConnection, query: str, accounts: list[str], kind: type[Row]
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    accounts: list[str],
+    kind: type[Row],
+    **parameters: int | list[str],
 ) -> list[Row]:
     """Run a query for some accounts and return its rows as dataclasses, whose fields are its columns."""
-    result = connection.execute(query, {"accounts": accounts})
+    result = connection.execute(query, {"accounts": accounts, **parameters})
     columns = [name for name, *_ in result.description]
     if "contributors" in columns:
         return [kind(**read_contributors(zip(columns, row, strict=True))) for row in result.fetchall()]

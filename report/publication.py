@@ -13,6 +13,7 @@ NEEDED = (
     *("focus.publication", "finops.budget_status", "finops.commitment_summary", "finops.cost_anomalies"),
     *("finops.cost_forecast", "finops.daily_cost", "finops.landed_days", "finops.model_prices"),
 )
+DIGITS = 76  # of the context for decimals: a sum or a product of two DECIMAL(38,18) is exact
 # a view or a macro of the file cannot read another file
 CONFIG: DuckDBConfig = {"enable_external_access": "false"}
 

@@ -1,4 +1,4 @@
-"""The queries of the digest. Each returns the columns of a class of report/digest.py, in its order.
+"""The queries of the digest and the page. Each returns the columns of a class of report/digest.py or report/bill.py.
 
 Cost is the effective cost of usage, as in budgets and forecasts. $accounts is the list of accounts.
 """
@@ -10,10 +10,8 @@ ACCOUNTS = """
     order by account
 """
 
-# A cost is null if its days are not all known. A month before 31 March is the last day of February.
-COSTS = """
-    with
-
+# The last day of each account and the first day of its month. Without landed days, charges have the last day.
+SPANS = """
     known as (
 
         select
@@ -49,7 +47,14 @@ COSTS = """
         from known
         full join last_days using (account)
 
-    ),
+    )
+"""
+
+# A cost is null if its days are not all known. A month before 31 March is the last day of February.
+COSTS = f"""
+    with
+
+    {SPANS},
 
     days_known as (
 
@@ -154,7 +159,7 @@ BUDGETS = """
         name
 """
 
-# of the last seven settled days
+# of the last $days settled days
 ANOMALIES = """
     select
         account,
@@ -178,7 +183,7 @@ ANOMALIES = """
         from finops.landed_days
         group by account
     ) using (account)
-    where list_contains($accounts, account) and charge_date > settled_until - 7
+    where list_contains($accounts, account) and charge_date > settled_until - $days
     order by
         abs(difference_cost) desc,
         list_position(['key', 'model', 'team', 'product_line', 'account'], scope_type),

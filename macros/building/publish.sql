@@ -89,6 +89,7 @@
         {{ return('select error(' ~ sql_text(publication.failure) ~ ')') }}
     {% endif %}
     {% if publication.warning %}{% do exceptions.warn(publication.warning) %}{% endif %}
+    {% if publication.page_failure %}{% do exceptions.warn(publication.page_failure) %}{% endif %}
     {% do print(
         'Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.'
     ) %}
