@@ -87,10 +87,10 @@ run: $(REPORT_INSTALLED) ## fetch (with a key) or take the sample, build, and sh
 	fi; \
 	$(BIN)/python -m dbt_fal_focus && echo && $(BIN)/python -m report && echo \
 		&& echo "Tables by month, team and model: make bill. The columns of this page: docs/report.md." \
-		&& echo "The whole bill on one page, for a browser: $${FAL_PUBLISH_DIR:-published}/report.html" \
 		&& if [ -z "$$FAL_LANDING_DIR" ]; then \
 			echo "This is SAMPLE DATA: set FAL_KEY or FAL_KEY_FILE and run again to see your own bill."; \
-		fi
+		fi && page="$${FAL_PUBLISH_DIR:-published}/report.html" \
+		&& if [ -e "$$page" ]; then echo "The whole bill on one page, for a browser: $$page"; fi
 
 digest: $(INSTALLED) ## the page of the last publication: cost, budgets, anomalies, prices, credits, missing days
 	@$(BIN)/python -m report

@@ -91,10 +91,12 @@ def html() -> int:
         raise ReportError(
             f"the package {error.name} is not installed: pip install 'fal-focus[report]'"
         ) from None
-    restrict_new_files()
     database = find_database()
     try:
+        restrict_new_files()
         print_result(str(replace_report(database)))
+    except ValueError as error:
+        raise ReportError(str(error)) from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ReportError(f"{database.with_name(PAGE)} cannot be written: {reason}") from None

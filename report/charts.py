@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+BUDGET_HEIGHT = 26  # of a bar; the page multiplies it by their number
 GROUPS = 8  # colours of the page, the last one for all others
 INK, MUTED, LINE, PAGE = "var(--ink)", "var(--muted)", "var(--line)", "var(--page)"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -35,7 +36,7 @@ def build_charts() -> dict[str, Spec]:
 
 def style(chart: alt.LayerChart | alt.Chart) -> alt.LayerChart | alt.Chart:
     """Apply the style of the page. Marks have no ARIA of their own: a table has their values."""
-    return chart.configure(
+    return chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).configure(
         background="transparent",
         font="system-ui, sans-serif",
         axis=alt.AxisConfig(
@@ -79,7 +80,7 @@ def draw_cost() -> alt.LayerChart:
     x = alt.X("start:T", scale=alt.Scale(type="utc"), axis=list_dates())
     # the layers share the scale, whose domain only one of them may set
     limited = alt.X("start:T", scale=alt.Scale(type="utc", domain=limits), axis=list_dates())
-    y = alt.Axis(title="USD per day", format=",~f", tickCount=5, domain=False, ticks=False)
+    y = alt.Axis(title=None, format=",~f", tickCount=5, domain=False, ticks=False)
     band = alt.Chart(alt.NamedData("forecast")).mark_area(clip=True, color=MUTED, opacity=0.18)
     expected = alt.Chart(alt.NamedData("forecast")).mark_line(
         clip=True, color=MUTED, strokeDash=[4, 3], strokeWidth=1.5
@@ -144,7 +145,7 @@ def draw_budgets() -> alt.LayerChart:
             y=y, x="expected:Q", tooltip=tip
         ),
         limit.encode(x="limit:Q"),
-    ).properties(width="container", height=alt.Step(26))
+    ).properties(width="container", height=BUDGET_HEIGHT)
 
 
 def draw_balances() -> alt.LayerChart:

@@ -21,11 +21,12 @@ from publishing import PAGE, lock_publication, make_work_folder, move_files
 from report.bill import Bill, DayCost, Owner, read_bill, select_charted
 from report.charts import build_charts, read_vega
 from report.digest import find_heads
-from report.judgement import describe_anomaly, describe_state, list_notices, list_scopes
+from report.judgement import describe_anomaly, describe_rules, describe_state, list_notices, list_scopes
 from report.page import format_amount, format_change, format_percent
 from report.publication import DIGITS, open_publication
 
-ANOMALY_ROWS = 40
+ANOMALIES_SHOWN = 8  # as sentences; the table has as many rows as ANOMALY_ROWS
+ANOMALY_ROWS = 200
 TEMPLATES = Path(__file__).parent / "templates"
 OWNER_COLUMNS = ("account", "model", "key", "team", "sub_account", "cost_center", "project", "environment")
 
@@ -60,6 +61,7 @@ def render(bill: Bill) -> str:
         "percent": format_percent,
     }
     environment.globals |= {"format_change": format_change, "describe_state": describe_state}
+    environment.globals |= {"describe_rules": describe_rules}
     style = read_template("report.css")
     scripts = [read_vega(), read_template("report.js")]
     return environment.get_template("report.html").render(
@@ -68,7 +70,7 @@ def render(bill: Bill) -> str:
         scopes=list_scopes(bill),
         notices=list_notices(bill),
         anomalies=[(head, describe_anomaly(head)) for head in find_heads(bill.anomalies)][:ANOMALY_ROWS],
-        is_open=lambda month: month.status != "closed",
+        shown=ANOMALIES_SHOWN,
         policy=build_policy(style, scripts),
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
@@ -152,7 +154,7 @@ def list_models(bill: Bill) -> dict[tuple[str | None, str | None, bool], str]:
         models.setdefault((one.product_line, one.model_id, is_kept), name if is_kept else "all others")
     names = Counter(models.values())
     return {
-        key: f"{name} ({key[1]})" if names[name] > 1 and key[1] else name for key, name in models.items()
+        key: key[1] if names[name] > 1 and key[1] and key[2] else name for key, name in models.items()
     }
 
 

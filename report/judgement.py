@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from loaders.progress import format_count
-from report.bill import Bill, Month
+from report.bill import Bill, Month, Rules
 from report.digest import BREACHED, Anomaly, Budget, Commitment, Digest, Total, add, add_up, find_heads
 from report.page import (
     describe_contributor,
@@ -92,7 +92,7 @@ def describe_month(digest: Digest, total: Total | None, names: Sequence[str]) ->
     last_days = {account.last_day for account in digest.accounts if account.account in names}
     label = f"{max(last_days):%B} to date"
     if total.last_month_cost is None:
-        facts = [Fact("Same days last month", text="not all landed")]
+        facts = [Fact("", text="Same days last month: not all landed")]
     else:
         change = format_change(total.last_month_cost, total.month_cost)
         facts = [
@@ -109,16 +109,16 @@ def describe_forecast(digest: Digest, total: Total | None, names: Sequence[str])
     if not total or total.expected_cost is None or not months:
         lacking = [account for account in accounts if account.expected_cost is None]
         learned = [f"{account.account}: {account.learned_days} of 14 days" for account in lacking[:3]]
-        facts = [Fact("Settled days to learn from", text=text) for text in learned]
+        facts = [Fact("", text=f"Settled days of {text}") for text in learned]
         known = [one for one in accounts if one.expected_cost is not None]
         facts += [Fact(f"{one.account}, {one.forecast_month:%B}", one.expected_cost) for one in known[:3]]
         return Number("forecast", "Forecast", None, "too few days" if accounts else "no usage", facts)
     label = f"{max(months):%B} forecast"
     if len(accounts) > 1:
-        return Number("forecast", label, total.expected_cost, "", [Fact("Sum of accounts", text="no interval")])
+        return Number("forecast", label, total.expected_cost, "", [Fact("", text="Sum of accounts, which has no interval")])
     facts = [
-        Fact("80 % interval from", accounts[0].lower_cost),
-        Fact("to", accounts[0].upper_cost),
+        Fact("80 %: at least", accounts[0].lower_cost),
+        Fact("at most", accounts[0].upper_cost),
     ]
     return Number("forecast", label, total.expected_cost, "", facts)
 
@@ -126,15 +126,16 @@ def describe_forecast(digest: Digest, total: Total | None, names: Sequence[str])
 def describe_budgets(budgets: Sequence[Budget]) -> Number:
     """Return the share used of the worst budget."""
     if not budgets:
-        return Number("budget", "Budget", None, "none", [Fact("No budget has a period now")])
+        return Number("budget", "Budget", None, "none", [Fact("", text="No budget has a period now")])
     worst = budgets[0]
     breached = sum(budget.status in BREACHED for budget in budgets)
     facts = [
-        Fact(f"Spent of {format_amount(worst.amount_usd)}", worst.spent_cost),
-        Fact(describe_state(worst)),
+        Fact("Spent", worst.spent_cost),
+        Fact("Amount", worst.amount_usd),
+        Fact("", text=describe_state(worst)),
     ]
     if len(budgets) > 1:
-        facts.append(Fact(f"{breached} of {len(budgets)} budgets over or expected over"))
+        facts.append(Fact("", text=f"{breached} of {len(budgets)} budgets over or expected over"))
     return Number("budget", f"Budget {worst.name}", worst.spent_percent, "", facts, unit="%")
 
 
@@ -149,12 +150,12 @@ def describe_credits(commitments: Sequence[Commitment]) -> Number:
     prepaid = [one for one in commitments if one.payment == "prepaid"]
     running = [one for one in prepaid if one.status == "running"]
     if not prepaid:
-        return Number("credits", "Credits left", None, "none", [Fact("No prepaid credit")])
+        return Number("credits", "Credits left", None, "none", [Fact("", text="No prepaid credit")])
     left = sum((one.remaining_amount for one in running), Decimal())
     if not running:
         used_up = max((one.runs_out_on for one in prepaid if one.runs_out_on), default=None)
         text = f"Used up on {used_up}" if used_up else "Ended"
-        return Number("credits", "Credits left", left, "", [Fact(text)])
+        return Number("credits", "Credits left", left, "", [Fact("", text=text)])
     first = min(running, key=lambda one: one.runs_out_on or one.ends_on)
     if first.runs_out_on:
         return Number("credits", "Credits left", left, "", [Fact("Runs out on", text=f"{first.runs_out_on}")])
@@ -167,7 +168,7 @@ def describe_invoice(months: Sequence[Month]) -> Number:
     closed = [month for month in months if month.status == "closed" and month.usage_usd is not None]
     if not closed:
         return Number(
-            "invoice", "Invoice less usage", None, "no closed month", [Fact("No invoice with own usage")]
+            "invoice", "Invoice less usage", None, "no closed month", [Fact("", text="No invoice has own usage beside it")]
         )
     last = max(month.charge_month for month in closed)
     rows = [month for month in closed if month.charge_month == last]
@@ -180,6 +181,19 @@ def describe_invoice(months: Sequence[Month]) -> Number:
         facts.append(Fact("Invoiced without own usage", other))
     difference = sum(((month.compared_usd or 0) - (month.usage_usd or 0) for month in rows), Decimal())
     return Number("invoice", f"{last:%B} invoice less usage", difference, "", facts)
+
+
+def describe_rules(rules: Sequence[Rules]) -> str:
+    """Return the result of the FOCUS rules in a line."""
+    counts = {one.status: one.rules for one in rules}
+    parts = [
+        f"{format_count(counts.get('passed', 0), 'rule')} passed",
+        f"{counts.get('violated', 0)} violated",
+        f"{counts.get('finding', 0)} broken by rows of fal's own files",
+        f"{counts.get('no rows', 0)} without rows",
+        f"{counts.get('not checked', 0)} not checked",
+    ]
+    return f"FOCUS 1.3: {', '.join(parts)}."
 
 
 def list_notices(bill: Bill) -> list[Notice]:

@@ -5,7 +5,7 @@
 const DAY = 86400000;
 const SCALE = 18;
 const CENT = 10n ** 16n;
-const TOP = 15; // rows of a table before "all others"
+const TOP = 12; // rows of a table before "all others"
 const GROUPS = 7; // models with a colour of their own
 const OWNERS = [
   ["team", "Team (tag)", "untagged"], ["key", "Key or login", "no key"], ["sub_account", "Team (fal)", "no team"],
@@ -227,8 +227,7 @@ async function setData(id, sets, signals = {}) {
   const view = views[id];
   for (const [name, rows] of Object.entries(sets)) view.data(name, rows);
   for (const [name, value] of Object.entries(signals)) view.signal(name, value);
-  // the height of budgets depends on their number
-  await view.resize().runAsync();
+  await view.runAsync();
 }
 
 // ---------- cost a day
@@ -340,14 +339,19 @@ const ownerRows = data.owners.rows.map((row) => {
 });
 
 function change(one) {
-  if (!compares()) return "–";
   if (one.last === 0n) return one.now === 0n ? "–" : "new";
   return percent(one.now - one.last, one.last, true);
 }
 
-function lastMonth(one) {
-  return compares() ? money(one.last) : text("–");
+function comparison(one) {
+  // without all days of last month, a row has no columns that compare
+  if (!compares()) return [];
+  const last = money(one.last);
+  last.classList.add("wide");
+  return [last, text(change(one))];
 }
+
+const COMPARED = [["Last month", "n wide"], ["Change", "n"]];
 
 function perRequest(one) {
   if (!one.requests) return text("–", "n wide");
@@ -389,9 +393,9 @@ function fillRow(name, label, one, build, total) {
 
 function showModels() {
   const rows = sumBy(monthRows.filter((row) => selectedAccount(row.account) && selectedModel(row.model)), (row) => row.model);
-  const header = [["Model", ""], ["", "share"], ["Month to date", "n"], ["Last month", "n"], ["Change", "n"], ["Requests", "n wide"], ["A request", "n wide"]];
+  const header = [["Model", ""], ["", "share"], ["Month to date", "n"], ...(compares() ? COMPARED : []), ["Requests", "n wide"], ["A request", "n wide"]];
   showRows(byId("models-table"), header, rows, (one, total) =>
-    make("tr", {}, modelCell(one), bar(one, total.most), money(one.now), lastMonth(one), text(change(one)), count(one), perRequest(one)));
+    make("tr", {}, modelCell(one), bar(one, total.most), money(one.now), ...comparison(one), count(one), perRequest(one)));
 }
 
 function modelCell(one) {
@@ -407,9 +411,9 @@ function showOwners() {
   const without = rows.find((one) => one.key === -1);
   const total = rows.reduce((sum, one) => sum + one.now, 0n);
   byId("untagged").textContent = total > 0n ? `${none}: ${percent(without?.now ?? 0n, total, false)} of cost` : "";
-  const header = [[OWNERS.find(([name]) => name === column)[1], ""], ["", "share"], ["Month to date", "n"], ["Share", "n"], ["Last month", "n"], ["Change", "n"], ["Requests", "n wide"]];
+  const header = [[OWNERS.find(([name]) => name === column)[1], ""], ["", "share"], ["Month to date", "n"], ["Share", "n"], ...(compares() ? COMPARED : []), ["Requests", "n wide"]];
   showRows(byId("owners-table"), header, rows, (one, sum) =>
-    make("tr", {}, ownerCell(one, none), bar(one, sum.most), money(one.now), text(percent(one.now, sum.now, false)), lastMonth(one), text(change(one)), count(one)));
+    make("tr", {}, ownerCell(one, none), bar(one, sum.most), money(one.now), text(percent(one.now, sum.now, false)), ...comparison(one), count(one)));
 }
 
 function ownerCell(one, none) {
@@ -424,7 +428,9 @@ function ownerCell(one, none) {
 async function showBudgets() {
   const rows = data.budgets.filter((one) => selectedAccount(one.account));
   byId("budgets").hidden = rows.length === 0;
-  if (rows.length) await setData("budgets", { budgets: rows });
+  if (!rows.length) return;
+  views.budgets.height(specs.budgets.height * rows.length);
+  await setData("budgets", { budgets: rows });
 }
 
 async function showBalances() {
@@ -468,6 +474,7 @@ async function choose(changes) {
 }
 
 function showAccount() {
+  document.body.classList.toggle("chosen", state.account !== "");
   for (const element of document.querySelectorAll("[data-account]")) element.hidden = !selectedAccount(element.dataset.account);
   for (const element of document.querySelectorAll("[data-scope]")) element.hidden = element.dataset.scope !== state.account;
   showNotices();
@@ -500,19 +507,22 @@ async function selectDays(first, last) {
 }
 
 async function brushDays(first, last) {
-  // the brush is in pixels of the overview; its listener is silent when dates set it
+  // the brush is in pixels of the overview
   const scale = views.overview.scale("x");
-  brushing = false;
   views.overview.signal("brush_x", [scale(first), scale(last + DAY)]);
   await views.overview.runAsync();
-  brushing = true;
   await selectDays(first, last);
 }
 
-let brushing = true;
-
 function listenToBrush() {
-  let timer = 0;
+  // dates move the brush as well, so only a pointer on the overview selects days
+  let [timer, brushing] = [0, false];
+  byId("overview").addEventListener("pointerdown", () => { brushing = true; });
+  window.addEventListener("pointerup", () => setTimeout(() => { brushing = false; }, 200));
+  window.addEventListener("resize", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => brushDays(state.first, state.last), 200);
+  });
   views.overview.addSignalListener("brush", (_, value) => {
     if (!brushing) return;
     const range = value.start;
@@ -532,7 +542,7 @@ function listen() {
       if (first <= last) brushDays(first, last);
     });
   }
-  byId("reset")?.addEventListener("click", () => choose({ model: "" }).then(() => brushDays(bounds.first, bounds.end)));
+  byId("reset")?.addEventListener("click", () => choose({ model: "" }).then(() => brushDays(initialDays().first, initialDays().last)));
   byId("all-notices")?.addEventListener("click", () => { byId("notices").classList.toggle("short"); showNotices(); });
   for (const details of document.querySelectorAll("details[data-table]")) details.addEventListener("toggle", fillOpen);
   for (const button of document.querySelectorAll("[data-csv]")) button.addEventListener("click", () => download(button.dataset.csv));
@@ -581,11 +591,19 @@ function fillSelects() {
   byId("owner").append(...owners.map(([column, label]) => make("option", { value: column }, label)));
 }
 
+function initialDays() {
+  // the forecast until the end of the month; the overview has the next one as well
+  const last = new Date(bounds.last);
+  const monthEnd = Date.UTC(last.getUTCFullYear(), last.getUTCMonth() + 1, 0);
+  const first = bounds.last - bounds.first > 150 * DAY ? bounds.last - 89 * DAY : bounds.first;
+  return { first, last: Math.min(bounds.end, monthEnd) };
+}
+
 async function start() {
   if (series.length) {
     fillSelects();
     await Promise.all([draw("cost"), draw("overview")]);
-    Object.assign(state, { first: bounds.first, last: bounds.end });
+    Object.assign(state, initialDays());
     listenToBrush();
   }
   if (data.budgets.length) await draw("budgets");
@@ -593,7 +611,7 @@ async function start() {
   markCommitments();
   listen();
   await choose({});
-  if (bounds.end - bounds.first > 150 * DAY) await brushDays(bounds.last - 89 * DAY, bounds.end);
+  if (series.length) await brushDays(state.first, state.last);
   document.documentElement.dataset.ready = "true";
 }
 
