@@ -12,6 +12,8 @@ from publishing import DATABASE, DuckDBConfig
 NEEDED = (
     *("focus.publication", "finops.budget_status", "finops.commitment_summary", "finops.cost_anomalies"),
     *("finops.cost_forecast", "finops.daily_cost", "finops.landed_days", "finops.model_prices"),
+    *("finops.commitment_burn_down", "finops.invoice_reconciliation", "finops.product_line_reconciliation"),
+    *("focus.conformance_report", "focus.recency"),
 )
 DIGITS = 76  # of the context for decimals: a sum or a product of two DECIMAL(38,18) is exact
 # a view or a macro of the file cannot read another file

@@ -227,7 +227,8 @@ async function setData(id, sets, signals = {}) {
   const view = views[id];
   for (const [name, rows] of Object.entries(sets)) view.data(name, rows);
   for (const [name, value] of Object.entries(signals)) view.signal(name, value);
-  await view.runAsync();
+  // the width of the labels depends on the rows
+  await view.resize().runAsync();
 }
 
 // ---------- cost a day
@@ -426,6 +427,7 @@ function ownerCell(one, none) {
 // ---------- budgets and commitments
 
 async function showBudgets() {
+  if (!views.budgets) return;
   const rows = data.budgets.filter((one) => selectedAccount(one.account));
   byId("budgets").hidden = rows.length === 0;
   if (!rows.length) return;
@@ -434,6 +436,7 @@ async function showBudgets() {
 }
 
 async function showBalances() {
+  if (!views.balances) return;
   const shown = data.commitments.filter((one) => selectedAccount(one.account));
   byId("balances").hidden = shown.length === 0;
   const rows = shown.flatMap((one) => {

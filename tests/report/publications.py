@@ -11,14 +11,20 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MARTS = {
-    "budget_status": "finops/budget_status.yml",
-    "commitment_summary": "finops/commitment_summary.yml",
-    "cost_anomalies": "finops/anomalies/cost_anomalies.yml",
-    "cost_forecast": "finops/cost_forecast.yml",
-    "daily_cost": "finops/daily_cost.yml",
-    "landed_days": "finops/landed_days.yml",
-    "model_prices": "finops/model_prices.yml",
+    "budget_status": "marts/finops/budget_status.yml",
+    "commitment_burn_down": "marts/finops/commitment_burn_down.yml",
+    "commitment_summary": "marts/finops/commitment_summary.yml",
+    "conformance_report": "conformance/conformance_report.yml",
+    "cost_anomalies": "marts/finops/anomalies/cost_anomalies.yml",
+    "cost_forecast": "marts/finops/cost_forecast.yml",
+    "daily_cost": "marts/finops/daily_cost.yml",
+    "invoice_reconciliation": "marts/finops/invoice_reconciliation.yml",
+    "landed_days": "marts/finops/landed_days.yml",
+    "model_prices": "marts/finops/model_prices.yml",
+    "product_line_reconciliation": "marts/finops/invoice_reconciliation.yml",
+    "recency": "marts/focus/recency.yml",
 }
+IN_FOCUS = ("conformance_report", "recency")
 DEFAULTS: dict[str, dict[str, object]] = {
     "budget_status": {
         "account": "acme",
@@ -45,6 +51,13 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "remaining_amount": 50,
         "expires_unused_amount": 0,
     },
+    "commitment_burn_down": {
+        "account": "acme",
+        "unit": "USD",
+        "committed_amount": 100,
+        "remaining_amount": 50,
+    },
+    "conformance_report": {"status": "passed"},
     "cost_anomalies": {
         "account": "acme",
         "charge_date": "2026-03-05",
@@ -70,7 +83,20 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "learned_days": 60,
         "status": "forecast",
     },
-    "daily_cost": {"account": "acme", "charge_category": "Usage", "effective_cost": 0},
+    "daily_cost": {
+        "account": "acme",
+        "charge_category": "Usage",
+        "charge_source": "billing_events",
+        "effective_cost": 0,
+        "product_line": "model_apis",
+    },
+    "invoice_reconciliation": {
+        "account": "acme",
+        "product_line": "all",
+        "status": "open",
+        "invoiced_total_usd": 0,
+        "days_not_invoiced": 0,
+    },
     "landed_days": {
         "account": "acme",
         "has_load": True,
@@ -89,13 +115,16 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "last_used_on": "2026-03-10",
     },
 }
+DEFAULTS["product_line_reconciliation"] = DEFAULTS["invoice_reconciliation"]
+DEFAULTS["recency"] = {"account": "acme", "is_complete": False}
 Rows = Mapping[str, Iterable[Mapping[str, object]]]
 
 
 @cache
 def read_columns(mart: str) -> dict[str, str]:
     """Return the types by column of a mart's contract, as DuckDB has them."""
-    (model,) = yaml.safe_load((ROOT / "models" / "marts" / MARTS[mart]).read_text())["models"]
+    models = yaml.safe_load((ROOT / "models" / MARTS[mart]).read_text())["models"]
+    (model,) = (model for model in models if model["name"] == mart)
     types = {column["name"]: column["data_type"] for column in model["columns"]}
     return {name: "timestamp" if "timestamp" in kind else kind for name, kind in types.items()}
 
@@ -113,13 +142,14 @@ def publish_rows(folder: Path, rows: Rows, leave_out: str = "") -> Path:
         for mart in MARTS.keys() - {leave_out}:
             columns = read_columns(mart)
             declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-            connection.execute(f"create table finops.{mart} ({declared})")
+            schema = "focus" if mart in IN_FOCUS else "finops"
+            connection.execute(f"create table {schema}.{mart} ({declared})")
             for row in rows.get(mart, ()):
                 values = DEFAULTS[mart] | row
                 names = ", ".join(values)
                 marks = ", ".join("?" * len(values))
                 connection.execute(
-                    f"insert into finops.{mart} ({names}) values ({marks})", [*values.values()]
+                    f"insert into {schema}.{mart} ({names}) values ({marks})", [*values.values()]
                 )
     return database
 
