@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin that publishes, called by a macro. It also opens the warehouse."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Plugin(BasePlugin):
 
 
 def make_page_writer(config: dict[str, Any]) -> Callable[[Path, Path], None]:
-    """Return a function that writes the page, and puts a failure into config["page_failure"]: it stops nothing."""
+    """Return a function that writes the page, or puts the reason of a failure into config["page_failure"]."""
 
     def write_page(database: Path, file: Path) -> None:
         try:

@@ -51,7 +51,8 @@ Examples:
 
 @click.group(
     invoke_without_command=True,
-    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]}, epilog=HELP
+    context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},
+    epilog=HELP,
 )
 @click.pass_context
 @click.option(
@@ -68,11 +69,14 @@ Examples:
 def cli(context: click.Context, name: str, accounts: tuple[str, ...], alerts: tuple[Alert, ...]) -> int:
     """Print the digest of a publication: cost, budgets, anomalies, prices, credits and missing days.
 
-    Without a command, the digest is printed. The text is a page of at most 25 lines, for a terminal of 110 columns. Markdown has the same lines.
+    Without a command, the digest is printed. The text is a page of at most 25 lines, for a terminal of
+    110 columns. Markdown has the same lines.
     JSON has all rows.
     """
     if context.invoked_subcommand:
-        if any(context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in context.params):
+        if any(
+            context.get_parameter_source(option) is not ParameterSource.DEFAULT for option in context.params
+        ):
             raise click.UsageError(f"{context.invoked_subcommand} has no options")
         return 0
     with open_publication(find_database()) as connection:

@@ -37,10 +37,14 @@ class DayCost:
 
 @dataclass(frozen=True)
 class Model:
-    """A model in the month until the last day. last_cost: of the same days of the month before."""
+    """A model in the month until the last day. last_cost: of the same days of the month before.
+
+    is_kept: False for all others.
+    """
 
     account: str
     product_line: str
+    is_kept: bool
     model_id: str | None
     model_name: str | None
     cost: Decimal
@@ -70,10 +74,9 @@ class Owner:
 
 @dataclass(frozen=True)
 class ForecastDay:
-    """A day of a forecast, with an interval of 80 %. product_line: None for the account."""
+    """A day of the forecast of an account, with an interval of 80 %."""
 
     account: str
-    product_line: str | None
     charge_date: date
     expected_cost: Decimal
     lower_cost: Decimal

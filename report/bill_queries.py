@@ -1,11 +1,11 @@
-"""The queries of report.html that the digest does not have. $accounts is the list of accounts.
+"""The queries of report.html that the digest does not have: each returns a class of report/bill.py.
 
-Cost is the effective cost of usage, as in the digest.
+$accounts is the list of accounts. Cost is the effective cost of usage, as in the digest.
 """
 
 from report.queries import SPANS
 
-# Usage by day of the last $days days. Models beyond $rows rows, in the order of their cost, are one: all others.
+# Usage of the last $days days. Models beyond $rows rows, in the order of their cost, are one: all others.
 DAYS = f"""
     with
 
@@ -95,21 +95,46 @@ MONTH = f"""
     )
 """
 
+# Models beyond $rows are one per product line: all others.
 MODELS = f"""
-    {MONTH}
+    {MONTH},
+
+    models as (
+
+        select
+            account,
+            product_line,
+            model_id,
+            max_by(model_name, charge_date) as model_name,
+            coalesce(sum(effective_cost) filter (is_now), 0) as cost,
+            coalesce(sum(effective_cost) filter (not is_now), 0) as last_cost,
+            sum(request_count) filter (is_now) as requests
+        from usage
+        group by account, product_line, model_id
+
+    ),
+
+    ranked as (
+
+        select
+            *,
+            row_number() over (order by cost desc, account, product_line, model_id) <= $rows as is_kept
+        from models
+
+    )
 
     select
         account,
         product_line,
-        model_id,
-        max_by(model_name, charge_date) as model_name,
-        coalesce(sum(effective_cost) filter (is_now), 0) as cost,
-        coalesce(sum(effective_cost) filter (not is_now), 0) as last_cost,
-        sum(request_count) filter (is_now) as requests
-    from usage
-    group by account, product_line, model_id
+        is_kept,
+        case when is_kept then model_id end as model_id,
+        max(model_name) as model_name,
+        sum(cost) as cost,
+        sum(last_cost) as last_cost,
+        sum(requests) as requests
+    from ranked
+    group by all
     order by cost desc, account, product_line, model_id
-    limit $rows
 """
 
 # The key, login and tags of usage. The model of rows beyond $rows is null: all others.
@@ -166,11 +191,9 @@ OWNERS = f"""
     order by cost desc, account, product_line, model_id, key
 """
 
-# of an account and of its product lines
 FORECASTS = """
     select
         account,
-        case when scope_type = 'product_line' then scope end as product_line,
         charge_date,
         expected_cost,
         lower_cost,
@@ -178,9 +201,9 @@ FORECASTS = """
     from finops.cost_forecast
     where
         list_contains($accounts, account)
-        and scope_type in ('account', 'product_line')
+        and scope_type = 'account'
         and charge_date is not null
-    order by account, product_line, charge_date
+    order by account, charge_date
 """
 
 BURN_DOWN = """

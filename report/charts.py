@@ -5,8 +5,9 @@ Colours are CSS variables, so that one drawing is light, dark or for print.
 
 import os
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import altair as alt
 import vl_convert
@@ -16,6 +17,7 @@ GROUPS = 8  # colours of the page, the last one for all others
 INK, MUTED, LINE, PAGE = "var(--ink)", "var(--muted)", "var(--line)", "var(--page)"
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 Spec = dict[str, Any]
+AnyChart: TypeAlias = Any  # methods of altair return unions of all kinds of charts
 GROUP_COLOUR = alt.Color(
     "group:N",
     legend=None,
@@ -34,7 +36,7 @@ def build_charts() -> dict[str, Spec]:
     return {name: style(chart).to_dict() for name, chart in charts.items()}
 
 
-def style(chart: alt.LayerChart | alt.Chart) -> alt.LayerChart | alt.Chart:
+def style(chart: AnyChart) -> AnyChart:
     """Apply the style of the page. Marks have no ARIA of their own: a table has their values."""
     return chart.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding")).configure(
         background="transparent",
@@ -58,7 +60,13 @@ def style(chart: alt.LayerChart | alt.Chart) -> alt.LayerChart | alt.Chart:
 def list_dates() -> alt.Axis:
     """Return the axis of days."""
     return alt.Axis(
-        title=None, format="%d %b", grid=False, labelOverlap=True, labelFlush=True, labelSeparation=8, tickCount=8
+        title=None,
+        format="%d %b",
+        grid=False,
+        labelOverlap=True,
+        labelFlush=True,
+        labelSeparation=8,
+        tickCount=8,
     )
 
 
@@ -70,7 +78,7 @@ def list_months() -> alt.Axis:
     )
 
 
-def draw_cost() -> alt.LayerChart:
+def draw_cost() -> AnyChart:
     """Draw cost by day in stacked bars, the forecast with its band, and a mark for each anomaly.
 
     The parameters first and last are the limits of the x axis in milliseconds.
@@ -103,7 +111,7 @@ def draw_cost() -> alt.LayerChart:
     )
 
 
-def draw_overview() -> alt.Chart:
+def draw_overview() -> AnyChart:
     """Draw the cost of all days as an area, on which a brush selects the days of the chart above."""
     brush = alt.selection_interval(
         name="brush", encodings=["x"], mark=alt.BrushConfig(fill=INK, fillOpacity=0.12, stroke=MUTED)
@@ -120,7 +128,7 @@ def draw_overview() -> alt.Chart:
     )
 
 
-def draw_budgets() -> alt.LayerChart:
+def draw_budgets() -> AnyChart:
     """Draw the share used of each budget, with the forecast and its interval."""
     base = alt.Chart(alt.NamedData("budgets"))
     y = alt.Y(
@@ -141,14 +149,12 @@ def draw_budgets() -> alt.LayerChart:
             y=y, x=alt.X("spent:Q", axis=x, scale=alt.Scale(zero=True)), color=colour, tooltip=tip
         ),
         base.mark_rule(strokeWidth=2, color=MUTED).encode(y=y, x="lower:Q", x2="upper:Q", tooltip=tip),
-        base.mark_point(filled=True, size=45, color=INK, opacity=1).encode(
-            y=y, x="expected:Q", tooltip=tip
-        ),
+        base.mark_point(filled=True, size=45, color=INK, opacity=1).encode(y=y, x="expected:Q", tooltip=tip),
         limit.encode(x="limit:Q"),
     ).properties(width="container", height=BUDGET_HEIGHT)
 
 
-def draw_balances() -> alt.LayerChart:
+def draw_balances() -> AnyChart:
     """Draw what remains of each commitment in percent, and how it continues at the present pace."""
     x = alt.X("start:T", scale=alt.Scale(type="utc"), axis=list_months())
     y = alt.Y(
@@ -176,7 +182,7 @@ def read_vega() -> str:
     vl-convert takes seconds to bundle them, so the script is kept in the cache folder of the user.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    file = cache / "fal_focus" / f"vega-{vl_convert.__version__}.js"
+    file = cache / "fal_focus" / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError):
         return file.read_text(encoding="utf-8")
     script = vl_convert.javascript_bundle(SNIPPET)

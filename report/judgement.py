@@ -115,7 +115,13 @@ def describe_forecast(digest: Digest, total: Total | None, names: Sequence[str])
         return Number("forecast", "Forecast", None, "too few days" if accounts else "no usage", facts)
     label = f"{max(months):%B} forecast"
     if len(accounts) > 1:
-        return Number("forecast", label, total.expected_cost, "", [Fact("", text="Sum of accounts, which has no interval")])
+        return Number(
+            "forecast",
+            label,
+            total.expected_cost,
+            "",
+            [Fact("", text="Sum of accounts, which has no interval")],
+        )
     facts = [
         Fact("80 %: at least", accounts[0].lower_cost),
         Fact("at most", accounts[0].upper_cost),
@@ -136,7 +142,7 @@ def describe_budgets(budgets: Sequence[Budget]) -> Number:
     ]
     if len(budgets) > 1:
         facts.append(Fact("", text=f"{breached} of {len(budgets)} budgets over or expected over"))
-    return Number("budget", f"Budget {worst.name}", worst.spent_percent, "", facts, unit="%")
+    return Number("budget", f"Budget {worst.name}", worst.spent_percent, "no amount", facts, unit="%")
 
 
 def describe_state(budget: Budget) -> str:
@@ -165,11 +171,14 @@ def describe_credits(commitments: Sequence[Commitment]) -> Number:
 
 def describe_invoice(months: Sequence[Month]) -> Number:
     """Return invoice less usage of the last closed month."""
-    closed = [month for month in months if month.status == "closed" and month.usage_usd is not None]
+    finals = [month for month in months if month.status == "closed"]
+    closed = [month for month in finals if month.usage_usd is not None]
     if not closed:
-        return Number(
-            "invoice", "Invoice less usage", None, "no closed month", [Fact("", text="No invoice has own usage beside it")]
-        )
+        facts = [
+            Fact(f"Invoice total, {month.charge_month:%B}", month.invoiced_total_usd) for month in finals[:1]
+        ]
+        text = "no own usage" if finals else "no closed month"
+        return Number("invoice", "Invoice less usage", None, text, facts)
     last = max(month.charge_month for month in closed)
     rows = [month for month in closed if month.charge_month == last]
     facts = [
@@ -179,7 +188,9 @@ def describe_invoice(months: Sequence[Month]) -> Number:
     other = sum((month.not_compared_usd or Decimal() for month in rows), Decimal())
     if other:
         facts.append(Fact("Invoiced without own usage", other))
-    difference = sum(((month.compared_usd or 0) - (month.usage_usd or 0) for month in rows), Decimal())
+    difference = sum(
+        ((month.compared_usd or Decimal()) - (month.usage_usd or Decimal()) for month in rows), Decimal()
+    )
     return Number("invoice", f"{last:%B} invoice less usage", difference, "", facts)
 
 
@@ -247,9 +258,7 @@ def notice_budgets(budgets: Sequence[Budget]) -> list[Notice]:
         )
         state = describe_state(budget)
         state = state[:1].lower() + state[1:]
-        text = (
-            f"Budget {budget.name} is {state}: {spent} ({format_percent(budget.spent_percent)}){expected}."
-        )
+        text = f"Budget {budget.name} is {state}: {spent} ({format_percent(budget.spent_percent)}){expected}."
         notices.append(Notice(budget.account, levels[budget.status], text))
     return notices
 

@@ -1,4 +1,4 @@
-"""The queries of the digest and the page. Each returns the columns of a class of report/digest.py or report/bill.py.
+"""The queries of the digest. Each returns the columns of a class of report/digest.py, in its order.
 
 Cost is the effective cost of usage, as in budgets and forecasts. $accounts is the list of accounts.
 """

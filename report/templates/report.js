@@ -68,7 +68,7 @@ const series = data.series.map(([account, model, first, costs]) => ({
   account, model, first: toMs(first), costs: costs.split(" ").map(parse),
 }));
 const seen = series.flatMap((one) => [one.first, one.first + (one.costs.length - 1) * DAY]);
-const forecastEnd = Math.max(0, ...data.forecasts.map((row) => toMs(row[2])));
+const forecastEnd = Math.max(0, ...data.forecasts.map((row) => toMs(row[1])));
 const bounds = { first: Math.min(...seen), last: Math.max(...seen), end: Math.max(...seen, forecastEnd) };
 
 // ---------- elements
@@ -120,8 +120,8 @@ function groupName(group) {
 }
 
 function modelName(place) {
-  const { name, line } = data.models[place];
-  return name === "all others" ? `all others, ${LINES[line] ?? line}` : name;
+  const { name, line, is_kept } = data.models[place];
+  return is_kept || line === "" ? name : `${name}, ${LINES[line] ?? line}`;
 }
 
 function rankGroups(chosen) {
@@ -176,8 +176,8 @@ function forecast() {
   const names = data.accounts.map((one) => one.name).filter(selectedAccount);
   if (state.model !== "") return [];
   const days = new Map();
-  for (const [account, line, day, expected, lower, upper] of data.forecasts) {
-    if (line !== "" || !names.includes(account)) continue;
+  for (const [account, day, expected, lower, upper] of data.forecasts) {
+    if (!names.includes(account)) continue;
     const one = days.get(day) ?? { expected: 0n, accounts: 0 };
     days.set(day, { expected: one.expected + parse(expected), accounts: one.accounts + 1, lower, upper });
   }
@@ -281,13 +281,13 @@ function showLegend(hasForecast) {
 function showNote(ahead) {
   const notes = [];
   const names = data.accounts.map((one) => one.name).filter(selectedAccount);
-  const known = new Set(data.forecasts.filter((row) => row[1] === "").map((row) => row[0]));
+  const known = new Set(data.forecasts.map((row) => row[0]));
   const missing = names.filter((name) => !known.has(name));
   if (state.model !== "") notes.push("A model has no forecast.");
   else if (missing.length && missing.length < names.length) notes.push(`The forecast leaves out ${missing.join(", ")}: too few days.`);
   else if (missing.length) notes.push("No forecast: too few days.");
   if (ahead.length && names.length > 1) notes.push("Choose one account for the interval of its forecast.");
-  const others = data.models.filter((model) => model.name === "all others").length;
+  const others = series.some((one) => !data.models[one.model].is_kept);
   if (others) notes.push("Models with little cost are summed as all others of their product line.");
   byId("cost-note").textContent = notes.join(" ");
 }
@@ -411,7 +411,9 @@ function showOwners() {
   const rows = sumBy(ownerRows.filter((row) => selectedAccount(row.account) && selectedModel(row.model)), (row) => row[column]);
   const without = rows.find((one) => one.key === -1);
   const total = rows.reduce((sum, one) => sum + one.now, 0n);
-  byId("untagged").textContent = total > 0n ? `${none}: ${percent(without?.now ?? 0n, total, false)} of cost` : "";
+  const share = total > 0n ? `${none}: ${percent(without?.now ?? 0n, total, false)} of cost` : "";
+  const isCut = state.model !== "" && ownerRows.some((row) => !data.models[row.model].is_kept);
+  byId("untagged").textContent = isCut ? `${share} Owners with little cost have no model, and are left out.` : share;
   const header = [[OWNERS.find(([name]) => name === column)[1], ""], ["", "share"], ["Month to date", "n"], ["Share", "n"], ...(compares() ? COMPARED : []), ["Requests", "n wide"]];
   showRows(byId("owners-table"), header, rows, (one, sum) =>
     make("tr", {}, ownerCell(one, none), bar(one, sum.most), money(one.now), text(percent(one.now, sum.now, false)), ...comparison(one), count(one)));

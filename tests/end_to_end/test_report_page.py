@@ -1,0 +1,373 @@
+"""report.html in a browser: offline, equal to the marts, and usable with a keyboard and a screen reader."""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from publishing import PAGE
+from report.html import write_report
+from tests.end_to_end.conftest import Warehouse
+from tests.report.publications import Rows, contributors, list_days, publish_rows
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028&lt;b&gt;'\"`"
+FORMULA = "=cmd|'/c calc'!A1"
+MODEL_COST = """
+    select coalesce(sum(effective_cost), 0) from finops.daily_cost
+    where charge_category = 'Usage' and model_id = 'fal-ai/veo3'
+"""
+# of each account, in its month until the last day that was over
+MONTH_COST = """
+    select {columns}, sum(effective_cost) as cost
+    from finops.daily_cost
+    inner join (
+        select account, max(charge_date) as last_day from finops.landed_days where is_over group by all
+    ) using (account)
+    where
+        charge_category = 'Usage'
+        and charge_month = date_trunc('month', last_day)
+        and charge_date <= last_day
+        and account like '{account}'
+    group by all
+"""
+
+
+@dataclass
+class Opened:
+    """A page, what it requested beside its own file, and what it reported."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if not program:
+        pytest.skip("report.html is not tested: install chromium, such as with apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Opened]]:
+    """Open a file and wait until its charts are drawn. No page may request anything or report an error."""
+    opened = []
+
+    def open_file(file: Path, width: int = 1280, scheme: str = "light") -> Opened:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_default_timeout(120_000)
+        one = Opened(page)
+        opened.append(one)
+        page.on("request", lambda request: one.requests.append(request.url))
+        page.on("console", lambda message: one.errors.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: one.errors.append(str(error)))
+        page.on("dialog", lambda dialog: one.errors.append(dialog.message))
+        page.goto(file.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        return one
+
+    yield open_file
+    for one in opened:
+        page = one.page
+        assert one.errors == []
+        assert [url for url in one.requests if url != page.url and not url.startswith("blob:")] == []
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def published(sample: Warehouse) -> Path:
+    """The page that the build of the sample published."""
+    return sample.path.with_suffix(".published") / PAGE
+
+
+def read_number(page: Page, account: str, number: str) -> Decimal:
+    """Return a number of the head: its exact value, whose cents are shown."""
+    selector = f'.numbers[data-scope="{account}"] [data-number="{number}"] .value data'
+    element = page.locator(selector)
+    exact = Decimal(element.get_attribute("value") or "")
+    unit = Decimal("0.1") if number == "budget" else Decimal("0.01")
+    assert Decimal(element.inner_text().replace(",", "")) == exact.quantize(unit)
+    return exact
+
+
+def read_sum(page: Page) -> Decimal:
+    """Return the exact cost of the days and models that are shown."""
+    return Decimal(page.locator("#sum data").get_attribute("value") or "")
+
+
+def read_rows(page: Page, table: str) -> dict[str, Decimal]:
+    """Return the exact cost by name of a table, with rows that are folded."""
+    script = """table => [...document.querySelectorAll(`#${table} tbody tr:not(.total):not(.rest)`)]
+        .map(row => [row.cells[0].textContent, row.querySelector("data").value])"""
+    return {name: Decimal(value) for name, value in page.evaluate(script, table)}
+
+
+def download(page: Page, table: str) -> list[dict[str, str]]:
+    """Return the rows of the CSV file of a table."""
+    with page.expect_download() as started:
+        page.locator(f'[data-csv="{table}"]').click()
+    text = Path(started.value.path()).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.parametrize("account", ["acme", "studio"])
+def test_the_numbers_of_the_head_are_those_of_the_marts(
+    open_page: Callable[..., Opened], published: Path, sample: Warehouse, account: str
+) -> None:
+    page = open_page(published).page
+    page.select_option("#account", account)
+    cost = sample.exact(f"select sum(cost) from ({MONTH_COST.format(columns='account', account=account)})")
+    assert read_number(page, account, "month") == cost
+    assert read_number(page, account, "budget") == sample.exact(
+        f"""select max(spent_percent) from finops.budget_status
+        where is_latest and account = '{account}'
+        and status = (select arg_min(status, list_position(['over', 'expected over', 'at risk'], status))
+            from finops.budget_status where is_latest and account = '{account}')"""
+    )
+    assert read_number(page, account, "credits") == sample.exact(
+        f"""select sum(remaining_amount) from finops.commitment_summary
+        where payment = 'prepaid' and status = 'running' and account = '{account}'"""
+    )
+    if account == "acme":
+        assert read_number(page, account, "forecast") == sample.exact(
+            """select distinct month_expected_cost from finops.cost_forecast
+            where scope_type = 'account' and account = 'acme' and charge_month = '2026-10-01'"""
+        )
+        assert read_number(page, account, "invoice") == sample.exact(
+            """select sum(invoiced_usage_usd - coalesce(event_usage_usd, serverless_usage_usd))
+            from finops.product_line_reconciliation
+            where status = 'closed' and product_line in ('model_apis', 'serverless')"""
+        )
+
+
+def test_the_numbers_of_all_accounts_are_their_sums(
+    open_page: Callable[..., Opened], published: Path, sample: Warehouse
+) -> None:
+    page = open_page(published).page
+    cost = sample.exact(f"select sum(cost) from ({MONTH_COST.format(columns='account', account='%')})")
+    assert read_number(page, "", "month") == cost
+    assert page.locator('.numbers[data-scope="acme"]').is_hidden()
+    page.select_option("#account", "acme")
+    assert page.locator('.numbers[data-scope=""]').is_hidden()
+    assert page.locator('tr[data-account="studio"] >> visible=true').count() == 0
+    assert page.locator('tr[data-account="acme"] >> visible=true').count() > 5
+
+
+def test_filters_change_the_sum_of_the_chart_and_its_table(
+    open_page: Callable[..., Opened], published: Path, sample: Warehouse
+) -> None:
+    page = open_page(published).page
+    usage = "select sum(effective_cost) from finops.daily_cost where charge_category = 'Usage'"
+    # the open day of the snapshot is no day of the chart
+    over = """charge_date <= (
+        select max(charge_date) from finops.landed_days
+        where is_over and landed_days.account = daily_cost.account
+    )"""
+    assert read_sum(page) == sample.exact(f"{usage} and {over}")
+    page.select_option("#account", "acme")
+    assert read_sum(page) == sample.exact(f"{usage} and account = 'acme' and {over}")
+    page.locator("#models-table button", has_text="Veo 3").first.click()
+    assert read_sum(page) == sample.exact(MODEL_COST + f" and account = 'acme' and {over}")
+    page.fill("#first", "2026-10-01")
+    page.fill("#last", "2026-10-05")
+    days = "charge_date between '2026-10-01' and '2026-10-05'"
+    cost = sample.exact(f"{MODEL_COST} and account = 'acme' and {days}")
+    page.wait_for_function(
+        "value => document.querySelector('#sum data').value === value",
+        arg=f"{cost:f}".rstrip("0").rstrip("."),
+    )
+    page.locator("summary", has_text="Table of the chart").first.click()
+    rows = [row for row in download(page, "cost-table") if "forecast" not in row["Day"]]
+    assert sum(Decimal(row["All"]) for row in rows) == cost
+    page.locator("#reset").click()
+    assert read_sum(page) == sample.exact(f"{usage} and account = 'acme' and {over}")
+
+
+def test_tables_of_models_and_owners_have_the_costs_of_the_marts(
+    open_page: Callable[..., Opened], published: Path, sample: Warehouse
+) -> None:
+    page = open_page(published).page
+    month = MONTH_COST.format(columns="{}", account="%")
+    models = sample.rows(month.format("model_id, max_by(model_name, charge_date)"))
+    assert sorted(read_rows(page, "models-table").values()) == sorted(cost for *_, cost in models)
+    for column in ("team", "cost_center"):
+        page.select_option("#owner", column)
+        owners = {name or "untagged": cost for name, cost in sample.rows(month.format(column))}
+        shown = {name: cost for name, cost in read_rows(page, "owners-table").items() if cost}
+        assert shown == owners
+    untagged = f"{100 * owners['untagged'] / sum(owners.values()):.1f} %"
+    assert page.locator("#untagged").inner_text() == f"untagged: {untagged} of cost"
+    exact = {row["Model"]: Decimal(row["Month to date"]) for row in download(page, "models-table")}
+    assert exact == read_rows(page, "models-table")
+
+
+def test_a_drag_on_the_overview_selects_days(open_page: Callable[..., Opened], published: Path) -> None:
+    page = open_page(published).page
+    before, box = read_sum(page), page.locator("#overview").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 300, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 420, box["y"] + 20, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"document.querySelector('#sum data').value !== '{before:f}'")
+    assert 0 < read_sum(page) < before
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
+def test_axe_finds_no_violation(
+    open_page: Callable[..., Opened], published: Path, width: int, scheme: str
+) -> None:
+    page = open_page(published, width, scheme).page
+    for summary in page.locator("summary").all():
+        summary.click()
+    violations = Axe().run(page).response["violations"]
+    found = [(one["id"], one["impact"], one["nodes"][0]["html"][:200]) for one in violations]
+    assert found == []
+    # the page itself never scrolls to the side
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_reaches_and_operates_each_control(
+    open_page: Callable[..., Opened], published: Path
+) -> None:
+    page = open_page(published).page
+    controls = "a[href], select, input, button, summary, [tabindex='0']"
+    page.evaluate(
+        """controls => document.querySelectorAll(controls).forEach((element, index) => {
+            if (element.checkVisibility()) element.dataset.control = index;
+        })""",
+        controls,
+    )
+    wanted = set(
+        page.evaluate("[...document.querySelectorAll('[data-control]')].map(e => e.dataset.control)")
+    )
+    reached = set()
+    for _ in range(4 * len(wanted)):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.dataset.control"))
+        if wanted <= reached:
+            break
+    assert wanted <= reached
+    page.locator("#account").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator('.numbers[data-scope="acme"]').is_visible()
+    page.locator("#models-table button").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#model").input_value() != ""
+
+
+def write_page(folder: Path, rows: Rows) -> Path:
+    """Write the page of a small publication."""
+    file = folder / PAGE
+    write_report(publish_rows(folder, rows), file)
+    return file
+
+
+def test_names_are_text(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    account, days = HOSTILE, [date(2026, 3, 1) + timedelta(days=day) for day in range(10)]
+    usage = {
+        "account": account,
+        **dict.fromkeys(("model_id", "model_name", "key_id", "key_name", "team", "project"), HOSTILE),
+        "effective_cost": 1,
+        "request_count": 3,
+    }
+    file = write_page(
+        tmp_path,
+        {
+            "landed_days": list_days(account, "2026-03-01", "2026-03-10"),
+            "daily_cost": [
+                *(usage | {"charge_date": day} for day in days),
+                {"account": account, "charge_date": days[0], "model_id": "__proto__", "key_name": FORMULA},
+            ],
+            "budget_status": [{"account": account, "name": HOSTILE, "status": "over"}],
+            "commitment_summary": [{"account": account, "contract_commitment_id": HOSTILE}],
+            "commitment_burn_down": [
+                {"account": account, "contract_commitment_id": HOSTILE, "commitment_date": day}
+                for day in days
+            ],
+            "cost_anomalies": [
+                {
+                    "account": account,
+                    "scope_name": HOSTILE,
+                    "contributors": contributors((HOSTILE, HOSTILE, 1)),
+                }
+            ],
+            "model_prices": [
+                {
+                    "account": account,
+                    "model_name": HOSTILE,
+                    "unit": HOSTILE,
+                    "previous_list_unit_price": 1,
+                    "list_unit_price": 2,
+                    "change_percent": 100,
+                    "change_cost": 5,
+                }
+            ],
+        },
+    )
+    page = open_page(file).page
+    assert page.locator("script").count() == 4 and page.locator("img").count() == 0
+    shown = page.evaluate("document.body.innerText")
+    for table in ("models-table", "budgets-table", "prices-table", "commitments-table", "owners-table"):
+        assert HOSTILE in page.locator(f"#{table}").text_content(), table  # type: ignore[operator]
+    assert "<script>alert(1)</script>" in shown
+    page.select_option("#owner", "key")
+    names = {row["Key or login"] for row in download(page, "owners-table")}
+    assert names == {HOSTILE, f"'{FORMULA}"}
+
+
+def test_the_page_of_one_day_of_events(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    cost = {"charge_date": "2026-03-10", "model_id": "m", "effective_cost": Decimal("0.000000001")}
+    rows = {"landed_days": list_days("acme", "2026-03-10", "2026-03-10"), "daily_cost": [cost]}
+    page = open_page(write_page(tmp_path, rows)).page
+    assert read_number(page, "", "month") == read_sum(page) == Decimal("0.000000001")
+    assert page.locator('[data-number="forecast"] .value').inner_text() == "too few days"
+    assert page.locator("#cost svg").is_visible()
+
+
+def test_the_page_of_invoices_alone(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    days = [row | {"has_load": False} for row in list_days("acme", "2026-02-01", "2026-02-28")]
+    usage = {"charge_source": "invoice", "model_id": "m", "effective_cost": 2}
+    month = {
+        "charge_month": "2026-02-01",
+        "status": "closed",
+        "invoiced_usage_usd": 56,
+        "invoiced_total_usd": 56,
+    }
+    rows = {
+        "landed_days": days,
+        "daily_cost": [usage | {"charge_date": row["charge_date"]} for row in days],
+        "invoice_reconciliation": [month],
+        "product_line_reconciliation": [month | {"product_line": "model_apis"}],
+    }
+    page = open_page(write_page(tmp_path, rows)).page
+    assert read_number(page, "", "month") == 56
+    assert page.locator('[data-number="invoice"] .value').inner_text() == "no own usage"
+    assert "invoices only" in page.locator("header").inner_text()
+    assert "56.00" in page.locator("#months-table").inner_text()
+
+
+@pytest.mark.parametrize("days", [[], list_days("acme", "2026-03-01", "2026-03-10")])
+def test_the_page_without_cost(
+    open_page: Callable[..., Opened], tmp_path: Path, days: list[dict[str, object]]
+) -> None:
+    page = open_page(write_page(tmp_path, {"landed_days": days})).page
+    assert page.locator("#cost").count() == 0
+    expected = "There is no usage in the landed days." if days else "Nothing has landed yet."
+    assert expected in page.inner_text("body")
