@@ -12,9 +12,10 @@ EXTRAS = {
     "run": (),
     "api": ("api",),
     "metrics": ("metrics",),
-    "dev": ("api", "dev", "metrics"),
-    "spark": ("api", "dev", "metrics", "spark"),
-    "bench": ("api", "bench", "dev", "metrics"),
+    "report": ("report",),
+    "dev": ("api", "dev", "metrics", "report"),
+    "spark": ("api", "dev", "metrics", "report", "spark"),
+    "bench": ("api", "bench", "dev", "metrics", "report"),
 }
 
 
@@ -47,7 +48,7 @@ def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     assert names <= set(pins(name))
 
 
-@pytest.mark.parametrize("name", ["run", "api", "metrics", "dev"])
+@pytest.mark.parametrize("name", ["run", "api", "metrics", "report", "dev"])
 def test_a_package_has_one_version_in_all_files(name: str) -> None:
     assert pins(name).items() <= pins("spark").items()
 

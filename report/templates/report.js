@@ -97,7 +97,8 @@ function bar(one, most) {
 }
 
 function head(names) {
-  return make("thead", {}, make("tr", {}, ...names.map(([name, kind]) => make("th", { scope: "col", class: kind }, name))));
+  const cells = names.map(([name, kind]) => (name ? make("th", { scope: "col", class: kind }, name) : make("td", { class: kind })));
+  return make("thead", {}, make("tr", {}, ...cells));
 }
 
 function swatch(group) {
@@ -221,6 +222,8 @@ async function draw(id) {
   // logLevel 1: errors alone, since an empty set of rows is a warning
   const options = { ast: true, logLevel: 1, actions: false, renderer: "svg", defaultStyle: false, tooltip: showTip };
   views[id] = (await vegaEmbed(byId(id), specs[id], options)).view;
+  // the element around it has the label, and a table the values
+  byId(id).querySelector("svg").setAttribute("aria-hidden", "true");
 }
 
 async function setData(id, sets, signals = {}) {

@@ -14,9 +14,13 @@ from publishing.plugin import Plugin, find_program
 
 
 def published(
-    warehouse: Path, folder: Path, accounts: str = "'acme'", may_be_empty: bool = False
+    warehouse: Path,
+    folder: Path,
+    accounts: str = "'acme'",
+    may_be_empty: bool = False,
+    names: tuple[str, ...] = ("failure", "warning"),
 ) -> dict[str, str]:
-    """Publish a charge of each account into a folder. Return the failure and the warning of the plugin."""
+    """Publish a charge of each account into a folder. Return what the plugin reports under some names."""
     credentials = DuckDBCredentials(database="memory", schema="main", path=str(warehouse))
     plugin = Plugin("publishing", {}, credentials)
     config = {
@@ -37,7 +41,7 @@ def published(
         plugin.configure_connection(connection)
         location = TargetLocation(path=str(folder), format="duckdb")
         plugin.store(TargetConfig(relation=None, column_list=[], config=config, location=location))
-    return {name: config[name] for name in ("failure", "warning") if name in config}
+    return {name: config[name] for name in names if name in config}
 
 
 def test_a_successful_publication_prints_nothing(tmp_path: Path) -> None:
@@ -63,6 +67,33 @@ def test_an_unusable_publish_folder_is_a_one_line_error_with_its_name(
     message = published(tmp_path / warehouse, tmp_path / folder)["failure"]
     assert re.fullmatch(f"nothing was published to {re.escape(str(tmp_path / folder))}: .*", message)
     assert text in message
+
+
+def test_a_failure_of_the_page_is_a_line_and_removes_the_older_page(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "report.html").write_text("older")
+    # the publication has no marts for the page
+    failure = published(tmp_path / "w.duckdb", folder, names=("failure", "page_failure"))
+    (reason,) = failure.values()
+    assert failure == {"page_failure": reason}
+    assert reason.startswith("report.html was not written: ") and "\n" not in reason
+    assert (folder / "fal_focus.duckdb").exists()
+    assert not (folder / "report.html").exists()
+
+
+def test_a_publication_without_the_packages_of_the_page_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "report.html", raising=False)
+    monkeypatch.delitem(sys.modules, "report.charts", raising=False)
+    monkeypatch.setitem(sys.modules, "altair", None)
+    failure = published(tmp_path / "w.duckdb", tmp_path / "published", names=("failure", "page_failure"))
+    assert failure == {
+        "page_failure": "report.html was not written: the package altair is not installed:"
+        " pip install 'fal-focus[report]'"
+    }
+    assert (tmp_path / "published" / "fal_focus.duckdb").exists()
 
 
 def test_a_build_without_loads_replaces_charges_only_if_allowed(tmp_path: Path) -> None:

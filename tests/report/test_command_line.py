@@ -107,7 +107,10 @@ def test_an_error_is_one_line(tmp_path: Path) -> None:
         ("none",): (1, "does not exist: publish it with dbt build"),
         ("good", "--account", "x\x1b"): (2, "is not published: known accounts are acme"),
         ("good", "--fail-on", "cost"): (2, "'cost' is not one of"),
-        ("good", "extra"): (2, "unexpected extra argument"),
+        ("good", "extra"): (2, "No such command 'extra'"),
+        ("good", "--format", "json", "html"): (2, "html has no options"),
+        ("none", "html"): (1, "does not exist: publish it with dbt build"),
+        ("old", "html"): (1, "without finops.landed_days: run dbt build"),
     }
     for (folder, *arguments), (code, message) in errors.items():
         done = run(tmp_path / folder, *arguments)
@@ -117,6 +120,19 @@ def test_an_error_is_one_line(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr, done
     empty = run(tmp_path, FAL_PUBLISH_DIR="")
     assert (empty.returncode, empty.stderr.count("\n")) == (1, 1)
+
+
+def test_html_writes_the_page_beside_the_database_and_prints_its_path(tmp_path: Path) -> None:
+    publish_until_yesterday(tmp_path)
+    page = tmp_path / "report.html"
+    page.write_text("older")
+    done = run(tmp_path, "html")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{page}\n", "")
+    assert page.read_text().startswith("<!doctype html>")
+    assert page.stat().st_mode & 0o777 == 0o400
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["fal_focus.duckdb", "report.html"]
+    assert run(tmp_path, "html", FAL_FILE_MODE="group").returncode == 0
+    assert page.stat().st_mode & 0o777 == 0o440
 
 
 def read_terminal(folder: Path, **settings: str) -> str:
