@@ -62,7 +62,7 @@ $(DEV_INSTALLED): $(INSTALLED) requirements/dev.txt requirements/use_cases.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
 	@$(PIP_INSTALL) --require-hashes --no-deps --upgrade --target $(VENV)/use_cases --requirement requirements/use_cases.txt
-	@touch $@
+	@touch $(REPORT_INSTALLED) $@
 
 # pyspark has 400 MB, so only the commands that need it install it
 $(SPARK_INSTALLED): $(DEV_INSTALLED) requirements/spark.txt

@@ -16,7 +16,7 @@ from report.digest import Anomaly, Commitment, Digest, read_digest, read_rows
 DAYS = 400
 # rows of the page: a year with 200 models has 73,000 days of models
 DAY_ROWS = 75_000
-OWNER_ROWS = 6_000
+OWNER_ROWS = 3_000
 MODEL_ROWS = 2_000
 CHARTED_COMMITMENTS = 8
 

@@ -243,7 +243,8 @@ async function showCost() {
   const ahead = forecast();
   await setData("cost", { cost: stack(cost), forecast: ahead, anomalies: anomalies(cost) }, limits());
   const totals = [...cost.days].map(([day, amounts]) => ({ start: day, cost: float(amounts.reduce((a, b) => a + b, 0n)) }));
-  await setData("overview", { totals: [{ start: bounds.first, cost: 0 }, ...totals, { start: bounds.end + DAY, cost: 0 }] });
+  const ends = [bounds.last + DAY, bounds.end + DAY].map((start) => ({ start, cost: 0 }));
+  await setData("overview", { totals: [{ start: bounds.first, cost: 0 }, ...totals, ...ends] });
   showLegend(ahead.length > 0);
   showNote(ahead);
   showSum();

@@ -1,4 +1,4 @@
-"""Draw docs/first_look.svg, the picture in README.md: `python -m tests.end_to_end.first_look`.
+"""Draw docs/first_look.svg, the picture in docs/report.md: `python -m tests.end_to_end.first_look`.
 
 It shows the digest, with which `make run` ends, on the day after the last one of the sample.
 """
@@ -51,9 +51,9 @@ SVG = """\
 def run_make(target: str, folder: Path) -> str:
     """Return the output of make in a copy of the project with installed dependencies."""
     venv = Path(sys.executable).parent.parent
-    installed = f"{venv}/.installed"
+    installed = (f"--old-file={venv}/{name}" for name in (".installed", ".installed-report"))
     done = run(
-        ["make", "--no-print-directory", target, f"VENV={venv}", f"--old-file={installed}"],
+        ["make", "--no-print-directory", target, f"VENV={venv}", *installed],
         cwd=folder / "project",
     )
     assert done.code == 0, done.output

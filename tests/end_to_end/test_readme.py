@@ -97,6 +97,8 @@ def test_the_picture_shows_what_make_run_prints(tmp_path: Path) -> None:
     table = plain[: next(number for number, line in enumerate(plain) if line.startswith("Budgets "))]
     assert "\n".join(table) in output
     assert "\nDays " in output
+    assert output.endswith("The whole bill on one page, for a browser: published/report.html\n")
+    assert (tmp_path / "project" / "published" / "report.html").exists()
     assert not re.search(r"[A-Z]{3}-\w+-[A-Z]-\d{3}|rule_id|WARN|Traceback", output), output
     bill = run_make("bill", tmp_path)
     for title in (

@@ -50,10 +50,15 @@ class Opened:
     errors: list[str] = field(default_factory=list)
 
 
+def find_browser() -> str | None:
+    """Return the path of a chromium, if one is installed."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for all tests."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
+    program = find_browser()
     if not program:
         pytest.skip("report.html is not tested: install chromium, such as with apt-get install chromium")
     with sync_playwright() as playwright:
@@ -212,6 +217,7 @@ def test_tables_of_models_and_owners_have_the_costs_of_the_marts(
 
 def test_a_drag_on_the_overview_selects_days(open_page: Callable[..., Opened], published: Path) -> None:
     page = open_page(published).page
+    page.locator("#overview").scroll_into_view_if_needed()
     before, box = read_sum(page), page.locator("#overview").bounding_box()
     assert box
     page.mouse.move(box["x"] + 300, box["y"] + 20)
