@@ -151,6 +151,7 @@ BUDGETS = """
         time_percent,
         over_on,
         last_known_on,
+        missing_days,
         status
     from finops.budget_status
     where

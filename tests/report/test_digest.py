@@ -194,7 +194,13 @@ def test_only_budgets_of_the_current_period_are_shown_the_worst_first(tmp_path: 
         {
             "landed_days": list_days("acme", "2026-02-01", "2026-03-10"),
             "budget_status": [
-                {"name": "fine", "spent_cost": "12.5", "spent_percent": "12.5", "expected_cost": 90},
+                {
+                    "name": "fine",
+                    "spent_cost": "12.5",
+                    "spent_percent": "12.5",
+                    "expected_cost": 90,
+                    "missing_days": 3,
+                },
                 {"name": "new", "status": "too few days"},
                 {
                     "name": "gone",
@@ -219,7 +225,7 @@ def test_only_budgets_of_the_current_period_are_shown_the_worst_first(tmp_path: 
         ("acme", "gone", "101 of 100 (101 %)", "over since 2026-03-09"),
         ("acme", "soon", "0 of 100 (0 %), 120 expected", "expected over on 2026-03-28"),
         ("acme", "new", "0 of 100 (0 %)", "too few days to forecast"),
-        ("acme", "fine", "13 of 100 (13 %), 90 expected", "on track"),
+        ("acme", "fine", "13 of 100 (13 %), 90 expected, 3 days missing", "on track"),
     ]
     assert digest.alerts == ["budget"]
 
