@@ -17,8 +17,8 @@ from publishing import PAGE, lock_publication, make_work_folder, move_files
 from report.bill import Bill, read_bill
 from report.charts import build_charts, read_vega
 from report.digest import find_heads
-from report.judgement import describe_anomaly, describe_rules, describe_state, list_notices, list_scopes
-from report.page import format_amount, format_change, format_percent
+from report.judgement import describe_anomaly, describe_rules, list_notices, list_scopes
+from report.page import describe_state, format_amount, format_change, format_percent
 from report.publication import DIGITS, open_publication
 from report.rows import pack
 

@@ -12,6 +12,7 @@ from report.digest import BREACHED, Anomaly, Budget, Commitment, Digest, Total, 
 from report.page import (
     describe_contributor,
     describe_runs,
+    describe_state,
     format_amount,
     format_change,
     format_percent,
@@ -20,11 +21,6 @@ from report.page import (
 SOON = timedelta(days=30)
 Level = Literal["bad", "warn", "info", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "warn", "info", "good")
-BUDGET_STATES = {
-    "over": "over since {over_on}",
-    "expected over": "expected over on {over_on}",
-    "too few days": "too few days for a forecast",
-}
 
 
 @dataclass(frozen=True)
@@ -138,17 +134,11 @@ def describe_budgets(budgets: Sequence[Budget]) -> Number:
     facts = [
         Fact("Spent", worst.spent_cost),
         Fact("Amount", worst.amount_usd),
-        Fact("", text=describe_state(worst)),
+        Fact("", text=describe_state(worst).capitalize()),
     ]
     if len(budgets) > 1:
         facts.append(Fact("", text=f"{breached} of {len(budgets)} budgets over or expected over"))
     return Number("budget", f"Budget {worst.name}", worst.spent_percent, "no amount", facts, unit="%")
-
-
-def describe_state(budget: Budget) -> str:
-    """Return the status of a budget with its day."""
-    state = BUDGET_STATES.get(budget.status, budget.status).format(over_on=budget.over_on)
-    return state[:1].upper() + state[1:]
 
 
 def describe_credits(commitments: Sequence[Commitment]) -> Number:
@@ -244,11 +234,12 @@ def notice_days(digest: Digest) -> list[Notice]:
 
 
 def notice_budgets(budgets: Sequence[Budget]) -> list[Notice]:
-    """Return a sentence for each budget that is over, or expected to be."""
+    """Return a sentence for each budget that is over, or may be, or lacks days."""
     levels: dict[str, Level] = {"over": "bad", "expected over": "bad", "at risk": "warn"}
     notices = []
     for budget in budgets:
-        if budget.status not in levels:
+        level = levels.get(budget.status) or ("warn" if budget.missing_days else None)
+        if not level:
             continue
         spent = f"{format_amount(budget.spent_cost)} of {format_amount(budget.amount_usd)} USD"
         expected = (
@@ -256,10 +247,11 @@ def notice_budgets(budgets: Sequence[Budget]) -> list[Notice]:
             if budget.expected_cost is not None and budget.status != "over"
             else ""
         )
-        state = describe_state(budget)
-        state = state[:1].lower() + state[1:]
-        text = f"Budget {budget.name} is {state}: {spent} ({format_percent(budget.spent_percent)}){expected}."
-        notices.append(Notice(budget.account, levels[budget.status], text))
+        missing = f"; {format_count(budget.missing_days, 'day')} missing" if budget.missing_days else ""
+        share = f"{spent} ({format_percent(budget.spent_percent)}){expected}{missing}"
+        notices.append(
+            Notice(budget.account, level, f"Budget {budget.name}, {describe_state(budget)}: {share}.")
+        )
     return notices
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from report.bill import Bill, DayCost, ForecastDay, Model, Owner, select_charted
 from report.digest import Anomaly, Budget, find_heads
-from report.judgement import describe_anomaly, describe_state
-from report.page import format_amount, format_percent
+from report.judgement import describe_anomaly
+from report.page import describe_state, format_amount, format_percent
 
 OWNER_COLUMNS = ("account", "model", "key", "team", "sub_account", "cost_center", "project", "environment")
 OTHERS = "all others"
