@@ -84,8 +84,8 @@ def move_files(work: Path, folder: Path) -> None:
     """Rename the files of a work folder over those of a publication, in order_of_file."""
     files = sorted((file for file in work.rglob("*") if file.is_file()), key=order_of_file)
     for file in files:
-        # read-only: a program that opens the database for writing would leave a log beside the next one
-        file.chmod(file.stat().st_mode & ~0o222)
+        # a program that opens the database for writing would leave a log beside the next one
+        write_protect(file)
     # DuckDB would replay the log of a program that wrote into the old database into the new one
     (folder / f"{DATABASE}.wal").unlink(missing_ok=True)
     moves = {file: folder / file.relative_to(work) for file in files}
@@ -93,6 +93,11 @@ def move_files(work: Path, folder: Path) -> None:
     for parent in {path.parent for path in moves.values()} - {folder}:
         make_folder_durably(parent, folder, on_disk)
     move_durably(moves)
+
+
+def write_protect(file: Path) -> None:
+    """Make a file read-only."""
+    file.chmod(file.stat().st_mode & ~0o222)
 
 
 def order_of_file(file: Path) -> int:

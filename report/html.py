@@ -13,7 +13,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from publishing import PAGE, lock_publication, make_work_folder, move_files
+from loaders.files import move_durably
+from publishing import PAGE, lock_publication, make_work_folder, write_protect
 from report.bill import Bill, read_bill
 from report.charts import build_charts, read_vega
 from report.digest import find_heads
@@ -37,7 +38,8 @@ def replace_report(database: Path) -> Path:
     """Write the page beside a published database again, and return its path. Raises as write_report does."""
     with lock_publication(database.parent), make_work_folder(database.parent) as work:
         write_report(database, work / PAGE)
-        move_files(work, database.parent)
+        write_protect(work / PAGE)
+        move_durably({work / PAGE: database.with_name(PAGE)})
     return database.with_name(PAGE)
 
 
