@@ -14,9 +14,21 @@ settled_days as (
 
 ),
 
-known_days as (
+files as (
 
-    select * from {{ ref('int_charge_days__known') }}
+    select * from {{ ref('stg_fal__landed_files') }}
+
+),
+
+landed_days as (
+
+    -- An estimate alone has no keys and other tags, so a day is compared when its events have landed.
+    select
+        account,
+        cast(landed_partition as date) as charge_date
+    from files
+    where feed = 'billing_events' and is_complete
+    group by account, cast(landed_partition as date)
 
 ),
 
@@ -30,9 +42,9 @@ complete_days as (
         {{ days_between(first_day(), 'settled_days.charge_date') }} as day_number,
         settled_days.is_settled
     from settled_days
-    left join known_days
-        on settled_days.account = known_days.account and settled_days.charge_date = known_days.charge_date
-    where settled_days.is_settled or known_days.is_complete
+    left join landed_days
+        on settled_days.account = landed_days.account and settled_days.charge_date = landed_days.charge_date
+    where settled_days.is_settled or landed_days.account is not null
 
 ),
 
@@ -123,7 +135,7 @@ levels as (
 
 shares as (
 
-    -- A day as a share of the week around it shows the weekday. The share of a week earlier shows how much shares differ.
+    -- A day as a share of the week around it shows the weekday. That of a week earlier shows how much shares differ.
     select
         *,
         learned_cost / nullif(week_level, 0) as share_of_week,

@@ -97,8 +97,8 @@ odd_uses as (
 
     select
         uses.account,
-        judged.scope_type,
-        judged.scope,
+        judged.scope_type as part_type,
+        judged.scope as part,
         judged.day_number,
         judged.expected_cost,
         uses.product_line,
@@ -138,7 +138,7 @@ expected_uses as (
         - expected_cost * coalesce(
             cast(cost_before as double)
             / nullif(cast(sum(cost_before) over (
-                partition by account, scope_type, scope, day_number
+                partition by account, part_type, part, day_number
             ) as double), 0),
             0e0
         ) as difference
@@ -160,12 +160,12 @@ odd_sums as (
         account,
         '{{ scope_type }}' as scope_type,
         {{ column }} as scope,
-        scope_type as part_type,
+        part_type,
         day_number,
         sum({{ rounded_double('difference', 6) }}) as difference
     from expected_uses
-    {% if scope_type in ('model', 'key') %} where scope_type <> '{{ scope_type }}' {% endif %}
-    group by account, {{ column }}, scope_type, day_number
+    where part_type <> '{{ scope_type }}'
+    group by account, {{ column }}, part_type, day_number
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
