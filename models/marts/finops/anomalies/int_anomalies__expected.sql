@@ -196,8 +196,8 @@ factors as (
     -- by twice the part of its squared difference that the changes from week to week explain.
     select
         *,
-        coalesce(1 + (weekday_share - 1) * greatest(
-            0e0, 1 - 3.5e0 * power(share_change, 2) / known_weeks / nullif(power(weekday_share - 1, 2), 0)
+        coalesce(weekday_share + (1 - weekday_share) * least(
+            1e0, 3.5e0 * power(share_change, 2) / known_weeks / nullif(power(weekday_share - 1, 2), 0)
         ), 1e0) as weekday_factor
     from weekdays
 
