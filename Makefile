@@ -133,7 +133,7 @@ test: lint units end-to-end build-sample ## all tests: linters, unit tests, end 
 		echo "Not tested on Spark, which needs Java 17 or later: set JAVA_HOME, or put java on the PATH."; \
 	fi
 
-test-spark: $(SPARK_INSTALLED) ## compare the marts on Spark with those on DuckDB, and run the unit tests of models on Spark (Java 17 or later)
+test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later), of which make test runs two builds: marts against DuckDB, unit tests of models
 	$(TEST_ENV) $(BIN)/pytest -q -m "$(ON_SPARK)" tests/spark
 
 check: UNITS := not end_to_end and not spark and not slow

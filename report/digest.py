@@ -56,7 +56,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Budget:
-    """A budget in its current period: a row of finops.budget_status."""
+    """A budget in its current period: a row of finops.budget_status. missing_days count as 0 USD."""
 
     name: str
     account: str
@@ -71,6 +71,7 @@ class Budget:
     time_percent: Decimal
     over_on: date | None
     last_known_on: date
+    missing_days: int
     status: str
 
 

@@ -156,16 +156,18 @@ def describe_budget(budget: Budget) -> Line:
     expected = (
         f", {format_amount(budget.expected_cost, '1')} expected" if budget.expected_cost is not None else ""
     )
+    missing = f", {format_count(budget.missing_days, 'day')} missing" if budget.missing_days else ""
     state = {
         "over": f"over since {budget.over_on}",
         "expected over": f"expected over on {budget.over_on}",
         "too few days": "too few days to forecast",
     }
-    level: Level = "bad" if budget.status in BREACHED else "warn" if budget.status == "at risk" else ""
+    is_unsure = budget.status == "at risk" or budget.missing_days > 0
+    level: Level = "bad" if budget.status in BREACHED else "warn" if is_unsure else ""
     cells = (
         budget.account,
         budget.name,
-        f"{spent} ({format_percent(budget.spent_percent)}){expected}",
+        f"{spent} ({format_percent(budget.spent_percent)}){expected}{missing}",
         state.get(budget.status, budget.status),
     )
     return Line(cells, level)

@@ -74,6 +74,9 @@ COSTS = """
             sum(effective_cost) filter (charge_date = spans.last_day - 7) as week_before_cost,
             sum(effective_cost) filter (charge_date between spans.month and spans.last_day) as month_cost,
             sum(effective_cost) filter (
+                charge_date >= spans.month and charge_date < spans.month + interval 1 month
+            ) as landed_cost,
+            sum(effective_cost) filter (
                 charge_date between spans.month - interval 1 month and spans.last_day - interval 1 month
             ) as last_month_cost
         from spans
@@ -83,19 +86,25 @@ COSTS = """
 
     ),
 
-    -- the month of the last day, or the next one if that is over and settled
+    -- The month of the last day, or the next one if that is over and settled. Days that are not settled are
+    -- forecast, but a month costs no less than what has landed of it.
     forecasts as (
 
         select
             spans.account,
             charge_month,
-            min(month_expected_cost) as expected_cost,
-            min(month_lower_cost) as lower_cost,
-            min(month_upper_cost) as upper_cost,
+            greatest(min(month_expected_cost), min(landed_cost)) as expected_cost,
+            greatest(min(month_lower_cost), min(landed_cost)) as lower_cost,
+            greatest(min(month_upper_cost), min(landed_cost)) as upper_cost,
             min(learned_days) as learned_days
         from spans
         inner join finops.cost_forecast
             on spans.account = cost_forecast.account and cost_forecast.scope_type = 'account'
+        left join costs
+            on
+                spans.account = costs.account
+                and charge_month = spans.month
+                and month_expected_cost is not null
         where charge_month >= spans.month
         group by spans.account, charge_month
         qualify row_number() over (partition by spans.account order by charge_month) = 1
@@ -142,6 +151,7 @@ BUDGETS = """
         time_percent,
         over_on,
         last_known_on,
+        missing_days,
         status
     from finops.budget_status
     where

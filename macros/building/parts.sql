@@ -96,16 +96,22 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The accounts and months of parts that begin with an account and a day: rows for is_in_parts. None for all parts. #}
-{% macro months_of_parts(parts) %}
-    {% if parts is none %}{{ return(none) }}{% endif %}
-    {% set months = [] %}
-    {% for part in parts %}
-        {% set month = (part[0], part[1].replace(day=1)) %}
-        {% if month not in months %}{% do months.append(month) %}{% endif %}
-    {% endfor %}
-    {{ return(months) }}
-{% endmacro %}
+{#
+    A condition: whether a row belongs to the month of one of these parts, which begin with an account and a day. time:
+    a column with UTC times. Its range is for DuckDB, which pushes no condition on an expression below a join.
+#}
+{% macro is_in_months_of_parts(parts, account, time) -%}
+    {%- if not parts -%} {{ is_in_parts(parts, []) }}
+    {%- else -%}
+        {%- set months = [] -%}
+        {%- for part in parts -%}
+            {%- do months.append((part[0], part[1].replace(day=1))) -%}
+        {%- endfor -%}
+        {{ is_in_parts(months | unique | list, [account, month_of(time)]) }}
+        and {{ time }} >= {{ sql_value(months | map(attribute=1) | min) }}
+        and {{ time }} < {{ utc_add('month', 1, sql_value(months | map(attribute=1) | max)) }}
+    {%- endif -%}
+{%- endmacro %}
 
 {# The strategy. temp_relation has the rows of the parts to build. #}
 {% macro get_incremental_parts_sql(arguments) %}

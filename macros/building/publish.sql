@@ -17,11 +17,14 @@
     {% endif %}
 {% endmacro %}
 
-{# The tables of the schemas focus and finops: relation by schema.name. #}
+{#
+    The marts of the schemas focus and finops that are published as tables: relation by schema.name. meta.published_as:
+    table for a view that reads more than marts, or view.
+#}
 {% macro published_marts() %}
     {% set marts = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
-        {% if node.config.materialized != 'view' %}
+        {% if (node.config.meta.published_as or node.config.materialized) != 'view' %}
             {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
         {% endif %}
     {% endfor %}
@@ -39,15 +42,17 @@
     }) }}
 {% endmacro %}
 
-{# The models of the schema api: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
+{# The views of marts: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
 {% macro published_views(results, marts) %}
     {% set views = {} %}
-    {% for result in results if result.node.resource_type == 'model' and result.node.schema == 'api' %}
-        {% set sql = namespace(text=result.node.compiled_code) %}
-        {% for mart, relation_name in marts.items() %}
-            {% set sql.text = sql.text | replace(relation_name, mart) %}
-        {% endfor %}
-        {% do views.update({'api.' ~ result.node.name: sql.text}) %}
+    {% for node in results | map(attribute='node') if node.resource_type == 'model' %}
+        {% if node.schema == 'api' or node.config.meta.published_as == 'view' %}
+            {% set sql = namespace(text=node.compiled_code) %}
+            {% for mart, relation_name in marts.items() %}
+                {% set sql.text = sql.text | replace(relation_name, mart) %}
+            {% endfor %}
+            {% do views.update({node.schema ~ '.' ~ node.name: sql.text}) %}
+        {% endif %}
     {% endfor %}
     {{ return(views) }}
 {% endmacro %}

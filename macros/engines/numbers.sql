@@ -54,8 +54,7 @@
 {%- endmacro %}
 
 {#
-    a / b rounded up to an integer, exactly. a >= 0, b > 0, both with at most 18 decimals. On Spark the result must fit
-    a bigint: div overflows without an error.
+    a / b rounded up to an integer, exactly. a >= 0, b > 0, both with at most 18 decimals.
 
 #}
 {% macro quotient_rounded_up(a, b) -%}{{ return(adapter.dispatch('quotient_rounded_up')(a, b)) }}{%- endmacro %}
@@ -65,7 +64,10 @@
 {%- endmacro %}
 
 {% macro spark__quotient_rounded_up(a, b) -%}
-    (({{ money(a) }} div {{ money(b) }}) + case when {{ money(a) }} % {{ money(b) }} > 0 then 1 else 0 end)
+    (
+        {{ spark__quotient_of_integers(money(a), money(b)) }}
+        + case when {{ money(a) }} % {{ money(b) }} > 0 then 1 else 0 end
+    )
 {%- endmacro %}
 
 {# a / b rounded half away from zero to 6 decimals: DECIMAL(38, 6). b: an integer from 1 to 99. #}
@@ -143,7 +145,7 @@
 
 {#
     amount * part / whole, rounded half away from zero to 9 decimals: DECIMAL(38, 9). All three are rounded so first.
-    whole is not 0, and part is at most 10 times as large. On Spark the result must be below 9 billion.
+    whole is not 0, and part is at most 10 times as large.
 
 #}
 {% macro rounded_share(amount, part, whole) -%}
@@ -166,4 +168,7 @@
 
 {% macro duckdb__quotient_of_integers(a, b) -%} (({{ a }}) // ({{ b }})) {%- endmacro %}
 
-{% macro spark__quotient_of_integers(a, b) -%} (({{ a }}) div ({{ b }})) {%- endmacro %}
+{# div would return a bigint, which overflows without an error. Without its remainder, the division is exact. #}
+{% macro spark__quotient_of_integers(a, b) -%}
+    cast((({{ a }}) - ({{ a }}) % ({{ b }})) / ({{ b }}) as decimal(38, 0))
+{%- endmacro %}

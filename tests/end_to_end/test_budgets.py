@@ -15,6 +15,7 @@ HEADER = "name,account,sub_account,product_line,model,tag,period,starts_on,ends_
 BUDGETS = """Month,acme,,,,,monthly,,,300,50;80;100
 Year,acme,,,,,yearly,,,3650,
 Apps,acme,,serverless,,,monthly,,,1,
+Past,acme,,,,,,2025-01-01,2025-12-31,1,
 """
 MISTAKES = """Twice,acme,,,,,monthly,,,1,
 Twice,acme,,,,,yearly,,,1,
@@ -83,9 +84,11 @@ def test_a_threshold_is_exceeded_on_a_past_day_or_a_coming_one(warehouse: Wareho
     ]
 
 
-def test_a_budget_that_no_usage_matches_is_a_warning_with_its_name(warehouse: Warehouse) -> None:
-    _, _, warning = warehouse.output.partition("warn warn_budgets_match_usage: 1 row\n")
-    assert warning.splitlines()[0].strip().startswith("name Apps · finding no usage matches: check its")
+def test_a_budget_without_usage_or_period_is_a_warning_with_its_name(warehouse: Warehouse) -> None:
+    _, _, warning = warehouse.output.partition("warn warn_budgets_match_usage: 2 rows\n")
+    findings = sorted(line.strip() for line in warning.splitlines()[:2])
+    assert findings[0].startswith("name Apps · finding no usage matches: check its")
+    assert findings[1].startswith("name Past · finding it ends before the first known day")
 
 
 def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Callable[..., Warehouse]) -> None:

@@ -26,7 +26,6 @@ MARTS = {
     "finops.model_prices",
     "finops.models",
     "finops.product_line_reconciliation",
-    "finops.unit_costs",
     "focus.conformance_report",
     "focus.contract_commitment",
     "focus.cost_and_usage",
@@ -34,7 +33,12 @@ MARTS = {
     "focus.recency",
     "focus.schema_metadata",
 }
-VIEWS = {"api.contract_commitment_records", "api.cost_and_usage_records", "api.schema_columns"}
+VIEWS = {
+    "api.contract_commitment_records",
+    "api.cost_and_usage_records",
+    "api.schema_columns",
+    "finops.unit_costs",
+}
 
 
 def dbt(folder: Path, *arguments: str, warehouse: str = "warehouse.duckdb", **settings: object) -> Command:

@@ -188,6 +188,29 @@ def test_metrics_are_equal_to_the_marts(mf: Callable[..., str], sample: Warehous
     ]
 
 
+def test_the_share_of_each_budget_is_that_of_the_mart(
+    mf: Callable[..., str], sample: Warehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "budgets.csv"
+    dimensions = "budget_period__name,metric_time__day"
+    mf("--metrics", "budget_share,budget_spent,budget_amount", "--group-by", dimensions, "--csv", str(file))
+    answers = csv.DictReader(file.read_text().splitlines())
+    assert sorted(
+        (
+            answer["budget_period__name"],
+            answer["metric_time__day"][:10],
+            *(to_double(answer[metric]) for metric in ("budget_share", "budget_spent", "budget_amount")),
+        )
+        for answer in answers
+    ) == [
+        (name, str(day), *map(to_double, values))
+        for name, day, *values in sample.rows(
+            "select name, period_starts_on, spent_cost / amount_usd, spent_cost, amount_usd"
+            " from finops.budget_status order by all"
+        )
+    ]
+
+
 def test_the_example_of_the_documentation_prints_what_it_shows(mf: Callable[..., str]) -> None:
     text = (ROOT / "docs" / "bi.md").read_text()
     example = re.search(

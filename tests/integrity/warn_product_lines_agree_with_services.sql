@@ -7,29 +7,25 @@ with
 
 report_rows as (
 
+    {%- for source, feed, landed_for in [
+        ('invoice', 'stg_fal__focus_invoices', 'billing_month'),
+        ('estimate', 'stg_fal__focus_estimates', 'landed_date'),
+    ] %}
     select
-        'invoice' as charge_source,
+        '{{ source }}' as charge_source,
         account,
-        billing_month as landed_for,
+        {{ landed_for }} as landed_for,
         record_number,
         ServiceName as service_name,
         coalesce(SkuId, ResourceId, ResourceName) as id_or_name,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
         coalesce(EffectiveCost, BilledCost) as cost
-    from {{ ref('stg_fal__focus_invoices') }}
-    where {{ is_ordinary_usage() }}
+    from {{ ref(feed) }}
+    where {{ is_ordinary_usage() }}{{ ' and ' ~ is_of_its_day() if source == 'estimate' }}
+    {%- if not loop.last %}
     union all
-    select
-        'estimate' as charge_source,
-        account,
-        landed_date as landed_for,
-        record_number,
-        ServiceName as service_name,
-        coalesce(SkuId, ResourceId, ResourceName) as id_or_name,
-        {{ utc_date('ChargePeriodStart') }} as charge_date,
-        coalesce(EffectiveCost, BilledCost) as cost
-    from {{ ref('stg_fal__focus_estimates') }}
-    where {{ is_ordinary_usage() }} and {{ is_of_its_day() }}
+    {%- endif %}
+    {%- endfor %}
 
 ),
 

@@ -31,6 +31,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "spent_percent": 0,
         "time_percent": 50,
         "last_known_on": "2026-03-10",
+        "missing_days": 0,
         "status": "on track",
     },
     "commitment_summary": {

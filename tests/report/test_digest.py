@@ -79,6 +79,21 @@ def test_costs_are_sums_of_usage_until_the_last_day_that_was_over(tmp_path: Path
     assert section(digest, "Days") == [("all have landed",)]
 
 
+def test_a_month_is_not_expected_to_cost_less_than_what_has_landed(tmp_path: Path) -> None:
+    # the forecast begins on the 7th, and the 10th costs more than it expects of the whole month
+    forecast = {"month_lower_cost": 200, "month_expected_cost": 280, "month_upper_cost": 999}
+    digest = digest_of(
+        tmp_path,
+        {
+            "landed_days": list_days("acme", "2026-03-01", "2026-03-10", settled="2026-03-06"),
+            "daily_cost": [usage("2026-03-01", "60"), usage("2026-03-10", "500")],
+            "cost_forecast": [forecast, {**forecast, "charge_month": "2026-04-01"}],
+        },
+    )
+    (acme,) = digest.accounts
+    assert (acme.lower_cost, acme.expected_cost, acme.upper_cost) == (560, 560, 999)
+
+
 def test_the_last_day_of_march_is_compared_with_the_whole_february(tmp_path: Path) -> None:
     digest = digest_of(
         tmp_path,
@@ -179,7 +194,13 @@ def test_only_budgets_of_the_current_period_are_shown_the_worst_first(tmp_path: 
         {
             "landed_days": list_days("acme", "2026-02-01", "2026-03-10"),
             "budget_status": [
-                {"name": "fine", "spent_cost": "12.5", "spent_percent": "12.5", "expected_cost": 90},
+                {
+                    "name": "fine",
+                    "spent_cost": "12.5",
+                    "spent_percent": "12.5",
+                    "expected_cost": 90,
+                    "missing_days": 3,
+                },
                 {"name": "new", "status": "too few days"},
                 {
                     "name": "gone",
@@ -204,7 +225,7 @@ def test_only_budgets_of_the_current_period_are_shown_the_worst_first(tmp_path: 
         ("acme", "gone", "101 of 100 (101 %)", "over since 2026-03-09"),
         ("acme", "soon", "0 of 100 (0 %), 120 expected", "expected over on 2026-03-28"),
         ("acme", "new", "0 of 100 (0 %)", "too few days to forecast"),
-        ("acme", "fine", "13 of 100 (13 %), 90 expected", "on track"),
+        ("acme", "fine", "13 of 100 (13 %), 90 expected, 3 days missing", "on track"),
     ]
     assert digest.alerts == ["budget"]
 

@@ -9,13 +9,31 @@
 
 {#- An invoice may be compared with the usage of its month. So whole months are read, and only missing days kept. -#}
 {%- set parts = parts_to_build(ref('int_cost_days__versions')) -%}
-{%- set is_in_months = is_in_parts(months_of_parts(parts), ['account', 'charge_month']) -%}
+{%- set is_in_months = is_in_months_of_parts(parts, 'account', 'charge_period_start') -%}
 
 with
 
 days as (
 
     select * from {{ ref('int_cost_days__versions') }}
+
+),
+
+endpoints as (
+
+    select * from {{ ref('int_endpoints__described') }}
+
+),
+
+owners as (
+
+    select * from {{ ref('int_tags__owners') }}
+
+),
+
+settled_days as (
+
+    select * from {{ ref('int_charge_days__settled') }}
 
 ),
 
@@ -360,11 +378,37 @@ costs_by_owner as (
     from differences
     where quantity <> 0 or list_cost <> 0 or contracted_cost <> 0 or effective_cost <> 0 or billed_cost <> 0
 
+),
+
+described as (
+
+    select
+        costs_by_owner.*,
+        {{ month_of('costs_by_owner.charge_date') }} as charge_month,
+        endpoints.modality,
+        owners.team,
+        owners.cost_center,
+        owners.project,
+        owners.environment,
+        coalesce(settled_days.is_settled, false) as is_complete,
+        days.cost_day_version
+    from costs_by_owner
+    inner join days on costs_by_owner.account = days.account and costs_by_owner.charge_date = days.charge_date
+    left join owners on costs_by_owner.tags = owners.tags
+    left join endpoints
+        on
+            costs_by_owner.account = endpoints.account
+            and costs_by_owner.model_id = endpoints.endpoint_id
+            and costs_by_owner.charge_date >= endpoints.valid_from
+            and costs_by_owner.charge_date < endpoints.valid_to
+    left join settled_days
+        on
+            costs_by_owner.account = settled_days.account
+            and costs_by_owner.charge_date = settled_days.charge_date
+            and case when costs_by_owner.charge_category = 'Usage' then costs_by_owner.product_line else 'all' end
+            = settled_days.product_line
+    where {{ is_in_parts(parts, ['costs_by_owner.account', 'costs_by_owner.charge_date']) }}
+
 )
 
-select
-    costs_by_owner.*,
-    days.cost_day_version
-from costs_by_owner
-inner join days on costs_by_owner.account = days.account and costs_by_owner.charge_date = days.charge_date
-where {{ is_in_parts(parts, ['costs_by_owner.account', 'costs_by_owner.charge_date']) }}
+select * from described

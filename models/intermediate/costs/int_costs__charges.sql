@@ -67,6 +67,7 @@ typed as (
         {{ adapter.quote('Tags') }} as tags,
 
         ---------- when (UTC)
+        ChargePeriodStart as charge_period_start,
         {{ utc_date('ChargePeriodStart') }} as charge_date,
         {{ month_of('ChargePeriodStart') }} as charge_month,
         ChargePeriodEnd > {{ utc_add('day', 1, 'ChargePeriodStart') }} as is_longer_than_a_day,

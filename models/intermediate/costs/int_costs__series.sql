@@ -18,6 +18,13 @@ settled_days as (
 
 ),
 
+charges as (
+
+    select * from {{ ref('int_costs__charges') }}
+    where charge_category = 'Usage' and not is_set_aside
+
+),
+
 usage as (
 
     select
@@ -77,6 +84,12 @@ by_day as (
 
 ),
 
+lines as (
+
+    select distinct product_line from settled_days
+
+),
+
 last_settled_days as (
 
     select
@@ -111,6 +124,34 @@ scopes as (
 
 ),
 
+costs_of_months as (
+
+    select
+        charges.account,
+        lines.product_line,
+        charges.charge_month,
+        sum(charges.effective_cost) as cost,
+        sum(case when charges.is_longer_than_a_day then charges.effective_cost else 0 end) as cost_of_longer_charges
+    from charges
+    cross join lines
+    where lines.product_line in ('all', charges.product_line)
+    group by charges.account, lines.product_line, charges.charge_month
+
+),
+
+months_without_days as (
+
+    -- Where longer charges are more than a tenth of a month, the costs of its days are not known.
+    select
+        account,
+        product_line,
+        max(charge_month) as last_month
+    from costs_of_months
+    where cost_of_longer_charges > cast(0.1 as decimal(2, 1)) * cost
+    group by account, product_line
+
+),
+
 numbered as (
 
     select
@@ -131,7 +172,11 @@ series as (
         settled_days.charge_date,
         {{ days_between(first_day(), 'settled_days.charge_date') }} as day_number,
         coalesce(by_day.cost, {{ money(0) }}) as cost,
-        settled_days.is_settled as is_complete
+        settled_days.is_settled
+        and (
+            months_without_days.last_month is null
+            or {{ month_of('settled_days.charge_date') }} > months_without_days.last_month
+        ) as is_complete
     from numbered
     inner join settled_days
         on
@@ -145,6 +190,10 @@ series as (
             and numbered.scope_type = by_day.scope_type
             and numbered.scope = by_day.scope
             and settled_days.charge_date = by_day.charge_date
+    left join months_without_days
+        on
+            numbered.account = months_without_days.account
+            and numbered.settled_line = months_without_days.product_line
 
 )
 

@@ -104,6 +104,7 @@ deviations as (
         neighbors_until.day_number,
         medians.middle,
         median(abs(neighbors_until.cost - medians.middle)) as median_deviation,
+        {{ rounded(quantile('abs(neighbors_until.cost - medians.middle)', 0.75)) }} as third_quartile,
         {{ mean('abs(neighbors_until.cost - medians.middle)') }} as mean_deviation
     from neighbors_until
     inner join medians
@@ -116,13 +117,18 @@ deviations as (
 
 limits as (
 
-    -- Both estimate the standard deviation of a normal distribution. The second is for costs on less than half of
-    -- the days, and twice as wide.
+    -- Estimates of the standard deviation of a normal distribution. The second is for days of which most cost the same,
+    -- as those of an instance do: up to three other days are odd. The third is for costs on less than half of the days,
+    -- and twice as wide.
     select
         series_number,
         day_number,
         middle,
-        case when median_deviation > 0 then 1.4826 * median_deviation else 2.5066 * mean_deviation end as spread
+        case
+            when median_deviation > 0 then 1.4826 * median_deviation
+            when middle > 0 then 0.8693 * third_quartile
+            else 2.5066 * mean_deviation
+        end as spread
     from deviations
 
 ),

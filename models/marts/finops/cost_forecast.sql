@@ -127,7 +127,6 @@ month_spreads as (
         months.series_number,
         months.charge_month,
         months.expected_cost,
-        months.predicted,
         greatest(months.predicted, 0.2 * months.scale) as scale,
         coalesce(errors.origins, 0) as origins,
         coalesce(errors.lower_error, 0) as lower_error,
@@ -148,8 +147,10 @@ month_bounds as (
         series_number,
         charge_month,
         expected_cost,
-        greatest(predicted + scale * {{ interval_bound('lower', prior_origins) }}, 0) as lower_cost,
-        predicted + scale * {{ interval_bound('upper', prior_origins) }} as upper_cost
+        greatest(
+            cast(expected_cost as double) + scale * {{ interval_bound('lower', prior_origins) }}, 0
+        ) as lower_cost,
+        cast(expected_cost as double) + scale * {{ interval_bound('upper', prior_origins) }} as upper_cost
     from month_spreads
 
 ),

@@ -37,8 +37,9 @@ billed as (
 
 ),
 
-prices as (
+lives as (
 
+    -- each price from its first day to its last
     select
         account,
         product_line,
@@ -48,16 +49,44 @@ prices as (
         contracted_unit_price,
         row_number() over (
             order by account, product_line, model_id, unit, list_unit_price, contracted_unit_price
-        ) as price_number,
-        {{ percent_of('list_unit_price - contracted_unit_price', 'list_unit_price') }} as discount_percent,
-        max(model_name) as model_name,
+        ) as life_number,
         min(charge_date) as first_date,
         max(charge_date) as last_date,
         count(distinct charge_date) as day_count,
-        sum(request_count) as request_count,
-        {{ quantity('sum(quantity)') }} as quantity
+        sum(request_count) as request_count
     from billed
     group by account, product_line, model_id, unit, list_unit_price, contracted_unit_price
+
+),
+
+price_days as (
+
+    select
+        lives.life_number,
+        lives.account,
+        lives.product_line,
+        lives.model_id,
+        lives.unit,
+        billed.charge_date,
+        max(billed.model_name) as model_name,
+        sum(billed.request_count) as request_count,
+        {{ quantity('sum(billed.quantity)') }} as quantity
+    from billed
+    inner join lives
+        on
+            billed.account = lives.account
+            and billed.product_line = lives.product_line
+            and billed.model_id = lives.model_id
+            and billed.unit = lives.unit
+            and billed.list_unit_price = lives.list_unit_price
+            and billed.contracted_unit_price = lives.contracted_unit_price
+    group by
+        lives.life_number,
+        lives.account,
+        lives.product_line,
+        lives.model_id,
+        lives.unit,
+        billed.charge_date
 
 ),
 
@@ -70,8 +99,164 @@ model_days as (
         unit,
         charge_date,
         sum(request_count) as request_count
-    from billed
+    from price_days
     group by account, product_line, model_id, unit, charge_date
+
+),
+
+followed_days as (
+
+    select
+        *,
+        lag(charge_date) over (partition by life_number order by charge_date) as day_before
+    from price_days
+
+),
+
+gaps as (
+
+    -- a week or longer without a price
+    select followed_days.*
+    from followed_days
+    inner join lives on followed_days.life_number = lives.life_number
+    where {{ days_between('followed_days.day_before', 'followed_days.charge_date') }} > 7 and lives.request_count >= 10
+
+),
+
+in_gaps as (
+
+    select
+        gaps.life_number,
+        gaps.charge_date,
+        price_days.life_number as other_number,
+        sum(price_days.request_count) as request_count
+    from gaps
+    inner join price_days
+        on
+            gaps.account = price_days.account
+            and gaps.product_line = price_days.product_line
+            and gaps.model_id = price_days.model_id
+            and gaps.unit = price_days.unit
+            and gaps.day_before < price_days.charge_date
+            and gaps.charge_date > price_days.charge_date
+    group by gaps.life_number, gaps.charge_date, price_days.life_number
+
+),
+
+side_by_side as (
+
+    -- Prices that are used on the same days, such as those of two resolutions, do not replace each other: those
+    -- that share a fifth of their days, or of the days before the gap.
+    select
+        in_gaps.life_number,
+        in_gaps.charge_date,
+        in_gaps.other_number
+    from in_gaps
+    inner join price_days on in_gaps.life_number = price_days.life_number
+    left join price_days as other_days
+        on in_gaps.other_number = other_days.life_number and price_days.charge_date = other_days.charge_date
+    inner join lives on in_gaps.life_number = lives.life_number
+    inner join lives as others on in_gaps.other_number = others.life_number
+    group by in_gaps.life_number, in_gaps.charge_date, in_gaps.other_number
+    having
+        count(other_days.life_number) * 5 > least(max(lives.day_count), max(others.day_count))
+        or sum(case
+            when price_days.charge_date >= in_gaps.charge_date then 0
+            when other_days.life_number is not null then 4
+            else -1
+        end) > 0
+
+),
+
+requests_of_lives as (
+
+    select
+        lives.life_number,
+        max(lives.request_count) as request_count,
+        sum(model_days.request_count) as model_request_count
+    from lives
+    inner join model_days
+        on
+            lives.account = model_days.account
+            and lives.product_line = model_days.product_line
+            and lives.model_id = model_days.model_id
+            and lives.unit = model_days.unit
+            and lives.first_date <= model_days.charge_date
+            and lives.last_date >= model_days.charge_date
+    group by lives.life_number
+
+),
+
+returns as (
+
+    -- A price returns after other prices had requests of which it usually has ten or more.
+    select
+        in_gaps.life_number,
+        in_gaps.charge_date
+    from in_gaps
+    inner join requests_of_lives on in_gaps.life_number = requests_of_lives.life_number
+    left join side_by_side
+        on
+            in_gaps.life_number = side_by_side.life_number
+            and in_gaps.charge_date = side_by_side.charge_date
+            and in_gaps.other_number = side_by_side.other_number
+    where side_by_side.life_number is null
+    group by
+        in_gaps.life_number,
+        in_gaps.charge_date,
+        requests_of_lives.request_count,
+        requests_of_lives.model_request_count
+    having
+        sum(in_gaps.request_count) * requests_of_lives.request_count >= 10 * requests_of_lives.model_request_count
+
+),
+
+price_days_of_runs as (
+
+    select
+        price_days.*,
+        sum(case when returns.life_number is not null then 1 else 0 end) over (
+            partition by price_days.life_number
+            order by price_days.charge_date
+        ) as run_number
+    from price_days
+    left join returns
+        on price_days.life_number = returns.life_number and price_days.charge_date = returns.charge_date
+
+),
+
+prices as (
+
+    -- A price that was replaced and returns is a price each time.
+    select
+        lives.account,
+        lives.product_line,
+        lives.model_id,
+        lives.unit,
+        lives.list_unit_price,
+        lives.contracted_unit_price,
+        row_number() over (order by lives.life_number, price_days_of_runs.run_number) as price_number,
+        {{ percent_of('lives.list_unit_price - lives.contracted_unit_price', 'lives.list_unit_price') }}
+            as discount_percent,
+        max(price_days_of_runs.model_name) as model_name,
+        min(price_days_of_runs.charge_date) as first_date,
+        max(price_days_of_runs.charge_date) as last_date,
+        count(*) as day_count,
+        lives.day_count as days_of_life,
+        sum(price_days_of_runs.request_count) as request_count,
+        {{ quantity('sum(price_days_of_runs.quantity)') }} as quantity
+    from price_days_of_runs
+    inner join lives on price_days_of_runs.life_number = lives.life_number
+    group by
+        lives.life_number,
+        lives.account,
+        lives.product_line,
+        lives.model_id,
+        lives.unit,
+        lives.list_unit_price,
+        lives.contracted_unit_price,
+        lives.day_count,
+        price_days_of_runs.run_number
 
 ),
 
@@ -107,18 +292,13 @@ contained as (
             and prices.unit = longer.unit
             and prices.first_date >= longer.first_date
             and prices.last_date <= longer.last_date
-            and prices.day_count * 4 < longer.day_count
+            and prices.days_of_life * 4 < longer.day_count
 
 ),
 
 regular as (
 
-    select
-        prices.*,
-        max(prices.last_date) over (
-            partition by
-                prices.account, prices.product_line, prices.model_id, prices.unit, prices.list_unit_price
-        ) as last_date_of_list_price
+    select prices.*
     from prices
     inner join frequent on prices.price_number = frequent.price_number
     left join contained on prices.price_number = contained.price_number
@@ -126,22 +306,21 @@ regular as (
 
 ),
 
-with_earlier as (
+successions as (
 
-    -- A price follows one that was last used when it began. Of several, the latest list price counts, and of its
-    -- discounts the nearest.
+    -- A price can follow one that was last used when it began.
     select
         regular.price_number,
+        earlier.price_number as earlier_number,
         earlier.list_unit_price as previous_list_unit_price,
         earlier.contracted_unit_price as previous_contracted_unit_price,
-        row_number() over (
-            partition by regular.price_number
-            order by
-                earlier.last_date_of_list_price desc,
-                earlier.list_unit_price asc,
-                abs(earlier.discount_percent - regular.discount_percent) asc,
-                earlier.contracted_unit_price asc
-        ) as earlier_number
+        greatest(cast(regular.list_unit_price as double), cast(earlier.list_unit_price as double))
+        / least(cast(regular.list_unit_price as double), cast(earlier.list_unit_price as double)) as ratio,
+        abs(earlier.discount_percent - regular.discount_percent) as discount_difference,
+        max(earlier.last_date) over (
+            partition by regular.price_number, earlier.list_unit_price
+        ) as last_date_of_list_price,
+        max(earlier.last_date) over (partition by regular.price_number) as last_date
     from regular
     inner join regular as earlier
         on
@@ -151,6 +330,44 @@ with_earlier as (
             and regular.unit = earlier.unit
             and regular.first_date > earlier.first_date
             and regular.first_date >= earlier.last_date
+
+),
+
+replaced as (
+
+    -- An earlier price that another one followed in between
+    select distinct
+        successions.price_number,
+        between_them.earlier_number
+    from successions
+    inner join successions as between_them on successions.earlier_number = between_them.price_number
+
+),
+
+with_earlier as (
+
+    -- Of several that were used until the same week, such as the prices of tokens in and out, the nearest list price
+    -- counts, and of its discounts the nearest.
+    select
+        successions.*,
+        row_number() over (
+            partition by successions.price_number
+            order by
+                case
+                    when {{ days_between('successions.last_date_of_list_price', 'successions.last_date') }} < 7 then 0
+                    else 1
+                end asc,
+                successions.ratio asc,
+                successions.previous_list_unit_price asc,
+                successions.discount_difference asc,
+                successions.previous_contracted_unit_price asc
+        ) as position
+    from successions
+    left join replaced
+        on
+            successions.price_number = replaced.price_number
+            and successions.earlier_number = replaced.earlier_number
+    where replaced.price_number is null
 
 ),
 
@@ -182,8 +399,14 @@ changes as (
     left join with_earlier
         on
             regular.price_number = with_earlier.price_number
-            and with_earlier.earlier_number = 1
-            and (regular.list_unit_price <> with_earlier.previous_list_unit_price or mixed.price_number is null)
+            and with_earlier.position = 1
+            and (
+                regular.list_unit_price <> with_earlier.previous_list_unit_price
+                or (
+                    mixed.price_number is null
+                    and regular.contracted_unit_price <> with_earlier.previous_contracted_unit_price
+                )
+            )
 
 ),
 

@@ -1,12 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='parts',
-        unique_key=['account', 'charge_date', 'cost_day_version'],
-        on_schema_change='fail',
-        meta={'parts_of': 'int_cost_days__versions'},
-    )
-}}
+{{ config(materialized='view', meta={'published_as': 'view'}) }}
 
 with
 
@@ -16,7 +8,6 @@ daily_cost as (
     where
         charge_category = 'Usage'
         and charge_class is null
-        and {{ is_in_parts(parts_to_build(ref('int_cost_days__versions')), ['account', 'charge_date']) }}
 
 ),
 

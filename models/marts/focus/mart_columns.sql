@@ -8,7 +8,7 @@ mart_columns as (
     {%- for dataset, mart in marts.items() %}
     {%- set outer = loop %}
     {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
-    {%- set precision = modules.re.match('decimal\((\d+), *(\d+)\)', column.dtype | lower) %}
+    {%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', column.dtype | lower) %}
     select
         '{{ dataset }}' as dataset,
         '{{ column.name }}' as column_id,

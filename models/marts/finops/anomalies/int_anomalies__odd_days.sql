@@ -4,8 +4,9 @@ with
 
 expected as (
 
+    -- after three weeks without a complete day, nothing is expected
     select * from {{ ref('int_anomalies__expected') }}
-    where learned_days >= 14
+    where learned_days >= 14 and expected_cost is not null
 
 ),
 
