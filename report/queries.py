@@ -164,7 +164,7 @@ BUDGETS = """
         name
 """
 
-# of the last seven settled days
+# of the last seven settled days and the provisional days after them
 ANOMALIES = """
     select
         account,
