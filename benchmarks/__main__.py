@@ -35,7 +35,7 @@ SHORT = {
     "backfill": ["--days", "120", "--repeats", "1"],
     "commitments": ["--charges", "300000"],
     "builds": ["--days", "5", "--fewer", "0"],
-    "finops": ["--days", "60", "--fewer", "20"],
+    "finops": ["--days", "20", "--fewer", "0"],
     "readers": ["--builds", "3"],
     "api": ["--rows", "100000", "--repeats", "40", "--seconds", "3"],
     "soak": ["--minutes", "1"],

@@ -33,6 +33,7 @@ WAREHOUSE = """
     create schema finops;
     create schema intermediate;
     create schema seeds;
+    create schema staging;
     create schema truth;
     create table truth.costs as
     select * from read_csv(
@@ -75,6 +76,9 @@ WAREHOUSE = """
     create table intermediate.int_charge_days__settled as
     select distinct account, charge_date, unnest(['all', 'model_apis']) as product_line, true as is_settled
     from truth.costs;
+    create table staging.stg_fal__landed_files (
+        account varchar, feed varchar, landed_partition varchar, is_complete boolean
+    );
     create table seeds.fal_known_events (
         account varchar, scope_type varchar, scope varchar, valid_from date, valid_to date, reason varchar
     );

@@ -169,7 +169,7 @@ BUDGETS = """
         name
 """
 
-# of the last $days settled days
+# of the last $days settled days and the provisional days after them
 ANOMALIES = """
     select
         account,

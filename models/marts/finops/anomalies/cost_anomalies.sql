@@ -56,6 +56,7 @@ anomalies as (
 
         ---------- when (UTC)
         rounded.charge_date,
+        rounded.is_settled,
         rounded.kind,
 
         ---------- how much (USD)

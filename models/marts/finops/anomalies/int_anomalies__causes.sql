@@ -69,7 +69,10 @@ compared_days as (
             and anomalies.scope = expected.scope
     where
         expected.day_number = anomalies.day_number
-        or expected.day_number between anomalies.reference_first_day and anomalies.reference_last_day
+        or (
+            expected.is_settled
+            and expected.day_number between anomalies.reference_first_day and anomalies.reference_last_day
+        )
 
 ),
 
@@ -490,6 +493,7 @@ select
         case anomalies.scope_type when 'model' then names.model_name when 'key' then names.key_name end, anomalies.scope
     ) as scope_name,
     anomalies.charge_date,
+    anomalies.is_settled,
     anomalies.kind,
     anomalies.effective_cost,
     anomalies.expected_cost,

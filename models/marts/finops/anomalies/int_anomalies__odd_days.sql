@@ -10,42 +10,203 @@ expected as (
 
 ),
 
+uses as (
+
+    -- the days on which a key uses a model
+    select
+        account,
+        product_line,
+        model_id,
+        coalesce(key_id, key_name) as api_key,
+        team,
+        {{ days_between(first_day(), 'charge_date') }} as day_number,
+        {{ money('sum(effective_cost)') }} as effective_cost
+    from {{ ref('daily_cost') }}
+    where charge_category = 'Usage' and charge_class is null
+    group by account, product_line, model_id, coalesce(key_id, key_name), team, charge_date
+
+),
+
+drifts as (
+
+    select
+        *,
+        ln((level_now + 1) / (level_before + 1)) as drift
+    from expected
+
+),
+
 measured as (
 
+    -- The drift of four weeks earlier shows whether a steady growth goes on.
     select
         *,
         cost - expected_cost as difference,
         error / noise as score,
         greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_cost) as least_difference,
         cost - expected_before as drift_difference,
-        ln((level_now + 1) / (level_before + 1)) as drift,
+        max(drift) over four_weeks_ago as drift_before,
         greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_before) as least_drift_difference,
+        coalesce(max(error / noise) over day_before, 0e0) as score_before,
+        idle_days >= 8 and active_days >= 3 as is_often_idle,
         changed_days < 14
         and abs(changed_cost) >= greatest({{ least_anomaly_usd() }}, 0.2e0 * expected_cost)
         and changed_cost * (cost - expected_cost) > 0 as is_explained
-    from expected
+    from drifts
+    window day_before as (
+        partition by account, scope_type, scope
+        order by day_number asc
+        range between 1 preceding and 1 preceding
+    ),
+    four_weeks_ago as (
+        partition by account, scope_type, scope
+        order by day_number asc
+        range between 28 preceding and 28 preceding
+    )
 
 ),
 
 judged as (
 
     -- A cost that a new price, model or key explains needs no comparison with the noise, unless such changes are
-    -- usual. A series that is often idle is compared with its other days of use.
+    -- usual. A series that is often idle is compared with its other days of use. Two days in a row that are odd in the
+    -- same direction need less each. A provisional day can only get dearer, so it is judged for more cost alone.
     select
         *,
         case
+            when not is_settled and difference < 0 then false
             when is_explained then abs(difference) >= 0.5e0 * least_difference
             when abs(difference) < least_difference then false
-            when idle_days >= 8 and active_days >= 3 then cost > 2.5e0 * active_cost
-            else abs(score) >= 3.3e0
-        end as is_sudden,
-        learned_days >= 41
+            when is_often_idle then cost > 2.5e0 * active_cost
+            else abs(score) >= 3.5e0 or least(abs(score), score_before * sign(score)) >= 2.4e0
+        end as is_odd_alone,
+        is_settled
+        and learned_days >= 41
         and level_before >= {{ least_anomaly_usd() }}
         and idle_days < 28
-        and abs(drift) >= greatest(0.2e0, 2e0 * noise)
+        and abs(drift) - greatest(coalesce(drift_before * sign(drift), 0), 0) >= greatest(0.2e0, 1.7e0 * noise)
         and abs(drift_difference) >= least_drift_difference
         and drift * drift_difference > 0 as is_drift
     from measured
+
+),
+
+odd_uses as (
+
+    -- the uses of a model or key that is odd, on that day and in the three weeks before
+    {%- for scope_type, column in [('model', 'model_id'), ('key', 'api_key')] %}
+
+    select
+        uses.account,
+        judged.scope_type as part_type,
+        judged.scope as part,
+        judged.day_number,
+        judged.expected_cost,
+        uses.product_line,
+        uses.model_id,
+        uses.api_key,
+        uses.team,
+        sum(case when uses.day_number = judged.day_number then uses.effective_cost else 0 end) as cost,
+        sum(case when uses.day_number < judged.day_number then uses.effective_cost else 0 end) as cost_before
+    from judged
+    inner join uses
+        on
+            judged.account = uses.account
+            and judged.scope = uses.{{ column }}
+            and uses.day_number between judged.day_number - 21 and judged.day_number
+    where judged.is_odd_alone and judged.scope_type = '{{ scope_type }}'
+    group by
+        uses.account,
+        judged.scope_type,
+        judged.scope,
+        judged.day_number,
+        judged.expected_cost,
+        uses.product_line,
+        uses.model_id,
+        uses.api_key,
+        uses.team
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+expected_uses as (
+
+    -- The expectation of the model or key is that of its uses in proportion to their cost.
+    select
+        *,
+        cast(cost as double)
+        - expected_cost * coalesce(
+            cast(cost_before as double)
+            / nullif(cast(sum(cost_before) over (
+                partition by account, part_type, part, day_number
+            ) as double), 0),
+            0e0
+        ) as difference
+    from odd_uses
+
+),
+
+odd_sums as (
+
+    {%- for scope_type, column in [
+        ('account', 'account'),
+        ('product_line', 'product_line'),
+        ('model', 'model_id'),
+        ('key', 'api_key'),
+        ('team', 'team'),
+    ] %}
+
+    select
+        account,
+        '{{ scope_type }}' as scope_type,
+        {{ column }} as scope,
+        part_type,
+        day_number,
+        sum({{ rounded_double('difference', 6) }}) as difference
+    from expected_uses
+    where part_type <> '{{ scope_type }}'
+    group by account, {{ column }}, part_type, day_number
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
+),
+
+differences_of_parts as (
+
+    -- Models and keys are two views of the same cost.
+    select
+        account,
+        scope_type,
+        scope,
+        day_number,
+        cast(greatest(max(difference), 0) as double) as more,
+        cast(least(min(difference), 0) as double) as less
+    from odd_sums
+    group by account, scope_type, scope, day_number
+
+),
+
+compared as (
+
+    -- What odd models or keys explain needs no comparison with the noise of the other ones.
+    select
+        judged.*,
+        judged.is_odd_alone
+        or coalesce(
+            (judged.is_settled or judged.difference > 0)
+            and abs(judged.difference) >= judged.least_difference
+            and not judged.is_often_idle
+            and case when judged.difference > 0 then parts.more else -parts.less end >= judged.least_difference,
+            false
+        ) as is_sudden
+    from judged
+    left join differences_of_parts as parts
+        on
+            judged.account = parts.account
+            and judged.scope_type = parts.scope_type
+            and judged.scope = parts.scope
+            and judged.day_number = parts.day_number
 
 ),
 
@@ -57,6 +218,7 @@ odd_days as (
         scope,
         charge_date,
         day_number,
+        is_settled,
         effective_cost,
         is_sudden,
         is_explained,
@@ -65,7 +227,7 @@ odd_days as (
         case when is_sudden then score else drift / noise end as score,
         case when is_sudden then changed_cost else 0e0 end as changed_cost,
         case when case when is_sudden then difference else drift_difference end < 0 then -1 else 1 end as direction
-    from judged
+    from compared
     where is_sudden or is_drift
 
 ),
@@ -75,7 +237,8 @@ repeated as (
     -- What goes on is not odd again.
     select
         *,
-        max(case when is_sudden then abs(difference) end) over last_week as difference_of_week,
+        max(case when is_sudden then abs(difference) end) over last_week as odd_difference,
+        max(case when is_sudden and is_explained then abs(difference) end) over last_week as explained_difference,
         count(case when is_sudden then 1 end) over six_weeks as sudden_days,
         count(case when not is_sudden then 1 end) over six_weeks as drift_days
     from odd_days
@@ -92,12 +255,22 @@ repeated as (
 
 ),
 
+compared_weeks as (
+
+    -- A new price, model or key is not what was odd before it, unless that was explained as well.
+    select
+        *,
+        case when is_explained then explained_difference else odd_difference end as difference_of_week
+    from repeated
+
+),
+
 firsts as (
 
     select
         *,
         case when is_sudden and difference_of_week is null then abs(difference) end as first_difference
-    from repeated
+    from compared_weeks
 
 ),
 
@@ -143,6 +316,7 @@ select
     scope,
     charge_date,
     day_number,
+    is_settled,
     case when is_sudden then 'sudden' else 'drift' end as kind,
     effective_cost,
     expected_cost,
