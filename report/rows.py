@@ -102,12 +102,15 @@ def pack_forecast(day: ForecastDay) -> list[str]:
     return [day.account, str(day.charge_date), *(f"{amount:f}" for amount in amounts)]
 
 
-def pack_anomaly(anomaly: Anomaly) -> dict[str, str]:
-    """Return the mark of an anomaly. model: its id, if the anomaly is one of a model."""
+def pack_anomaly(anomaly: Anomaly) -> dict[str, Any]:
+    """Return the mark of an anomaly. models: its own one, and the one that contributes most."""
+    models = [one.model_id for one in anomaly.contributors[:1]]
+    if anomaly.scope_type == "model":
+        models.append(anomaly.scope)
     return {
         "account": anomaly.account,
         "day": str(anomaly.charge_date),
-        "model": anomaly.scope if anomaly.scope_type == "model" else "",
+        "models": models,
         "text": describe_anomaly(anomaly),
     }
 

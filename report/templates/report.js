@@ -196,7 +196,7 @@ function forecast() {
 function anomalies(cost) {
   const days = new Map();
   for (const one of data.anomalies) {
-    const matches = state.model === "" || one.model === data.models[Number(state.model)].id;
+    const matches = state.model === "" || one.models.includes(data.models[Number(state.model)].id);
     if (!selectedAccount(one.account) || !matches) continue;
     const day = toMs(one.day);
     days.set(day, [...(days.get(day) ?? []), one.text]);
@@ -345,6 +345,8 @@ const ownerRows = data.owners.rows.map((row) => {
 
 function change(one) {
   if (one.last === 0n) return one.now === 0n ? "–" : "new";
+  // more than +999.9 % reads better as a factor
+  if (one.now > 0n && one.last > 0n && one.now >= 11n * one.last) return `×${place(divide(10n * one.now, one.last), 1).join("")}`;
   return percent(one.now - one.last, one.last, true);
 }
 
