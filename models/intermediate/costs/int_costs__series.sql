@@ -84,12 +84,6 @@ by_day as (
 
 ),
 
-lines as (
-
-    select distinct product_line from settled_days
-
-),
-
 last_settled_days as (
 
     select
@@ -127,15 +121,28 @@ scopes as (
 costs_of_months as (
 
     select
-        charges.account,
-        lines.product_line,
-        charges.charge_month,
-        sum(charges.effective_cost) as cost,
-        sum(case when charges.is_longer_than_a_day then charges.effective_cost else 0 end) as cost_of_longer_charges
+        account,
+        product_line,
+        charge_month,
+        sum(effective_cost) as cost,
+        sum(case when is_longer_than_a_day then effective_cost else 0 end) as cost_of_longer_charges
     from charges
-    cross join lines
-    where lines.product_line in ('all', charges.product_line)
-    group by charges.account, lines.product_line, charges.charge_month
+    group by account, product_line, charge_month
+
+),
+
+costs_of_all_lines as (
+
+    select * from costs_of_months
+    union all
+    select
+        account,
+        'all' as product_line,
+        charge_month,
+        sum(cost) as cost,
+        sum(cost_of_longer_charges) as cost_of_longer_charges
+    from costs_of_months
+    group by account, charge_month
 
 ),
 
@@ -146,7 +153,7 @@ months_without_days as (
         account,
         product_line,
         max(charge_month) as last_month
-    from costs_of_months
+    from costs_of_all_lines
     where cost_of_longer_charges > cast(0.1 as decimal(2, 1)) * cost
     group by account, product_line
 
