@@ -62,6 +62,8 @@ def main() -> None:
     from dbt.adapters.duckdb import connections, impl  # noqa: F401
     from dbt.cli.main import cli
 
+    import report.html  # noqa: F401
+
     # forks do not search the imported objects for garbage until they end, when DuckDB reports what is left
     gc.freeze()
     atexit.register(gc.unfreeze)
