@@ -17,7 +17,7 @@ MARTS = {
     "cost_forecast": "finops/cost_forecast.yml",
     "daily_cost": "finops/daily_cost.yml",
     "landed_days": "finops/landed_days.yml",
-    "model_prices": "finops/model_prices.yml",
+    "model_prices": "finops/prices/model_prices.yml",
 }
 DEFAULTS: dict[str, dict[str, object]] = {
     "budget_status": {
