@@ -27,6 +27,7 @@ FOLDERS = (
     "intermediate/budgets",
     "marts/finops",
     "marts/finops/anomalies",
+    "marts/finops/prices",
     "marts/api",
     "conformance",
 )

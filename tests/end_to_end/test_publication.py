@@ -70,7 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_passed_build_publishes_every_mart_unchanged(built: Path) -> None:
     names = {f"{mart.partition('.')[2]}.parquet" for mart in MARTS}
-    assert set(contents(built)) == names | {"fal_focus.duckdb"}
+    assert set(contents(built)) == names | {"fal_focus.duckdb", "report.html"}
     with duckdb.connect() as connection:
         connection.execute(f"attach '{built / 'warehouse.duckdb'}' as warehouse (read_only)")
         connection.execute(f"attach '{built / 'published' / 'fal_focus.duckdb'}' as published (read_only)")
