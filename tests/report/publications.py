@@ -11,7 +11,6 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MARTS = {
-<<<<<<< HEAD
     "budget_status": "marts/finops/budget_status.yml",
     "commitment_burn_down": "marts/finops/commitment_burn_down.yml",
     "commitment_summary": "marts/finops/commitment_summary.yml",
@@ -21,18 +20,9 @@ MARTS = {
     "daily_cost": "marts/finops/daily_cost.yml",
     "invoice_reconciliation": "marts/finops/invoice_reconciliation.yml",
     "landed_days": "marts/finops/landed_days.yml",
-    "model_prices": "marts/finops/model_prices.yml",
+    "model_prices": "marts/finops/prices/model_prices.yml",
     "product_line_reconciliation": "marts/finops/invoice_reconciliation.yml",
     "recency": "marts/focus/recency.yml",
-=======
-    "budget_status": "finops/budget_status.yml",
-    "commitment_summary": "finops/commitment_summary.yml",
-    "cost_anomalies": "finops/anomalies/cost_anomalies.yml",
-    "cost_forecast": "finops/cost_forecast.yml",
-    "daily_cost": "finops/daily_cost.yml",
-    "landed_days": "finops/landed_days.yml",
-    "model_prices": "finops/prices/model_prices.yml",
->>>>>>> prices
 }
 IN_FOCUS = ("conformance_report", "recency")
 DEFAULTS: dict[str, dict[str, object]] = {
