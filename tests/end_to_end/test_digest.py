@@ -156,8 +156,10 @@ def test_the_page_shows_the_rounded_amounts_of_the_marts(sample: Warehouse) -> N
         assert re.search(rf"(?<![\d.,]){re.escape(amount)}(?![\d.,])", page), amount
 
 
-def test_the_exposure_of_the_digest_names_the_marts_that_it_reads() -> None:
-    exposures = (ROOT / "models" / "marts" / "exposures.yml").read_text()
-    (digest,) = re.findall(r"- name: digest\n(.*?)(?:\n\n|\Z)", exposures, flags=re.DOTALL)
-    marts = {name.partition(".")[2] for name in NEEDED if name != "focus.publication"}
-    assert set(re.findall(r"ref\('(\w+)'\)", digest)) == marts
+def test_exposures_name_the_marts_that_the_digest_and_the_page_read() -> None:
+    text = (ROOT / "models" / "marts" / "exposures.yml").read_text()
+    exposures = dict(re.findall(r"- name: (\w+)\n(.*?)(?=\n\n|\Z)", text, flags=re.DOTALL))
+    marts = {name: set(re.findall(r"ref\('(\w+)'\)", exposures[name])) for name in ("digest", "page")}
+    queries = (ROOT / "report" / "queries.py").read_text()
+    assert marts["digest"] == set(re.findall(r"\bfinops\.(\w+)", queries))
+    assert marts["page"] == {name.partition(".")[2] for name in NEEDED if name != "focus.publication"}

@@ -24,7 +24,7 @@ def test_the_next_build_completes_a_killed_build(tmp_path: Path, dbt: Dbt) -> No
         change(chance, landing, f"0{number}")
     built = dbt(path, "run", "--select", EVENTS, FAL_LANDING_DIR=landing)
     in_transaction = 0
-    for kill in range(8):
+    for kill in range(4):
         for number in range(3):
             change(chance, landing, f"{kill + 1}{number}")
         begun = chance.choice(("base_fal__typed_billing_events", "int_billing_event_usage__priced"))

@@ -170,7 +170,6 @@ def load_lines(url: str, landing: Path) -> None:
         load("catalogue", **settings)
 
 
-@pytest.mark.slow
 def test_the_sample_passes_its_tests_and_has_the_same_marts(engines: Engines) -> None:
     engines.build(ROOT / "sample", *WITH_DATA_TESTS)
     assert engines.differences() == {}
@@ -233,12 +232,10 @@ def test_changed_and_unreadable_days_and_a_ragged_csv_have_the_same_marts(
     assert engines.differences() == {}
 
 
-@pytest.mark.slow
 def test_a_full_refresh_makes_the_same_marts(engines: Engines, forty_days: Path) -> None:
     engines.build_on_spark(forty_days, "--full-refresh", *DATA_ONLY)
     assert engines.differences() == {}
 
 
-@pytest.mark.slow
 def test_the_unit_tests_of_models_pass_on_spark(engines: Engines, forty_days: Path) -> None:
     assert engines.run_on_spark(forty_days, *UNIT_TESTS) > 100
