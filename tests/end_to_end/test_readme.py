@@ -198,7 +198,8 @@ def test_commitments_can_be_evaluated_as_of_an_earlier_day(
     built = dbt(
         tmp_path / "warehouse.duckdb",
         "build",
-        *("--select", "+commitment_burn_down", "cost_and_usage", "--vars", "fal_as_of: 2026-10-06"),
+        "--vars",
+        "fal_as_of: 2026-10-06",
         FAL_LANDING_DIR=ROOT / "sample",
     )
     assert built.value("select max(commitment_date) from finops.commitment_burn_down") == date(2026, 10, 5)
