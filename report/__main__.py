@@ -33,8 +33,8 @@ Exit codes:
   0    the digest is printed
   1    failure; one line on standard error has the cause
   2    invalid command, or an account that is not published
-  4    --fail-on anomaly: an anomaly of the last seven settled days that no event in
-       seeds/fal_known_events.csv explains
+  4    --fail-on anomaly: an anomaly of the last seven settled days, or of a later day that has landed,
+       which no event in seeds/fal_known_events.csv explains
   8    --fail-on budget: a budget is over, or expected to be over at the end of its period
   16   --fail-on stale: a day until yesterday (UTC) has not landed
   130  interrupted
