@@ -8,6 +8,19 @@
         'InvoiceDetail': 'focus_1_4__invoice_detail',
     },
 } -%}
+{%- set rows = [] -%}
+{%- for focus_version, datasets in marts.items() -%}
+    {%- for dataset, mart in datasets.items() -%}
+        {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute -%}
+            {%- do rows.append([
+                sql_text(focus_version),
+                sql_text(dataset),
+                sql_text(column.name),
+                sql_text(column.description | trim | replace('\n', ' ')),
+            ]) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+{%- endfor %}
 
 with
 
@@ -25,18 +38,20 @@ focus_columns as (
 
 descriptions as (
 
-    {%- for focus_version, datasets in marts.items() %}
-    {%- for dataset, mart in datasets.items() %}
-    {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
+    {% if rows -%}
     select
-        '{{ focus_version }}' as focus_version,
-        '{{ dataset }}' as dataset,
-        '{{ column.name }}' as column_id,
-        {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description
+        focus_version,
+        dataset,
+        column_id,
+        description
+    from (
+        values
+        {%- for row in rows %}
+        ({{ row | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as listed (focus_version, dataset, column_id, description)
     union all
-    {%- endfor %}
-    {%- endfor %}
-    {%- endfor %}
+    {%- endif %}
     {{ empty_relation({
         'focus_version': dbt.type_string(),
         'dataset': dbt.type_string(),
