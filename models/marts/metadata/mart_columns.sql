@@ -10,21 +10,15 @@
 } -%}
 
 {%- set rows = [] -%}
-{%- for focus_version, datasets in marts.items() -%}
-    {%- for dataset, mart in datasets.items() -%}
-        {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) -%}
-            {%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', column.dtype | lower) -%}
-            {%- do rows.append([
-                sql_text(focus_version),
-                sql_text(dataset),
-                sql_text(column.name),
-                loop.index,
-                sql_text(column.dtype | lower),
-                precision[1] if precision else 'null',
-                precision[2] if precision else 'null',
-            ]) -%}
-        {%- endfor -%}
-    {%- endfor -%}
+{%- for focus_version, datasets in marts.items() %}
+{%- for dataset, mart in datasets.items() %}
+{%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
+{%- set type = column.dtype | lower %}
+{%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', type) or ['null'] * 3 %}
+{%- set names = [sql_text(focus_version), sql_text(dataset), sql_text(column.name)] %}
+{%- do rows.append(names + [loop.index, sql_text(type), precision[1], precision[2]]) %}
+{%- endfor %}
+{%- endfor %}
 {%- endfor %}
 
 with
@@ -33,13 +27,13 @@ mart_columns as (
 
     {% if rows -%}
     select
-        focus_version,
-        dataset,
-        column_id,
-        column_position,
-        data_type,
-        cast(number_precision as integer) as number_precision,
-        cast(number_scale as integer) as number_scale
+        listed.focus_version,
+        listed.dataset,
+        listed.column_id,
+        listed.column_position,
+        listed.data_type,
+        cast(listed.number_precision as integer) as number_precision,
+        cast(listed.number_scale as integer) as number_scale
     from (
         values
         {%- for row in rows %}

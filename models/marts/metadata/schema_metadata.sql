@@ -9,17 +9,13 @@
     },
 } -%}
 {%- set rows = [] -%}
-{%- for focus_version, datasets in marts.items() -%}
-    {%- for dataset, mart in datasets.items() -%}
-        {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute -%}
-            {%- do rows.append([
-                sql_text(focus_version),
-                sql_text(dataset),
-                sql_text(column.name),
-                sql_text(column.description | trim | replace('\n', ' ')),
-            ]) -%}
-        {%- endfor -%}
-    {%- endfor -%}
+{%- for focus_version, datasets in marts.items() %}
+{%- for dataset, mart in datasets.items() %}
+{%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
+{%- set names = [sql_text(focus_version), sql_text(dataset), sql_text(column.name)] %}
+{%- do rows.append(names + [sql_text(column.description | trim | replace('\n', ' '))]) %}
+{%- endfor %}
+{%- endfor %}
 {%- endfor %}
 
 with
@@ -40,10 +36,10 @@ descriptions as (
 
     {% if rows -%}
     select
-        focus_version,
-        dataset,
-        column_id,
-        description
+        listed.focus_version,
+        listed.dataset,
+        listed.column_id,
+        listed.description
     from (
         values
         {%- for row in rows %}
