@@ -275,7 +275,8 @@ def describe_anomaly(anomaly: Anomaly) -> str:
     )
     evidence = [describe_contributor(one, anomaly.scope_type) for one in anomaly.contributors[:3]]
     known = f" Known: {anomaly.known_reason or 'yes'}." if anomaly.is_known else ""
-    return f"{sentence}{', ' if evidence else ''}{'; '.join(evidence)}.{known}"
+    provisional = "" if anomaly.is_settled else " Provisional: late usage can still add to the day."
+    return f"{sentence}{', ' if evidence else ''}{'; '.join(evidence)}.{known}{provisional}"
 
 
 def notice_commitments(commitments: Sequence[Commitment]) -> list[Notice]:

@@ -198,7 +198,7 @@ def describe_anomaly(anomaly: Anomaly) -> Line:
         f"{anomaly.charge_date:%m-%d}",
         scope if scope == "account" else f"{scope} {anomaly.scope_name}",
         f"{format_amount(anomaly.actual_cost)} not {format_amount(anomaly.expected_cost)}",
-        anomaly.cause,
+        anomaly.cause if anomaly.is_settled else f"{anomaly.cause} (provisional)",
         *evidence,
     )
     return Line(cells, "known" if anomaly.is_known else levels.get(anomaly.severity, ""))

@@ -361,6 +361,22 @@ def test_the_page_of_invoices_alone(open_page: Callable[..., Opened], tmp_path: 
     assert "56.00" in page.locator("#months-table").inner_text()
 
 
+def test_provisional_anomalies_are_marked(open_page: Callable[..., Opened], tmp_path: Path) -> None:
+    rows = {
+        "landed_days": list_days("acme", "2026-02-01", "2026-03-10", settled="2026-03-08"),
+        "daily_cost": [{"charge_date": "2026-03-09", "model_id": "m", "effective_cost": 120}],
+        "cost_anomalies": [{}, {"charge_date": "2026-03-09", "is_settled": False, "difference_cost": 90}],
+    }
+    page = open_page(write_page(tmp_path, rows)).page
+    mark = "Provisional: late usage can still add to the day."
+    for sentences in ("#notices li", ".evidence li"):
+        settled, provisional = page.locator(sentences).all_inner_texts()
+        assert mark not in settled and provisional.endswith(mark)
+    page.locator("summary", has_text="Table of anomalies").click()
+    rows_by_day = {row["Day"]: row["State"] for row in download(page, "anomalies-table")}
+    assert rows_by_day == {"2026-03-05": "settled", "2026-03-09": "provisional"}
+
+
 @pytest.mark.parametrize("days", [[], list_days("acme", "2026-03-01", "2026-03-10")])
 def test_the_page_without_cost(
     open_page: Callable[..., Opened], tmp_path: Path, days: list[dict[str, object]]
