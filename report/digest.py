@@ -88,7 +88,7 @@ class Contributor:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """A row of finops.cost_anomalies. is_settled: False if the day is provisional, and can still cost more."""
+    """A row of finops.cost_anomalies. is_settled: False if the day can still cost more."""
 
     account: str
     charge_date: date

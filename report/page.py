@@ -280,7 +280,10 @@ def describe_runs(missing: list[MissingDays]) -> str:
 
 def format_amount(amount: Decimal | None, unit: str = "0.01", sign: str = "") -> str:
     """Format an amount to a unit, rounded as casts in SQL do. sign: + to show that of positive amounts."""
-    return NONE if amount is None else f"{amount.quantize(Decimal(unit), ROUND_HALF_UP):{sign}z,}"
+    if amount is None:
+        return NONE
+    rounded = amount.quantize(Decimal(unit), ROUND_HALF_UP)
+    return f"{rounded:{sign if rounded else ''}z,}"
 
 
 def format_percent(percent: Decimal | None) -> str:
@@ -289,5 +292,5 @@ def format_percent(percent: Decimal | None) -> str:
 
 
 def format_change(old: Decimal | None, new: Decimal) -> str:
-    """Format a change in percent with its sign."""
-    return f"{format_amount(100 * (new - old) / old, '0.1', '+')} %" if old else NONE
+    """Format a change in percent with its sign. A change from 0 or a refund has no percentage."""
+    return f"{format_amount(100 * (new - old) / old, '0.1', '+')} %" if old and old > 0 else NONE
