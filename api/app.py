@@ -30,7 +30,7 @@ from api.export_limits import TooManyExportsError
 from api.exports import Exports
 from api.overrides import Compression, Download, LoopErrors
 from api.paging import load_key
-from api.parameters import check_no_parameters, parse_list_parameters
+from api.parameters import check_no_parameters, parse_list_parameters, parse_schema_version
 from api.publications import NotPublishedError, Publications
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 from api.records import RecordRequest, read_page
@@ -91,9 +91,10 @@ class Service:
         return JsonInPieces(page.first, [partial(self.read, request, piece) for piece in page.later])
 
     async def get_schema(self, request: Request) -> Response:
-        """Return the columns of both datasets."""
-        check_no_parameters(request.scope["query_string"])
-        return JsonInPieces(await self.read(request, self.read_schema, self.has_standard_fields(request)))
+        """Return the columns of the records, or those of the exports of FOCUS 1.4."""
+        focus_version = parse_schema_version(request.scope["query_string"])
+        standard_fields = self.has_standard_fields(request)
+        return JsonInPieces(await self.read(request, self.read_schema, focus_version, standard_fields))
 
     async def create_export(self, request: Request) -> Response:
         """Begin an export."""
@@ -173,9 +174,12 @@ class Service:
         with answer_read_errors():
             return await to_thread.run_sync(function, *arguments, limiter=self.open_requests)
 
-    def read_schema(self, standard_fields: bool) -> bytes:
+    def read_schema(self, focus_version: str, standard_fields: bool) -> bytes:
         """Return the response of /schema as JSON."""
         with self.publications.open() as (publication, cursor):
+            check_focus_version(cursor, focus_version)
+            if focus_version == "1.4":
+                return msgspec.json.encode(queries.read_schema_1_4(cursor, standard_fields))
             return msgspec.json.encode(queries.read_schema(cursor, publication.columns, standard_fields))
 
     def read_document(self, standard_fields: bool) -> openapi.Json:
@@ -195,7 +199,8 @@ class Service:
 
     def create_job(self, asked: ExportRequest, caller: Caller) -> Job:
         """Create an export of the current publication. Raises ApiError."""
-        with self.publications.open() as (publication, _):
+        with self.publications.open() as (publication, cursor):
+            check_focus_version(cursor, asked.focus_version)
             try:
                 return self.exports.create(asked, caller.owner, caller.billing_accounts, publication.file)
             except TooManyExportsError as error:
@@ -216,6 +221,12 @@ def answer_read_errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException:  # all requests share the memory
         message = "the server has too little memory for this request now: try again, or with fewer columns"
         raise ApiError(503, "busy", message, headers=RETRY_AFTER) from None
+
+
+def check_focus_version(cursor: duckdb.DuckDBPyConnection, focus_version: str) -> None:
+    """Raise NotPublishedError if a publication lacks the datasets of a FOCUS version."""
+    if not queries.has_focus_version(cursor, focus_version):
+        raise NotPublishedError(f"the publication has no datasets of FOCUS {focus_version}: run dbt build")
 
 
 async def return_nothing() -> bytes:

@@ -33,18 +33,56 @@ FORMULA = r"^([\t\r\n]|[\p{C}\p{Z}]*[=+@\x{FF0B}\x{FF0D}\x{FF1D}\x{FF20}-])"
 
 OPTIONS = {"csv": "format csv, header", "parquet": "format parquet", "json": "format json"}
 
-# an export has the charges whose billing period starts within it, and the commitments that overlap it
-COST_AND_USAGE = """
+# an export has the rows whose billing period starts within it, and the commitments that overlap it
+OF_BILLING_PERIODS = """
     BillingPeriodStart >= cast($start as timestamptz) at time zone 'UTC'
     and BillingPeriodStart < cast($end as timestamptz) at time zone 'UTC'
-    and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), BillingAccountId))
 """
-CONTRACT_COMMITMENT = """
+OF_COMMITMENTS = """
     cast($start as timestamptz) < cast($end as timestamptz)
     and ContractCommitmentPeriodStart < cast($end as timestamptz) at time zone 'UTC'
     and ContractCommitmentPeriodEnd > cast($start as timestamptz) at time zone 'UTC'
-    and ($billing_accounts is null or list_contains(cast($billing_accounts as varchar[]), x_BillingAccountId))
 """
+
+
+@dataclass(frozen=True)
+class ExportedMart:
+    """A mart of an export.
+
+    condition: the rows of a period. account: the column of the billing account. None if a row is about all
+    accounts: a limited token gets no such row.
+    """
+
+    schema: str
+    name: str
+    condition: str
+    account: str | None
+
+    @property
+    def relation(self) -> str:
+        """The name of the mart in SQL."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def selection(self) -> str:
+        """The rows of a period and of billing accounts, in SQL."""
+        of_accounts = f" or list_contains(cast($billing_accounts as varchar[]), {self.account})"
+        return f"{self.condition} and ($billing_accounts is null{of_accounts if self.account else ''})"
+
+
+# by FOCUS version; the first one is in every export. macros/operations/export.sql gives files the same names
+MARTS = {
+    "1.3": (
+        ExportedMart("focus", "cost_and_usage", OF_BILLING_PERIODS, "BillingAccountId"),
+        ExportedMart("focus", "contract_commitment", OF_COMMITMENTS, "x_BillingAccountId"),
+    ),
+    "1.4": (
+        ExportedMart("focus_1_4", "cost_and_usage", OF_BILLING_PERIODS, "BillingAccountId"),
+        ExportedMart("focus_1_4", "contract_commitment", OF_COMMITMENTS, "x_BillingAccountId"),
+        ExportedMart("focus_1_4", "billing_period", OF_BILLING_PERIODS, None),
+        ExportedMart("focus_1_4", "invoice_detail", OF_BILLING_PERIODS, "BillingAccountId"),
+    ),
+}
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -62,11 +100,22 @@ class ExportRequest(msgspec.Struct, frozen=True, rename="camel"):
     format: Literal["csv", "parquet", "json"] = "csv"
     include_contract_commitments: bool = False
     csv_formula_escape: bool = False
+    focus_version: Literal["1.3", "1.4"] = "1.3"
+
+    @property
+    def marts(self) -> tuple[ExportedMart, ...]:
+        """The marts to export: cost and usage, with contract commitments all marts of the version."""
+        marts = MARTS[self.focus_version]
+        return marts if self.include_contract_commitments else marts[:1]
 
     @property
     def file_name(self) -> str:
         """The name of the file to download."""
-        return "focus_export.zip" if self.include_contract_commitments else f"cost_and_usage.{self.format}"
+        return "focus_export.zip" if self.include_contract_commitments else self.name_file(self.marts[0])
+
+    def name_file(self, mart: ExportedMart) -> str:
+        """Return the name of the file of a mart: cost_and_usage_1_4.csv of focus_1_4."""
+        return f"{mart.name}{mart.schema.removeprefix('focus')}.{self.format}"
 
 
 def parse_export_request(body: bytes) -> ExportRequest:
@@ -82,7 +131,7 @@ def parse_export_request(body: bytes) -> ExportRequest:
         raise invalid_parameter(
             "the body must be JSON, with billingPeriodStart and billingPeriodEnd (date-times). "
             "Optional are format (csv, parquet or json), includeContractCommitments and csvFormulaEscape "
-            f"(true or false): {error}"
+            f'(true or false), and focusVersion ("1.3" or "1.4"): {error}'
         ) from None
 
 
@@ -123,30 +172,29 @@ class ExportWriter:
 
     def write(self) -> int:
         """Write request.file_name. Return the rows of cost and usage."""
-        cost_and_usage = self.work / f"cost_and_usage.{self.request.format}"
-        count = self.write_rows("cost_and_usage", COST_AND_USAGE, cost_and_usage)
-        if self.request.include_contract_commitments:
+        counts = []
+        for mart in self.request.marts:
             self.check()
-            commitments = self.work / f"contract_commitment.{self.request.format}"
-            self.write_rows("contract_commitment", CONTRACT_COMMITMENT, commitments)
-            self.zip_files([cost_and_usage, commitments])
-        return count
+            counts.append(self.write_rows(mart))
+        if self.request.include_contract_commitments:
+            self.zip_files([self.work / self.request.name_file(mart) for mart in self.request.marts])
+        return counts[0]
 
-    def write_rows(self, mart: str, condition: str, file: Path) -> int:
-        """Write the rows of a mart of schema focus that meet a condition, in order. Return their number."""
-        described = self.publication.execute(f"describe focus.{mart}").fetchall()
+    def write_rows(self, mart: ExportedMart) -> int:
+        """Write the rows of a mart that the request selects, in order. Return their number."""
+        described = self.publication.execute(f"describe {mart.relation}").fetchall()
         columns = ", ".join(build_column(name, kind, self.request) for name, kind, *_ in described)
         options = OPTIONS[self.request.format]
         escaped = [quote_name(name) for name, kind, *_ in described if is_escaped(kind, self.request)]
         if escaped:  # without quotes, a program that separates by ; would find a cell within a text
             options += f", force_quote ({', '.join(escaped)})"
-        rows = f"select {columns} from (from focus.{mart} where {condition}) order by all"
+        rows = f"select {columns} from (from {mart.relation} where {mart.selection}) order by all"
         values = {
             # as text: Python cannot convert a time at the end of the year 9999 to UTC
             "start": self.request.billing_period_start.isoformat(),
             "end": self.request.billing_period_end.isoformat(),
             "billing_accounts": None if self.billing_accounts is None else sorted(self.billing_accounts),
-            "file": str(file),
+            "file": str(self.work / self.request.name_file(mart)),
         }
         copy = f"copy ({rows}) to $file ({options})"
         ((count,),) = self.publication.execute(copy, values).fetchall()

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from api.export_files import MEDIA_TYPES
-from api.parameters import CHARGE_CATEGORIES, DEFAULT_PAGE_SIZE, PAGE_SIZES
+from api.parameters import CHARGE_CATEGORIES, DEFAULT_PAGE_SIZE, FOCUS_VERSIONS, PAGE_SIZES
 from api.queries import COLUMN_DEFINITION, CONTRACT_COMMITMENTS, COST_AND_USAGE, Dataset
 
 Json = dict[str, Any]
@@ -22,7 +22,8 @@ DESCRIPTION = (
     "Lists also take columns=BilledCost,Tags to return only these fields. This parameter is not declared "
     "below, because such records lack fields that the schema requires. An export also takes "
     "csvFormulaEscape: true puts an apostrophe before texts of a CSV that a spreadsheet would execute as "
-    "formulas. "
+    "formulas. It takes focusVersion 1.4 as well, for the datasets of FOCUS 1.4, whose columns "
+    "/schema?focusVersion=1.4 lists. Records are those of FOCUS 1.3. "
     "All operations need a token. GET /health, at the root of the server, needs none."
 )
 FIELDS = "Records have the fields of that API, and all other columns of the marts."
@@ -30,7 +31,7 @@ STANDARD_FIELDS = "Records have only the fields of that API."
 TAGS = {
     "Contract Commitments": "Contract commitments: their terms and remaining amounts.",
     "Cost and Usage": "Charges, page by page or as a file.",
-    "Schema Metadata": "The columns of both datasets.",
+    "Schema Metadata": "The columns of the datasets.",
 }
 
 DATE_TIME = {"type": "string", "format": "date-time"}
@@ -152,11 +153,16 @@ def build_list_operation(name: str, tag: str, summary: str, dataset: Dataset) ->
     """Return an operation that lists records."""
     known = {filter_name: FILTERS[filter_name] for filter_name in dataset.filters} | PAGING
     parameters = [
-        {"name": parameter, "in": "query", "required": False, "description": description, "schema": kind}
+        build_query_parameter(parameter, description, kind)
         for parameter, (description, kind) in known.items()
     ]
     answer = build_answer(f"{dataset.name}Response")
     return build_operation(name, tag, summary, {200: answer}, parameters=parameters)
+
+
+def build_query_parameter(name: str, description: str, kind: Json) -> Json:
+    """Return an optional parameter of the query."""
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": kind}
 
 
 def build_answer(schema: str, description: str = "The result.") -> Json:
@@ -273,8 +279,15 @@ PATHS: dict[str, Json] = {
         "get": build_operation(
             "getSchemaMetadata",
             "Schema Metadata",
-            "Columns of both datasets",
+            "Columns of the records, or of the exports of FOCUS 1.4",
             {200: build_answer("SchemaMetadata")},
+            parameters=[
+                build_query_parameter(
+                    "focusVersion",
+                    "1.3: the columns of the records. 1.4: the columns of the exports of FOCUS 1.4.",
+                    {"type": "string", "enum": list(FOCUS_VERSIONS), "default": FOCUS_VERSIONS[0]},
+                )
+            ],
         )
     },
 }
@@ -305,7 +318,8 @@ SCHEMAS: dict[str, Json] = {
             "includeContractCommitments": {
                 "type": "boolean",
                 "default": False,
-                "description": "Add contract commitments as a second file; the download is then a zip.",
+                "description": "Add contract commitments as a second file, and in FOCUS 1.4 billing periods "
+                "and invoice lines as further ones; the download is then a zip.",
             },
         },
         "required": ["billingPeriodStart", "billingPeriodEnd"],

@@ -13,6 +13,7 @@ LONGEST_QUERY = 8192  # bytes
 PAGE_SIZES = range(1, 10_001)
 DEFAULT_PAGE_SIZE = 1000
 CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
+FOCUS_VERSIONS = ("1.3", "1.4")
 # RFC 3339, section 5.6, and zones without a colon, as written by %z of strftime
 DATE_TIME = re.compile(
     r"([0-9]{4})(-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:)([0-9]{2})(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:?[0-9]{2})"
@@ -42,6 +43,12 @@ def parse_list_parameters(query: bytes, filters: Iterable[str]) -> ListParameter
         values.get("pageToken"),
         values.get("columns"),
     )
+
+
+def parse_schema_version(query: bytes) -> str:
+    """Return the FOCUS version of a request for the schema. Raises ApiError."""
+    version: str = parse_query(query, {"focusVersion": parse_focus_version}).get("focusVersion", "1.3")
+    return version
 
 
 def check_no_parameters(query: bytes) -> None:
@@ -84,6 +91,13 @@ def parse_charge_category(name: str, value: str) -> str:
     """Accept one of FOCUS's charge categories."""
     if value not in CHARGE_CATEGORIES:
         raise invalid_parameter(f"{name} must be one of {', '.join(CHARGE_CATEGORIES)}")
+    return value
+
+
+def parse_focus_version(name: str, value: str) -> str:
+    """Accept one of the FOCUS versions of the marts."""
+    if value not in FOCUS_VERSIONS:
+        raise invalid_parameter(f"{name} must be one of {', '.join(FOCUS_VERSIONS)}")
     return value
 
 

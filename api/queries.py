@@ -15,6 +15,8 @@ RECORD_NUMBER = "record_number"
 EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 # the fields of a ColumnDefinition in FOCUS's document
 COLUMN_DEFINITION = ("columnName", "dataType", "requirement", "nullable", "description", "category")
+# the fields of a column in /schema that FOCUS's document lacks
+OWN_FIELDS = ("dataset", "numericPrecision", "numericScale")
 DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 
 
@@ -212,10 +214,6 @@ def read_schema(
 
     types: the types of the columns, by view. standard_fields: leave out fields that FOCUS's document lacks.
     """
-    generators = cursor.execute(
-        "select dataset, focus_version, data_generator, data_generator_version"
-        " from focus.data_generator order by dataset desc"
-    ).fetchall()
     rows = cursor.execute(
         f"select dataset, {', '.join(COLUMN_DEFINITION)} from api.schema_columns"
         " order by dataset desc, column_position"
@@ -229,13 +227,48 @@ def read_schema(
             )
         elif column["columnName"] in dataset.standard_fields:
             columns.append(column)
+    return build_schema(cursor, "1.3", columns)
+
+
+def read_schema_1_4(cursor: duckdb.DuckDBPyConnection, standard_fields: bool = False) -> dict[str, Any]:
+    """Return the SchemaMetadata of FOCUS 1.4: the data generator, and the columns of all exported files.
+
+    standard_fields: leave out fields of a column that FOCUS's document lacks.
+    """
+    names = COLUMN_DEFINITION if standard_fields else (*COLUMN_DEFINITION, *OWN_FIELDS)
+    rows = cursor.execute(
+        f"select {', '.join(names)} from api.schema_columns_1_4"
+        " order by dataset <> 'CostAndUsage', dataset, column_position"
+    ).fetchall()
+    columns = [dict(zip(names, values, strict=True)) for values in rows]
+    # a column that is no number has no digits
+    present = [{name: value for name, value in column.items() if value is not None} for column in columns]
+    return build_schema(cursor, "1.4", present)
+
+
+def build_schema(
+    cursor: duckdb.DuckDBPyConnection, focus_version: str, columns: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the SchemaMetadata of a FOCUS version with these columns. CostAndUsage is its first dataset."""
+    generators = cursor.execute(
+        "select dataset, data_generator, data_generator_version from focus.data_generator"
+        " where focus_version = ? order by dataset <> 'CostAndUsage', dataset",
+        [focus_version],
+    ).fetchall()
+    _, name, version = generators[0]
     return {
-        "focusVersion": generators[0][1],
-        "dataGeneratorName": generators[0][2],
-        "dataGeneratorVersion": generators[0][3],
+        "focusVersion": focus_version,
+        "dataGeneratorName": name,
+        "dataGeneratorVersion": version,
         "columns": columns,
         "datasets": [dataset for dataset, *_ in generators],
     }
+
+
+def has_focus_version(cursor: duckdb.DuckDBPyConnection, focus_version: str) -> bool:
+    """Return whether a publication has the datasets of a FOCUS version."""
+    query = "select dataset from focus.data_generator where focus_version = ?"
+    return bool(cursor.execute(query, [focus_version]).fetchall())
 
 
 def describe_digits(kind: str) -> dict[str, int]:

@@ -191,7 +191,7 @@ def test_head_returns_only_headers(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/schema", "/cost-and-usage/export/x", "/downloads/x/y"])
-def test_operations_without_parameters_refuse_any(api: httpx.Client, path: str) -> None:
+def test_unknown_parameters_are_refused(api: httpx.Client, path: str) -> None:
     answer = api.get(path, params={"x": "1"})
     assert (answer.status_code, error(answer)["code"]) == (400, "invalid_parameter")
 
@@ -268,7 +268,7 @@ def test_a_body_can_contain_line_feeds_and_header_names(small: Served) -> None:
 def test_an_internal_error_is_only_in_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(self: Service, standard_fields: bool) -> bytes:
+    def broken(self: Service, *_: object) -> bytes:
         raise RuntimeError("something private")
 
     monkeypatch.setattr(Service, "read_schema", broken)
@@ -354,6 +354,22 @@ def run_export(api: httpx.Client, **fields: object) -> dict[str, Any]:
         time.sleep(0.01)
         job = api.get(f"/cost-and-usage/export/{job['jobId']}").json()
     return job
+
+
+def test_a_publication_of_an_older_version_has_no_focus_1_4(api: httpx.Client) -> None:
+    for answer in (
+        api.get("/schema", params={"focusVersion": "1.4"}),
+        api.post("/cost-and-usage/export", json=EXPORT | {"focusVersion": "1.4"}),
+    ):
+        message = "the publication has no datasets of FOCUS 1.4: run dbt build"
+        assert (answer.status_code, answer.json()) == (503, {"code": "not_published", "message": message})
+    assert api.get("/schema", params={"focusVersion": "1.3"}).json() == api.get("/schema").json()
+
+
+def test_an_export_of_another_focus_version_is_refused(api: httpx.Client) -> None:
+    answer = api.post("/cost-and-usage/export", json=EXPORT | {"focusVersion": "1.2"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+    assert 'focusVersion ("1.3" or "1.4")' in answer.json()["message"]
 
 
 def test_an_export_can_be_created_polled_and_downloaded(small: Served) -> None:

@@ -1,9 +1,12 @@
 """The server conforms to FOCUS's OpenAPI document, and to its own."""
 
 import copy
+import csv
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +154,34 @@ def test_every_number_of_the_sample_has_a_decimal_point(sample: Served, path: st
     assert len(whole) == 1  # totalRecords
 
 
+def test_focus_1_4_matches_both_documents_and_the_schema_has_the_columns_of_its_exports(
+    sample: Served,
+) -> None:
+    documents = (read_given_document(), fetch_our_document(sample))
+    with sample.client() as api:
+        answer = api.get("/schema", params={"focusVersion": "1.4"})
+        job = run_export(api, focusVersion="1.4", includeContractCommitments=True)
+        status = api.get(f"/cost-and-usage/export/{job['jobId']}")
+        with zipfile.ZipFile(io.BytesIO(api.get(job["downloadUrl"]).content)) as archive:
+            headers = {
+                name: next(csv.reader(io.TextIOWrapper(archive.open(name)))) for name in archive.namelist()
+            }
+    for document in documents:
+        operations = schemathesis.openapi.from_dict(document)
+        operations["/schema"]["GET"].validate_response(answer)
+        operations["/cost-and-usage/export/{jobId}"]["GET"].validate_response(status)
+    schema = answer.json()
+    assert schema["focusVersion"] == "1.4"
+    assert schema["datasets"] == ["CostAndUsage", "BillingPeriod", "ContractCommitment", "InvoiceDetail"]
+    names = {"".join(word.title() for word in name.split("_")[:-2]): name for name in headers}
+    assert set(names) == set(schema["datasets"])
+    for dataset, name in names.items():
+        columns = [column for column in schema["columns"] if column["dataset"] == dataset]
+        assert [column["columnName"] for column in columns] == headers[name]
+        digits = {"numericPrecision", "numericScale"}
+        assert all((column["dataType"] == "Number") == (digits <= set(column)) for column in columns)
+
+
 def test_a_token_of_standard_fields_gets_only_fields_of_the_given_document(sample: Served) -> None:
     document = read_given_document()
     for schema in document["components"]["schemas"].values():
@@ -159,6 +190,8 @@ def test_a_token_of_standard_fields_gets_only_fields_of_the_given_document(sampl
     with sample.client(sample.tokens.create("strict", frozenset(), standard_fields=True)) as api:
         for path in ("/cost-and-usage", "/contract-commitments", "/schema"):
             operations[path]["GET"].validate_response(api.get(path))
+        later = api.get("/schema", params={"focusVersion": "1.4"})
+        operations["/schema"]["GET"].validate_response(later)
         job = run_export(api)
         operations["/cost-and-usage/export/{jobId}"]["GET"].validate_response(
             api.get(f"/cost-and-usage/export/{job['jobId']}")

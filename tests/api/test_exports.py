@@ -366,7 +366,11 @@ def test_a_request_has_the_defaults_of_the_document() -> None:
     body = b'{"billingPeriodStart": "2026-01-01T00:00:00Z", "billingPeriodEnd": "2026-03-01T00:00:00Z"}'
     request = msgspec.json.decode(body, type=ExportRequest)
     assert request == build_request()
-    assert (request.format, request.include_contract_commitments) == ("csv", False)
+    assert (request.format, request.include_contract_commitments, request.focus_version) == (
+        "csv",
+        False,
+        "1.3",
+    )
     assert msgspec.json.decode(body[:-1] + b', "another": {}}', type=ExportRequest) == request
 
 
@@ -378,6 +382,8 @@ def test_a_request_has_the_defaults_of_the_document() -> None:
         ({"format": "xml"}, "Invalid enum value 'xml' - at `$.format`"),
         ({"format": None}, "Expected `str`, got `null` - at `$.format`"),
         ({"includeContractCommitments": 1}, "Expected `bool`, got `int`"),
+        ({"focusVersion": "1.2"}, "Invalid enum value '1.2' - at `$.focusVersion`"),
+        ({"focusVersion": 1.4}, "Expected `str`, got `float` - at `$.focusVersion`"),
     ],
 )
 def test_the_error_for_an_invalid_request_names_the_cause(fields: dict[str, object], message: str) -> None:

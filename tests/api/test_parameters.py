@@ -11,6 +11,7 @@ from api.parameters import (
     check_no_parameters,
     parse_date_time,
     parse_list_parameters,
+    parse_schema_version,
 )
 from api.queries import COST_AND_USAGE
 
@@ -110,6 +111,19 @@ def test_the_error_for_an_invalid_parameter_lists_what_is_allowed(query: bytes, 
         parse(query)
     assert (refused.value.status, refused.value.code) == (400, "invalid_parameter")
     assert refused.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("query", "version"), [(b"", "1.3"), (b"focusVersion=1.3", "1.3"), (b"focusVersion=1.4", "1.4")]
+)
+def test_the_schema_is_that_of_focus_1_3_by_default(query: bytes, version: str) -> None:
+    assert parse_schema_version(query) == version
+
+
+@pytest.mark.parametrize("value", [b"", b"1.2", b"1.4.0", b"14"])
+def test_the_error_for_another_focus_version_lists_those_that_exist(value: bytes) -> None:
+    with pytest.raises(ApiError, match=r"^focusVersion must be one of 1\.3, 1\.4$"):
+        parse_schema_version(b"focusVersion=" + value)
 
 
 def test_an_operation_without_parameters_refuses_any() -> None:

@@ -31,6 +31,7 @@ COMPARED = "table_schema in ('focus', 'finops', 'api') or table_name like 'base_
 NOT_COMPARED = {
     "api.cost_and_usage_records": ("record_number",),
     "api.schema_columns": ("description", "column_position"),
+    "api.schema_columns_1_4": ("description", "column_position"),
     "focus.schema_metadata": ("description", "column_position"),
     "focus.conformance_report": (
         "rule_text",
@@ -41,7 +42,7 @@ NOT_COMPARED = {
     ),
 }
 # A row for each column of the marts: a new column is a new row.
-ROWS_OF_COLUMNS = ("api.schema_columns", "focus.schema_metadata")
+ROWS_OF_COLUMNS = ("api.schema_columns", "api.schema_columns_1_4", "focus.schema_metadata")
 SHOWN = 3
 ZONES = 12
 

@@ -22,22 +22,25 @@ from tests.end_to_end.conftest import Warehouse, run
 from tests.end_to_end.dbt_processes import DBT
 
 MARTS = ("cost_and_usage", "contract_commitment")
+FILES = {
+    "1.3": MARTS,
+    "1.4": ("cost_and_usage_1_4", "contract_commitment_1_4", "billing_period_1_4", "invoice_detail_1_4"),
+}
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 FORMATS: list[Any] = ["csv", "parquet", "json"]
 
 
 @pytest.fixture(scope="module")
 def marts(tmp_path_factory: pytest.TempPathFactory, sample: Warehouse, dbt: Callable[..., Warehouse]) -> Path:
-    """A folder with the marts of the committed sample, published and exported by dbt in each format."""
+    """A folder with the published sample, and the exports of dbt in each version and format."""
     folder = tmp_path_factory.mktemp("exports")
-    path = folder / "warehouse.duckdb"
-    shutil.copy(sample.path, path)
-    with duckdb.connect(str(path)) as warehouse:
-        publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
+    path = Path(shutil.copy(sample.path, folder / "warehouse.duckdb"))
+    shutil.copy(sample.path.with_suffix(".published") / DATABASE, folder)
     (folder / "dbt").mkdir()
-    for file_format in FORMATS:
-        said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})
-        dbt(path, "run-operation", "export", "--args", said)
+    for version in FILES:
+        for file_format in FORMATS:
+            said = json.dumps({"format": file_format, "folder": str(folder / "dbt"), "version": version})
+            dbt(path, "run-operation", "export", "--args", said)
     return folder
 
 
@@ -64,11 +67,19 @@ def export(folder: Path, request: ExportRequest, billing_accounts: frozenset[str
     return done.parent
 
 
+@pytest.mark.parametrize("version", FILES)
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_an_export_of_everything_equals_the_export_of_dbt(marts: Path, file_format: Any) -> None:  # noqa: ANN401
-    exported = export(marts, ExportRequest(*EVER, file_format, include_contract_commitments=True))
-    for mart in MARTS:
-        files = [folder / f"{mart}.{file_format}" for folder in (exported, marts / "dbt")]
+def test_an_export_of_everything_equals_the_export_of_dbt(
+    marts: Path,
+    version: Any,  # noqa: ANN401
+    file_format: Any,  # noqa: ANN401
+) -> None:
+    request = ExportRequest(*EVER, file_format, include_contract_commitments=True, focus_version=version)
+    exported = export(marts, request)
+    with zipfile.ZipFile(exported / "focus_export.zip") as archive:
+        assert archive.namelist() == [f"{name}.{file_format}" for name in FILES[version]]
+    for name in FILES[version]:
+        files = [folder / f"{name}.{file_format}" for folder in (exported, marts / "dbt")]
         if file_format == "parquet":
             with duckdb.connect() as connection:
                 types = [connection.execute(f"describe from '{file}'").fetchall() for file in files]
@@ -96,6 +107,25 @@ def test_a_limited_export_equals_those_rows_of_the_export_of_dbt(marts: Path) ->
         assert rows == wanted != []
         assert len(rows) < len(exports) / 2
         shutil.rmtree(done)
+
+
+@pytest.mark.parametrize("account", ["fal-acme", "fal-studio"])
+def test_a_limited_export_of_focus_1_4_has_the_rows_of_its_account(marts: Path, account: str) -> None:
+    request = ExportRequest(*EVER, "json", include_contract_commitments=True, focus_version="1.4")
+    done = export(marts, request, frozenset({account}))
+    counts = {}
+    for name in FILES["1.4"]:
+        rows, all_rows = (
+            [json.loads(line, parse_float=Decimal) for line in (folder / f"{name}.json").open()]
+            for folder in (done, marts / "dbt")
+        )
+        column = "x_BillingAccountId" if name == "contract_commitment_1_4" else "BillingAccountId"
+        assert rows == [row for row in all_rows if row.get(column) == account]
+        counts[name] = len(rows)
+    assert counts["cost_and_usage_1_4"] > 0 < counts["contract_commitment_1_4"]
+    # a billing period is about all accounts
+    assert counts["billing_period_1_4"] == 0
+    shutil.rmtree(done)
 
 
 def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:

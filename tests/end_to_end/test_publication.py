@@ -41,6 +41,7 @@ VIEWS = {
     "api.contract_commitment_records",
     "api.cost_and_usage_records",
     "api.schema_columns",
+    "api.schema_columns_1_4",
     "finops.unit_costs",
     "focus_1_4.cost_and_usage",
 }

@@ -1,18 +1,26 @@
+{%- set datasets = {
+    '1.3': ['CostAndUsage', 'ContractCommitment'],
+    '1.4': ['CostAndUsage', 'ContractCommitment', 'BillingPeriod', 'InvoiceDetail'],
+} -%}
+
 with
 
 data_generator as (
 
-    {%- for dataset in ['CostAndUsage', 'ContractCommitment'] %}
+    {%- for focus_version, names in datasets.items() %}
+    {%- set is_last_version = loop.last %}
+    {%- for dataset in names %}
     select
         '{{ dataset }}' as dataset,
         'fal_focus' as data_generator,
         {{ sql_text(var('fal_focus_version')) }} as data_generator_version,
-        '1.3' as focus_version,
+        '{{ focus_version }}' as focus_version,
         {{ sql_text(var('fal_service_provider_name')) }} as service_provider_name,
         {{ sql_text(var('fal_invoice_issuer_name')) }} as invoice_issuer_name
-    {%- if not loop.last %}
+    {%- if not (loop.last and is_last_version) %}
     union all
     {%- endif %}
+    {%- endfor %}
     {%- endfor %}
 
 )
