@@ -15,7 +15,9 @@ from typing import BinaryIO
 import duckdb
 
 from benchmarks.measure import ROOT
-from publishing import DATABASE, publish
+from publishing import publish
+from publishing.changes import Definitions
+from publishing.database import DATABASE
 
 MONTHS = 24  # that the charges of a large publication are spread over
 
@@ -59,7 +61,7 @@ def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: st
             " where database_name = 'sample' and schema_name = 'api'"
         ).fetchall()
         bodies = {name: sql.partition(" AS ")[2].rstrip(";\n") for name, sql in views}
-        publish(warehouse, folder, marts, bodies, publication_id)
+        publish(warehouse, folder, Definitions(marts, bodies), publication_id)
 
 
 @dataclass(frozen=True)

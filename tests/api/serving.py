@@ -16,6 +16,7 @@ from api.server import create_server
 from api.settings import RateLimit, Settings
 from api.tokens import Tokens
 from publishing import publish
+from publishing.changes import Definitions
 
 PLENTY = RateLimit(100_000_000, 1)
 
@@ -117,7 +118,7 @@ def publish_small(
         for mart, query in marts.items():
             limit = f" limit {charges}" if charges is not None and mart == "focus.cost_and_usage" else ""
             warehouse.execute(f"create table {mart} as {query}{limit}")
-        publish(warehouse, folder, {mart: mart for mart in marts}, VIEWS, publication_id)
+        publish(warehouse, folder, Definitions({mart: mart for mart in marts}, VIEWS), publication_id)
 
 
 @dataclass(frozen=True)

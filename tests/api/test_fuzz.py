@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from api import publications
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE
 from publishing import publish
+from publishing.changes import Definitions
 from tests.api.serving import MARTS, VIEWS, Served, serving
 from tests.api.test_app import EXPORT, error, run_export
 
@@ -277,7 +278,8 @@ def test_numbers_and_texts_are_unchanged_in_the_answer(
             ]
             places = ", ".join("?" for _ in names)
             warehouse.executemany(f"insert into focus.cost_and_usage values (null, {places})", texts)
-            publish(warehouse, published, {mart: mart for mart in MARTS}, VIEWS, next(publication_ids))
+            definitions = Definitions({mart: mart for mart in MARTS}, VIEWS)
+            publish(warehouse, published, definitions, next(publication_ids))
         records = json.loads(api.get("/cost-and-usage").text, parse_float=parse_plain)["data"]
         assert [tuple(record.get(name) for name in names) for record in records] == rows
 

@@ -16,7 +16,9 @@ import pytest
 
 from api.export_files import ExportRequest
 from api.exports import Exports
-from publishing import DATABASE, publish
+from publishing import publish
+from publishing.changes import Definitions
+from publishing.database import DATABASE
 from tests.api.test_exports import FORMULAS, PLAIN
 from tests.end_to_end.conftest import Warehouse, run
 from tests.end_to_end.dbt_processes import DBT
@@ -33,7 +35,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory, sample: Warehouse, dbt: Call
     path = folder / "warehouse.duckdb"
     shutil.copy(sample.path, path)
     with duckdb.connect(str(path)) as warehouse:
-        publish(warehouse, folder, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
+        publish(warehouse, folder, Definitions({f"focus.{mart}": f"focus.{mart}" for mart in MARTS}), "1")
     (folder / "dbt").mkdir()
     for file_format in FORMATS:
         said = json.dumps({"format": file_format, "folder": str(folder / "dbt")})
@@ -111,7 +113,7 @@ def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:
                 for end, year in (("Start", 2026), ("End", 2027)):
                     column = f"{name}{end} timestamp default timestamp '{year}-01-01'"
                     warehouse.execute(f"alter table focus.{mart} add column {column}")
-        publish(warehouse, tmp_path, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
+        publish(warehouse, tmp_path, Definitions({f"focus.{mart}": f"focus.{mart}" for mart in MARTS}), "1")
     program = [DBT, "--no-use-colors", "--log-path", str(tmp_path)]
     for escape in (False, True):
         said = json.dumps({"format": "csv", "folder": str(tmp_path), "csv_formula_escape": escape})
