@@ -4,7 +4,7 @@ with
 
 landed as (
 
-    select * from ({{ read_landed_focus_reports(ref('stg_fal__landed_files')) }})
+    select * from {{ ref('base_fal__focus_report_records') }}
 
 ),
 
