@@ -46,13 +46,10 @@ def publish(
     requests: published in the folder requests, of which only days that changed are written.
     write_page: writes the page of a database into a file. Without the file, the publication has no page.
 
-    If neither a row nor a definition has changed since a publication of the same UTC day, that one is kept:
-    its page states the days that had not landed on its day.
-
-    The database also has focus.publication, and focus.published_marts with the publication that wrote each
-    mart. The metadata of a Parquet file has the latter as well. The database is renamed last, so that its
-    readers find Parquet files that are at least as new. Raises OSError or duckdb.Error; unless a rename
-    fails, no mart has changed then.
+    A publication of the same UTC day is kept if nothing has changed: its page states the days that have not
+    landed. Tables and Parquet files name the publication that wrote them. The database is renamed last, so
+    that its readers find Parquet files that are at least as new. Raises OSError or duckdb.Error; unless a
+    rename fails, no mart has changed then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work, warehouse.cursor() as cursor:

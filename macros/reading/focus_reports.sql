@@ -12,9 +12,9 @@
         {% for column in ['account', 'landed_partition', 'source', 'load_id'] %}
             {% do key.update({column: 'files.' ~ column}) %}
         {% endfor %}
-        {% set folders = landed_folders(landed_files_to_read(files, 'focus_reports', loads, key, parts_to_build(loads))) %}
-        {% if folders %}
-            {{ return(adapter.dispatch('read_landed_focus_reports')(folders)) }}
+        {% set reports = landed_files_to_read(files, 'focus_reports', loads, key, parts_to_build(loads)) %}
+        {% if reports | length %}
+            {{ return(adapter.dispatch('read_landed_focus_reports')(landed_folders(reports))) }}
         {% endif %}
     {% endif %}
     {% set text, texts = dbt.type_string(), type_text_list() %}

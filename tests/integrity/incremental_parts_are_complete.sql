@@ -41,7 +41,7 @@ held as (
         account,
         cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
         load_id as part
-    from {{ ref('base_fal__focus_report_records') }}
+    from {{ ref('base_fal__focus_reports') }}
     union all
     select distinct
         'charges' as what,
