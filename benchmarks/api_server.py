@@ -16,7 +16,7 @@ import duckdb
 
 from benchmarks.measure import ROOT
 from publishing import publish
-from publishing.changes import Definitions
+from publishing.changes import PUBLICATION, PUBLISHED_MARTS, Definitions
 from publishing.database import DATABASE
 
 MONTHS = 24  # that the charges of a large publication are spread over
@@ -52,7 +52,7 @@ def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: st
         tables = warehouse.execute(
             "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'sample'"
         ).fetchall()
-        marts = {name: f"sample.{name}" for (name,) in tables if name != "focus.publication"}
+        marts = {name: f"sample.{name}" for (name,) in tables if name not in (PUBLICATION, PUBLISHED_MARTS)}
         ((charges,),) = warehouse.execute("select count(*) from sample.focus.cost_and_usage").fetchall()
         warehouse.execute(f"create table charges as {CHARGES}", [rows // charges + 1, rows])
         marts["focus.cost_and_usage"] = "charges"

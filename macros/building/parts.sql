@@ -23,16 +23,14 @@
 {% endmacro %}
 
 {#
-    The order of the rows that a model of parts stores. DuckDB reads only the row groups of some days, if these lie
-    together. Spark has a folder for each day.
+    The order of the rows that a model of parts stores. DuckDB reads only the row groups of some days if their rows are
+    adjacent. Spark has a folder for each day.
 #}
-{% macro in_order_of_parts() %}
-    {{ return(adapter.dispatch('in_order_of_parts')(config.get('unique_key')[:2])) }}
-{% endmacro %}
+{% macro in_order_of_parts(columns) %}{{ return(adapter.dispatch('in_order_of_parts')(columns)) }}{% endmacro %}
 
-{% macro duckdb__in_order_of_parts(key) %}order by {{ key | join(', ') }}{% endmacro %}
+{% macro duckdb__in_order_of_parts(columns) %}order by {{ columns | join(', ') }}{% endmacro %}
 
-{% macro spark__in_order_of_parts(key) %}{% endmacro %}
+{% macro spark__in_order_of_parts(columns) %}{% endmacro %}
 
 {# The keys of the parts of `wanted` that this model lacks: a list of rows. None stands for all parts. #}
 {% macro parts_to_build(wanted) %}
