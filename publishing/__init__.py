@@ -54,13 +54,14 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work, warehouse.cursor() as cursor:
         previous = compare(cursor, folder / DATABASE, definitions)
-        differing = previous.differing if previous else dict.fromkeys(definitions.marts)
-        is_kept = previous is not None and not differing and previous.is_of_today
+        is_kept = previous is not None and previous.is_current
         if previous and is_kept:
-            publication, writers = previous.publication, previous.writers
+            publication = previous.publication
         else:
             publication = Publication(publication_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-            writers = {**(previous.writers if previous else {}), **dict.fromkeys(differing, publication)}
+        taken_over = previous.unchanged if previous else {}
+        writers = {**dict.fromkeys(definitions.names, publication), **taken_over}
+        if not is_kept:
             write_database(cursor, work / DATABASE, previous, definitions, publication, writers)
         write_parquet_files(cursor, folder, work, definitions.marts, writers)
         if requests:
@@ -70,7 +71,8 @@ def publish(
         if requests:
             for file in list_obsolete_days(folder):
                 file.unlink()
-    return Published(publication, list(differing), is_kept)
+    changed = [mart for mart in definitions.marts if mart not in taken_over]
+    return Published(publication, changed, is_kept)
 
 
 def update_page(

@@ -57,10 +57,14 @@ class Definitions:
         return [*self.marts, *self.views]
 
     @property
-    def fingerprint(self) -> str:
-        """A text that changes with the views and the descriptions."""
-        texts = {name: [of.text, dict(of.columns)] for name, of in self.descriptions.items()}
-        return hashlib.sha256(json.dumps([dict(self.views), texts], sort_keys=True).encode()).hexdigest()
+    def hashes(self) -> dict[str, str]:
+        """Of each mart and view, a text that changes with its description and the SQL of a view."""
+        no_description = Description("")
+        return {
+            name: hash_texts(self.views.get(name), described.text, dict(described.columns))
+            for name in self.names
+            for described in [self.descriptions.get(name, no_description)]
+        }
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,15 @@ class Previous:
     """The publication before, if the next one can take over its rows.
 
     file: its database.
-    is_of_today: it was published on this UTC day, with the same views and descriptions.
-    writers: the publication that wrote each mart.
+    is_current: it was published on this UTC day, and nothing differs.
+    unchanged: the publication that wrote each mart and view that does not differ.
     differing: the marts whose rows differ, with their months; None stands for the whole mart.
     """
 
     file: Path
     publication: Publication
-    is_of_today: bool
-    writers: Mapping[str, Publication]
+    is_current: bool
+    unchanged: Mapping[str, Publication]
     differing: Mapping[str, list[object] | None]
 
 
@@ -103,28 +107,41 @@ def compare(cursor: duckdb.DuckDBPyConnection, database: Path, definitions: Defi
             ("duckdb_views", view) for view in definitions.views
         }:
             return None
-        time = "strftime(published_at, '%Y-%m-%dT%H:%M:%SZ')"
-        ((publication_id, published_at, fingerprint),) = cursor.execute(
-            f"select publication_id, {time}, definitions from {PREVIOUS}.{PUBLICATION}"
-        ).fetchall()
-        rows = cursor.execute(
-            f"select mart, publication_id, {time} from {PREVIOUS}.{PUBLISHED_MARTS}"
-        ).fetchall()
-        writers = {mart: Publication(*writer) for mart, *writer in rows}
-        if writers.keys() != definitions.marts.keys():
-            return None
-        return Previous(
-            database,
-            Publication(publication_id, published_at),
-            published_at[:10] == f"{datetime.now(UTC):%Y-%m-%d}" and fingerprint == definitions.fingerprint,
-            writers,
-            find_differing(cursor, definitions),
-        )
+        return compare_attached(cursor, database, definitions)
     except (duckdb.Error, ValueError):
         return None
     finally:
         with suppress(duckdb.Error):  # it was not attached
             cursor.execute(f"detach {PREVIOUS}")
+
+
+def compare_attached(
+    cursor: duckdb.DuckDBPyConnection, database: Path, definitions: Definitions
+) -> Previous | None:
+    """Compare the attached publication, as compare does."""
+    time = "strftime(published_at, '%Y-%m-%dT%H:%M:%SZ')"
+    ((publication_id, published_at),) = cursor.execute(
+        f"select publication_id, {time} from {PREVIOUS}.{PUBLICATION}"
+    ).fetchall()
+    rows = cursor.execute(
+        f"select mart, definition_hash, publication_id, {time} from {PREVIOUS}.{PUBLISHED_MARTS}"
+    ).fetchall()
+    hashes, old_hashes = definitions.hashes, {name: old_hash for name, old_hash, *_ in rows}
+    if old_hashes.keys() != hashes.keys():
+        return None
+    differing = find_differing(cursor, definitions)
+    is_of_today = published_at[:10] == f"{datetime.now(UTC):%Y-%m-%d}"
+    return Previous(
+        database,
+        Publication(publication_id, published_at),
+        is_of_today and old_hashes == hashes and not differing,
+        {
+            name: Publication(*writer)
+            for name, old_hash, *writer in rows
+            if name not in differing and (name in definitions.marts or old_hash == hashes[name])
+        },
+        differing,
+    )
 
 
 def list_objects(cursor: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
@@ -168,3 +185,8 @@ def list_differing_months(
         f"select distinct month from (({after} except {before}) union all ({before} except {after}))"
     ).fetchall()
     return [month for (month,) in rows]
+
+
+def hash_texts(*texts: object) -> str:
+    """Return a text that changes with texts, which JSON can contain."""
+    return hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()

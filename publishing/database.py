@@ -21,15 +21,15 @@ DESCRIPTIONS = {
         {
             "publication_id": "Id of the build that published it.",
             "published_at": "When it was published, UTC.",
-            "definitions": "Hash of the views and the descriptions.",
         },
     ),
     PUBLISHED_MARTS: Description(
-        "One row per mart: the publication in which its rows changed last.",
+        "One row per mart or view: the publication in which its rows or its SQL changed last.",
         {
-            "mart": "Schema and name of the mart.",
-            "publication_id": "Id of the build that published its rows, which its Parquet file has as well.",
-            "published_at": "When its rows were published, UTC.",
+            "mart": "Schema and name.",
+            "publication_id": "Id of the build that published it; the Parquet file of a mart has it as well.",
+            "published_at": "When it was published, UTC.",
+            "definition_hash": "A hash of its description and of the SQL of a view.",
         },
     ),
 }
@@ -45,7 +45,7 @@ def write_database(
 ) -> None:
     """Write a database: a copy of the previous one with the rows that differ, or all rows.
 
-    writers: the publication that wrote the rows of each mart.
+    writers: the publication that wrote each mart and view.
     """
     if previous:
         shutil.copyfile(previous.file, file)
@@ -103,16 +103,16 @@ def write_publication(
     """Write the tables that state which publication this is, and which one wrote each mart."""
     cursor.execute(
         f"create or replace table {NEW}.{PUBLICATION} as select {quote(publication.publication_id)}"
-        f" as publication_id, cast({quote(publication.published_at)} as timestamp) as published_at,"
-        f" {quote(definitions.fingerprint)} as definitions"
+        f" as publication_id, cast({quote(publication.published_at)} as timestamp) as published_at"
     )
     rows = ", ".join(
-        f"({quote(mart)}, {quote(writer.publication_id)}, cast({quote(writer.published_at)} as timestamp))"
-        for mart, writer in sorted(writers.items())
+        f"({quote(mart)}, {quote(writers[mart].publication_id)},"
+        f" cast({quote(writers[mart].published_at)} as timestamp), {quote(definition_hash)})"
+        for mart, definition_hash in sorted(definitions.hashes.items())
     )
     cursor.execute(
         f"create or replace table {NEW}.{PUBLISHED_MARTS} as"
-        f" from (values {rows}) as marts (mart, publication_id, published_at)"
+        f" from (values {rows}) as marts (mart, publication_id, published_at, definition_hash)"
     )
 
 

@@ -152,7 +152,10 @@ def test_marts_and_views_are_published_with_comments(
     assert relations == [
         ("charges", "What it's about"),
         ("publication", "One row: which publication this is."),
-        ("published_marts", "One row per mart: the publication in which its rows changed last."),
+        (
+            "published_marts",
+            "One row per mart or view: the publication in which its rows or its SQL changed last.",
+        ),
         ("totals", "Totals"),
     ]
     assert columns == [
@@ -198,7 +201,9 @@ def test_rows_written_into_a_published_database_are_not_in_the_next(
 def read_writers(folder: Path) -> dict[str, str]:
     """Return the publication that wrote each mart, and fail if a Parquet file names another one."""
     with connect(folder) as published:
-        rows = published.execute("select mart, publication_id from focus.published_marts").fetchall()
+        rows = published.execute(
+            "select mart, publication_id from focus.published_marts where not starts_with(mart, 'api.')"
+        ).fetchall()
     for mart, publication_id in rows:
         file = folder / f"{mart.partition('.')[2]}.parquet"
         metadata = duckdb.execute(f"select decode(value) from parquet_kv_metadata('{file}')").fetchall()
