@@ -104,13 +104,16 @@ def main() -> None:
 
 
 def parse(parsed: Path, warehouse: str) -> None:
-    """Parse the project in this process, which opens no connection and starts no thread."""
+    """Parse the project in this process, without a connection and without a thread, as forks need it.
+
+    The static parser has threads of its own (rayon), so that a fork would wait for them without end.
+    """
     from dbt.cli.main import dbtRunner
 
     before = dict(os.environ)
     os.environ["FAL_WAREHOUSE"] = warehouse
     folders = ["--log-path", str(parsed.parent), "--target-path", str(parsed.parent)]
-    done = dbtRunner().invoke(["--quiet", "--no-write-json", "parse", *folders])
+    done = dbtRunner().invoke(["--quiet", "--no-write-json", "--no-static-parser", "parse", *folders])
     os.environ.clear()
     os.environ.update(before)
     if not done.success:
