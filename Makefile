@@ -22,6 +22,10 @@ TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_
 
 FORMAT ?= csv
 UNITS := not end_to_end and not spark
+# what sqlfluff checks
+SQL := models tests
+# SQL that differs from the last commit
+CHANGED_SQL = $(shell git ls-files --modified --others --exclude-standard -- 'models/*.sql' 'tests/*.sql')
 
 .DEFAULT_GOAL := help
 .PHONY: help install run digest report bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
@@ -140,8 +144,8 @@ test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, 
 test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later): marts against DuckDB, and the unit tests of models
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
-check: UNITS := not end_to_end and not spark and not slow
-check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores
+check: $(DEV_INSTALLED) ## between edits: linters, with sqlfluff on changed SQL, fast unit tests and a build of the sample, all at once
+	@$(MAKE) --no-print-directory -j3 lint units build-sample SQL="$(wildcard $(CHANGED_SQL))" UNITS="$(UNITS) and not slow"
 
 bench: $(BENCH_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -152,7 +156,7 @@ lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; test
 	$(BIN)/mypy
 	@mkdir -p target
 	@# a separate warehouse without the rules of FOCUS: the SQL of hundreds of rules is too long for sqlfluff
-	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	$(if $(SQL),$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(SQL))
 
 units: $(DEV_INSTALLED) ## pytest without the builds
 	$(TEST_ENV) $(BIN)/pytest -q -n auto -m "$(UNITS)"

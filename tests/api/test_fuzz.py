@@ -24,6 +24,8 @@ from publishing.changes import Definitions
 from tests.api.serving import MARTS, VIEWS, Served, serving
 from tests.api.test_app import EXPORT, error, run_export
 
+pytestmark = pytest.mark.slow
+
 # the same examples every time, without a deadline; all examples use one server
 FUZZED = settings(
     derandomize=True,
@@ -215,7 +217,7 @@ def test_any_headers_and_address_get_an_answer(
     lines += [name.encode() + b": " + value for name, value in sent.items()]
     lines += [b"Content-Length: %d" % len(body), b"Connection: close", b"", body]
     parts = urlsplit(small.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=120) as connection:
         connection.sendall(b"\r\n".join(lines))
         answer = HTTPResponse(connection, method=method)
         answer.begin()

@@ -17,6 +17,8 @@ from publishing.changes import Definitions
 from tests.api.serving import MARTS, VIEWS, Served, publish_small, serving
 from tests.api.test_records import code, get
 
+pytestmark = pytest.mark.slow
+
 ROWS = 100_000
 PUBLICATIONS = 4
 EVERYTHING, STUDIO = ("acme", "studio"), ("studio",)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.end_to_end.conftest import ROOT, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.conftest import ROOT, move_warehouse, run
+from tests.end_to_end.dbt_processes import DBT, parsed_settings
 
 # x_RowId is added for the test, because a bad commitment can lack its id or repeat it
 ROW_IDS = {"charges": "x_ChargeId", "commitments": "x_RowId"}
@@ -91,7 +91,7 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     dbt = [DBT, "--no-use-colors", "--log-path", str(folder)]
     landing = folder / "landing"
     landing.mkdir()
-    settings = {"FAL_LANDING_DIR": landing, "FAL_WAREHOUSE": warehouse}
+    settings = {"FAL_LANDING_DIR": landing} | parsed_settings()
     target = ["--target-path", str(folder / "target")]
     built = run(
         [
@@ -123,6 +123,7 @@ def compile_rules(folder: Path, typed: list[str]) -> Compiled:
     )
     compiled = run([*dbt, "--quiet", "compile", *target, "--inline", seeds + "".join(templates)], **settings)
     assert compiled.code == 0, compiled.output
+    move_warehouse(settings["FAL_WAREHOUSE"], warehouse)
     parts = compiled.output.split("-- sql of ")[1:]
     verdicts = dict(part.split("\n", 1) for part in parts)
     columns = (folder / "target/compiled/fal_focus/models/conformance/conformance_of_columns.sql").read_text()

@@ -1,5 +1,6 @@
 """Run make conformance on the sample."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -7,7 +8,7 @@ import pytest
 
 from tests.conformance.document import DOCUMENT, place, run_score, score
 from tests.end_to_end.conftest import Command, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.dbt_processes import DBT, parsed_settings
 
 pytestmark = pytest.mark.end_to_end
 
@@ -43,12 +44,14 @@ def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(made: Command,
             "update focus.conformance_report set violations = 2, example_row = 'a bad charge'"
             " where rule_id = 'CAU-SkuId-C-005-C'"
         )
-    dbt = [DBT, "--no-use-colors"]
+    dbt, settings = [DBT, "--no-use-colors"], parsed_settings()
+    shutil.copy(warehouse, settings["FAL_WAREHOUSE"])
     folders = ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
-    tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], FAL_WAREHOUSE=warehouse)
+    tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], **settings)
     assert tested.code == 1
     assert "rule_id CAU-SkuId-C-005-C · " in tested.output
     assert "violations 2 · example_row a bad charge" in tested.output
-    shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
+    shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], **settings)
+    settings["FAL_WAREHOUSE"].unlink()
     assert shown.code != 0
     assert "our rows break MUST rules of FOCUS: 1" in shown.output

@@ -1,11 +1,11 @@
 """An invalid contract fails the build with the row, the reason and what to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import ROOT, copy_project, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, ROOT, Warehouse, copy_project
 
 GOOD = {
     "contract_id": "k",
@@ -59,6 +59,10 @@ SAYS = {
 }
 
 
+SEEDS = ("fal_contract_commitments", "fal_accounts")
+SELECTED = ("--select", *SEEDS, "contracts_can_be_drawn_down", *ONLY_NAMED_TESTS)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose seeds can be replaced."""
@@ -67,34 +71,33 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
-    """Run dbt test with these contracts; return its output and exit code."""
-    seed = project / "seeds" / "fal_contract_commitments.csv"
-    header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
-    rows = [",".join(row.get(name, "") for name in header.split(",")) for row in contracts]
-    seed.write_text("\n".join([header, *rows, ""]))
-    # all tests run, even if another one fails
-    where = ["--project-dir", str(project), "--profiles-dir", str(project)]
-    warehouse = {"FAL_WAREHOUSE": str(project / "w.duckdb"), "FAL_LANDING_DIR": str(project / "none")}
-    seeded = run([DBT, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
-    assert seeded.code == 0, seeded.output
-    done = run([DBT, "test", "--select", "contracts_can_be_drawn_down", *where], **warehouse)
-    return done.code, done.output
+@pytest.fixture(scope="module")
+def check(project: Path, dbt_attempt: Callable[..., Warehouse]) -> Callable[..., Warehouse]:
+    """Load and test these contracts, by id; they may be invalid."""
+
+    def build(*contracts: dict[str, str]) -> Warehouse:
+        header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
+        rows = [",".join(row.get(name, "") for name in header.split(",")) for row in contracts]
+        (project / "seeds" / "fal_contract_commitments.csv").write_text("\n".join([header, *rows, ""]))
+        return dbt_attempt(project / "w.duckdb", "build", *SELECTED, "--project-dir", str(project))
+
+    return build
 
 
-@pytest.mark.parametrize("several", [list(BAD)[n : n + 4] for n in range(0, len(BAD), 4)])
-def test_an_invalid_contract_is_reported_with_the_remedy(project: Path, several: list[str]) -> None:
-    code, output = dbt_test(
-        project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several]
-    )
-    assert code != 0
-    for name in several:
-        assert f"contract_commitment_id {name} · " in output
-        assert SAYS[name] in output
+@pytest.fixture(scope="module")
+def refused(check: Callable[..., Warehouse]) -> Warehouse:
+    """Each invalid contract, and one that is repeated."""
+    ids = [*BAD, "twice", "twice"]
+    return check(*(GOOD | {"contract_commitment_id": name} | BAD.get(name, {}) for name in ids))
 
 
-def test_a_repeated_contract_is_found_and_a_valid_one_passes(project: Path) -> None:
-    code, output = dbt_test(project, [GOOD | {"contract_commitment_id": "twice"}] * 2)
-    assert code != 0
-    assert SAYS["twice"] in output
-    assert dbt_test(project, [GOOD])[0] == 0
+@pytest.mark.parametrize("name", SAYS)
+def test_an_invalid_contract_is_reported_with_the_remedy(refused: Warehouse, name: str) -> None:
+    assert refused.code == 1
+    lines = [line for line in refused.output.splitlines() if f"contract_commitment_id {name} · " in line]
+    assert [line for line in lines if SAYS[name] in line], refused.output
+
+
+def test_a_valid_contract_passes(check: Callable[..., Warehouse]) -> None:
+    built = check(GOOD)
+    assert built.code == 0, built.output
