@@ -138,12 +138,19 @@ def write_parquet_files(
     writers: the publication that wrote the rows of each mart, which the metadata of the file has.
     """
     for name, relation in marts.items():
-        file = f"{name.partition('.')[2]}.parquet"
+        file = name_parquet_file(name)
         if read_writer(cursor, folder / file) != writers[name]:
             cursor.execute(
                 f"copy (from {relation}) to {quote(work / file)}"
                 f" (format parquet, kv_metadata {build_metadata(writers[name])})"
             )
+
+
+def name_parquet_file(mart: str) -> str:
+    """Return the name of the Parquet file of a mart: contract_commitment_1_4.parquet of focus_1_4."""
+    schema, _, name = mart.partition(".")
+    version = schema.removeprefix("focus") if schema.startswith("focus_") else ""
+    return f"{name}{version}.parquet"
 
 
 def read_writer(cursor: duckdb.DuckDBPyConnection, file: Path) -> Publication | None:

@@ -53,7 +53,7 @@
         columns as (
 
             select * from {{ ref('focus_columns') }}
-            where dataset = '{{ dataset }}'
+            where focus_version = '1.3' and dataset = '{{ dataset }}'
 
         )
 

@@ -9,12 +9,14 @@ rules as (
 mart_columns as (
 
     select * from {{ ref('mart_columns') }}
+    where focus_version = '1.3'
 
 ),
 
 focus_columns as (
 
     select * from {{ ref('focus_columns') }}
+    where focus_version = '1.3'
 
 ),
 

@@ -53,6 +53,11 @@ def read_seed(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def read_columns(focus_version: str = "1.3") -> list[dict[str, str]]:
+    """Read the columns of a version of FOCUS."""
+    return [row for row in read_seed("focus_columns") if row["focus_version"] == focus_version]
+
+
 def read_rules() -> list[Rule]:
     """Read all rules, in the order of the seed."""
     return [Rule(**row) for row in read_seed("focus_rules")]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conformance.document import DOCUMENTS, document
-from tests.conformance.rules import Rule, read_rules, read_seed
+from tests.conformance.rules import Rule, read_columns, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT
 
 RULES = read_rules()
@@ -57,17 +57,26 @@ def test_composites_are_within_the_depth_that_the_report_supports() -> None:
     assert max(map(above, part_of)) == depth
 
 
-def test_columns_equal_those_of_the_marts_in_order() -> None:
-    for dataset, mart in MARTS.items():
-        (model,) = yaml.safe_load((ROOT / f"models/marts/focus/{mart}.yml").read_text())["models"]
-        named = [column["name"] for column in model["columns"] if not column["name"].startswith("x_")]
-        seed = [row for row in read_seed("focus_columns") if row["dataset"] == dataset]
-        assert named == [row["column_id"] for row in sorted(seed, key=lambda row: int(row["position"]))]
+@pytest.mark.parametrize(
+    ("focus_version", "dataset", "mart"),
+    [
+        *(("1.3", dataset, f"focus/{mart}") for dataset, mart in MARTS.items()),
+        ("1.4", "CostAndUsage", "focus_1_4/focus_1_4__cost_and_usage"),
+        ("1.4", "ContractCommitment", "focus_1_4/focus_1_4__contract_commitment"),
+        ("1.4", "BillingPeriod", "focus_1_4/focus_1_4__billing_period"),
+        ("1.4", "InvoiceDetail", "focus_1_4/focus_1_4__invoice_detail"),
+    ],
+)
+def test_columns_equal_those_of_the_marts_in_order(focus_version: str, dataset: str, mart: str) -> None:
+    (model,) = yaml.safe_load((ROOT / f"models/marts/{mart}.yml").read_text())["models"]
+    named = [column["name"] for column in model["columns"] if not column["name"].startswith("x_")]
+    seed = [row for row in read_columns(focus_version) if row["dataset"] == dataset]
+    assert named == [row["column_id"] for row in sorted(seed, key=lambda row: int(row["position"]))]
 
 
 def test_every_focus_column_has_rules_and_every_column_rule_has_a_column() -> None:
     for dataset in MARTS:
-        columns = {row["column_id"] for row in read_seed("focus_columns") if row["dataset"] == dataset}
+        columns = {row["column_id"] for row in read_columns() if row["dataset"] == dataset}
         rules = [rule for rule in RULES if rule.dataset == dataset and rule.rule_status != "Removed"]
         assert {rule.column_id for rule in rules if rule.column_id} == columns
         assert all(rule.column_id for rule in rules if rule.entity_type in ("column", "object"))
