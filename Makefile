@@ -123,10 +123,10 @@ serve: $(API_INSTALLED) $(REPORT_INSTALLED) ## the FOCUS Cost and Usage API at p
 
 metrics: $(METRICS_INSTALLED) ## install mf, the command line of MetricFlow, for the metrics of docs/bi.md
 
-conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
+conformance: $(INSTALLED) ## which rules of FOCUS 1.3 and 1.4 your bill keeps (the sample's without a key); VERSION=1.4 for one of them
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
-		&& $(BIN)/dbt --quiet run-operation show_conformance
+		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(VERSION)"}')
 
 export: $(INSTALLED) ## write both FOCUS datasets to export/: FORMAT=csv (the default), parquet or json; CSV_FORMULA_ESCAPE=true for Excel
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export

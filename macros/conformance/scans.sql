@@ -5,15 +5,15 @@
 #}
 
 {#
-    The result of each rule of a scan: rule_id, rows_checked, violations (rows of our own), findings (rows from a file
-    of the provider) and example_row. mart: for the types of its columns. relation: has the rows. row_id,
-    is_provider_row: SQL over the relation. ours_too: for each column that we may fill in a row of the provider, SQL
-    for whether we filled it.
+    The result of each rule of a scan: focus_version, rule_id, rows_checked, violations (rows of our own), findings
+    (rows from a file of the provider) and example_row. rules: of focus_rules_in_scan. mart: for the types of its
+    columns. relation: has the rows. row_id, is_provider_row: SQL over the relation. ours_too: for each column that we
+    may fill in a row of the provider, SQL for whether we filled it.
 #}
-{% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
-    {%- set rules = focus_rules_in_scan(scan, dataset) -%}
+{% macro focus_rule_tallies(rules, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- if not rules -%}
         select
+            cast(null as {{ dbt.type_string() }}) as focus_version,
             cast(null as {{ dbt.type_string() }}) as rule_id,
             cast(null as bigint) as rows_checked,
             cast(null as bigint) as violations,
@@ -28,12 +28,51 @@
 {% endmacro %}
 
 {#
-    The active rules of a scan: a list of dicts, empty before the seeds are built. each_column: the columns of a rule
-    with a shape that begins with every_.
+    The rules of a scan in FOCUS 1.3 and 1.4, as lists of focus_rules_in_scan by version. A rule of 1.4 that is checked
+    in the same way in 1.3, on columns that both marts share, is in the list of 1.3 alone: one verdict counts for both
+    versions. changed: the columns that have other values in 1.4.
+#}
+{% macro focus_rules_of_both(scan, dataset, changed) %}
+    {% set old = focus_rules_in_scan('1.3', scan, dataset) %}
+    {% set new = [] %}
+    {% set by_id = {} %}
+    {% for rule in old %}{% do by_id.update({rule.rule_id: rule}) %}{% endfor %}
+    {% for rule in focus_rules_in_scan('1.4', scan, dataset) %}
+        {% set same = by_id.get(rule.rule_id) %}
+        {% if same and focus_check_of(rule) == focus_check_of(same) and not focus_rule_reads(rule, changed) %}
+            {% do same.focus_versions.append('1.4') %}
+        {% else %}
+            {% do new.append(rule) %}
+        {% endif %}
+    {% endfor %}
+    {{ return({'1.3': old, '1.4': new}) }}
+{% endmacro %}
+
+{# The columns of cost_and_usage whose values FOCUS 1.4 has or changes. #}
+{% macro focus_columns_changed_in_1_4() %}
+    {{ return(['CommitmentProgramEligibilityDetails', 'ContractApplied', 'InvoiceDetailId']) }}
+{% endmacro %}
+
+{# All that decides the verdict of a rule on a row, as text. #}
+{% macro focus_check_of(rule) %}
+    {{ return([rule.column, rule.each_column, rule.shape, rule.applies_when, rule.arguments] | string) }}
+{% endmacro %}
+
+{# Whether the check of a rule reads one of the columns. #}
+{% macro focus_rule_reads(rule, columns) %}
+    {% set check = focus_check_of(rule) %}
+    {% set read = [] %}
+    {% for column in columns if modules.re.search('\\b' ~ column ~ '\\b', check) %}{% do read.append(column) %}{% endfor %}
+    {{ return(read | length > 0) }}
+{% endmacro %}
+
+{#
+    The active rules of a scan in a version of FOCUS: a list of dicts, empty before the seeds are built. each_column:
+    the columns of a rule with a shape that begins with every_. focus_versions: those that the verdict counts for.
 
     Query while compiling: the rules are data, and each becomes its own SQL expression.
 #}
-{% macro focus_rules_in_scan(scan, dataset, shapes=none) %}
+{% macro focus_rules_in_scan(focus_version, scan, dataset, shapes=none) %}
     {% if not execute or not load_relation(ref('focus_rules')) %}{{ return([]) }}{% endif %}
     {% set query %}
         with
@@ -45,7 +84,7 @@
                 case when arguments = 'not_blank' then 'required_text' else replace(shape, 'every_', '') end as kind
             from {{ ref('focus_rules') }}
             where
-                '|' || scan || '|' like '%|{{ scan }}|%'
+                focus_version = '{{ focus_version }}' and '|' || scan || '|' like '%|{{ scan }}|%'
                 {%- if shapes %} and shape in ({{ sql_texts(shapes) }}){% endif %}
 
         ),
@@ -53,7 +92,7 @@
         columns as (
 
             select * from {{ ref('focus_columns') }}
-            where dataset = '{{ dataset }}'
+            where focus_version = '{{ focus_version }}' and dataset = '{{ dataset }}'
 
         )
 
@@ -83,6 +122,7 @@
         {% if row['rule_id'] not in rules %}
             {% do rules.update({row['rule_id']: {
                 'rule_id': row['rule_id'],
+                'focus_versions': [focus_version],
                 'verdict': row['rule_id'] | lower | replace('-', '_'),
                 'column': row['column_id'],
                 'each_column': [],
@@ -147,7 +187,7 @@
     from verdicts
 {% endmacro %}
 
-{# A row per rule, from the one row of focus_rule_counts. #}
+{# A row per rule and version of FOCUS that it counts for, from the one row of focus_rule_counts. #}
 {% macro duckdb__unpivot_tallies(rules, counts) %}
     with
 
@@ -161,9 +201,12 @@
 
         select unnest([
             {%- for rule in rules %}
-            {'rule_id': {{ sql_text(rule.rule_id) }}
+            {%- set is_last = loop.last %}
+            {%- for focus_version in rule.focus_versions %}
+            {'focus_version': '{{ focus_version }}', 'rule_id': {{ sql_text(rule.rule_id) }}
             {%- for tally in focus_tallies() %}, '{{ tally }}': {{ rule.verdict }}_{{ tally }}{% endfor -%}
-            }{{ ',' if not loop.last }}
+            }{{ ',' if not (is_last and loop.last) }}
+            {%- endfor %}
             {%- endfor %}
         ]) as tally
         from counts
@@ -171,6 +214,7 @@
     )
 
     select
+        tally.focus_version,
         tally.rule_id,
         {%- for tally in focus_tallies() %}
         tally.{{ tally }}{{ ',' if not loop.last }}
@@ -189,9 +233,12 @@
 
     select inline(array(
         {%- for rule in rules %}
-        named_struct('rule_id', {{ sql_text(rule.rule_id) }}
+        {%- set is_last = loop.last %}
+        {%- for focus_version in rule.focus_versions %}
+        named_struct('focus_version', '{{ focus_version }}', 'rule_id', {{ sql_text(rule.rule_id) }}
         {%- for tally in focus_tallies() %}, '{{ tally }}', {{ rule.verdict }}_{{ tally }}{% endfor -%}
-        ){{ ',' if not loop.last }}
+        ){{ ',' if not (is_last and loop.last) }}
+        {%- endfor %}
         {%- endfor %}
     ))
     from counts
