@@ -147,7 +147,7 @@ def write_files(
             cursor.execute(f"create schema fal_publication.{schema}")
         for mart, relation in marts.items():
             cursor.execute(f"create table fal_publication.{mart} as from {relation}")
-            file = database.with_name(f"{mart.partition('.')[2]}.parquet")
+            file = database.with_name(name_parquet_file(mart))
             cursor.execute(
                 f"copy fal_publication.{mart} to {quote(file)} (format parquet, kv_metadata {metadata})"
             )
@@ -168,6 +168,13 @@ def write_files(
             cursor.execute("detach fal_publication")
         raise
     cursor.execute("detach fal_publication")
+
+
+def name_parquet_file(mart: str) -> str:
+    """Return the name of the Parquet file of a mart: contract_commitment_1_4.parquet of focus_1_4."""
+    schema, _, name = mart.partition(".")
+    version = schema.removeprefix("focus") if schema.startswith("focus_") else ""
+    return f"{name}{version}.parquet"
 
 
 def build_metadata(publication_id: str) -> str:

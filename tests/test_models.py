@@ -22,6 +22,8 @@ FOLDERS = (
     "intermediate/precedence",
     "intermediate/commitments",
     "marts/focus",
+    "marts/focus_1_4",
+    "marts/metadata",
     "intermediate/costs",
     "intermediate/forecasts",
     "intermediate/budgets",
@@ -97,7 +99,7 @@ def test_exposures_name_each_published_mart_and_each_metric(manifest: dict[str, 
     published = {
         id
         for id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
+        if node["resource_type"] == "model" and node["schema"] in ("focus", "focus_1_4", "finops", "api")
     }
     assert set(exposures["published_files"]) == published
     assert set(exposures["metric_queries"]) == set(manifest["metrics"])

@@ -18,14 +18,15 @@
 {% endmacro %}
 
 {#
-    The marts of the schemas focus and finops that are published as tables: relation by schema.name. meta.published_as:
-    table for a view that reads more than marts, or view.
+    The marts of the schemas focus, focus_1_4 and finops that are published as tables: relation by schema.alias.
+    meta.published_as: table for a view that reads more than marts, or view.
 #}
 {% macro published_marts() %}
     {% set marts = {} %}
-    {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in ['focus', 'finops'] %}
+    {% set schemas = ['focus', 'focus_1_4', 'finops'] %}
+    {% for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in schemas %}
         {% if (node.config.meta.published_as or node.config.materialized) != 'view' %}
-            {% do marts.update({node.schema ~ '.' ~ node.name: node.relation_name}) %}
+            {% do marts.update({node.schema ~ '.' ~ node.alias: node.relation_name}) %}
         {% endif %}
     {% endfor %}
     {{ return(marts) }}
@@ -42,7 +43,7 @@
     }) }}
 {% endmacro %}
 
-{# The views of marts: SQL by schema.name. The SQL refers to the published marts as schema.name. #}
+{# The views of marts: SQL by schema.alias. The SQL refers to the published marts as schema.alias. #}
 {% macro published_views(results, marts) %}
     {% set views = {} %}
     {% for node in results | map(attribute='node') if node.resource_type == 'model' %}
@@ -51,17 +52,17 @@
             {% for mart, relation_name in marts.items() %}
                 {% set sql.text = sql.text | replace(relation_name, mart) %}
             {% endfor %}
-            {% do views.update({node.schema ~ '.' ~ node.name: sql.text}) %}
+            {% do views.update({node.schema ~ '.' ~ node.alias: sql.text}) %}
         {% endif %}
     {% endfor %}
     {{ return(views) }}
 {% endmacro %}
 
-{# The description and the columns of each mart and view in the .yml files, by schema.name. #}
+{# The description and the columns of each mart and view in the .yml files, by schema.alias. #}
 {% macro published_descriptions(marts, views) %}
     {% set descriptions = {} %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' %}
-        {% set name = node.schema ~ '.' ~ node.name %}
+        {% set name = node.schema ~ '.' ~ node.alias %}
         {% if name in marts or name in views %}
             {% set columns = {} %}
             {% for column in node.columns.values() %}

@@ -114,3 +114,16 @@
 {% macro duckdb__hash_of(columns) -%} hash({{ columns | join(', ') }}) {%- endmacro %}
 
 {% macro spark__hash_of(columns) -%} xxhash64({{ columns | join(', ') }}) {%- endmacro %}
+
+{# Replaces each match of a pattern by a text. #}
+{% macro replace_each(text, pattern, replacement) -%}
+    {{ return(adapter.dispatch('replace_each')(text, pattern, replacement)) }}
+{%- endmacro %}
+
+{% macro duckdb__replace_each(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, {{ sql_text(pattern) }}, {{ sql_text(replacement) }}, 'g')
+{%- endmacro %}
+
+{% macro spark__replace_each(text, pattern, replacement) -%}
+    regexp_replace({{ text }}, {{ sql_text(pattern) }}, {{ sql_text(replacement) }})
+{%- endmacro %}

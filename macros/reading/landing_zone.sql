@@ -150,3 +150,30 @@
 {% macro folder_value(key) -%}
     regexp_extract(filename, '.*/{{ key }}=([^/]*)/', 1)
 {%- endmacro %}
+
+{#
+    The loads of invoices with a manifest, the superseded ones included: account, landed_partition (a billing month) and
+    load_id, which begins with the time of the fetch. Only the paths are read, because a prune may remove the files.
+#}
+{% macro read_loads_of_invoices() %}
+    select
+        {{ folder_value('account') }} as account,
+        {{ folder_value('billing_month') }} as landed_partition,
+        {{ folder_value('load') }} as load_id
+    from ({{ adapter.dispatch('manifests_of_invoices')() }}) as manifests
+{% endmacro %}
+
+{% macro duckdb__manifests_of_invoices() -%}
+    select file as filename
+    from glob({{ sql_text(
+        landing_dir() ~ '/focus_reports/account=*/source=invoice/billing_month=*/load=*/manifest.json'
+    ) }})
+{%- endmacro %}
+
+{% macro spark__manifests_of_invoices() -%}
+    select path as filename
+    from binaryFile.{{ adapter.quote(landing_dir()) }}
+        with (recursiveFileLookup = 'true', pathGlobFilter = 'manifest.json')
+    where
+        path rlike '/focus_reports/account=[^/]*/source=invoice/billing_month=[^/]*/load=[^/]*/manifest[.]json$'
+{%- endmacro %}

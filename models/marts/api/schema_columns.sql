@@ -9,6 +9,7 @@ with
 schema_metadata as (
 
     select * from {{ ref('schema_metadata') }}
+    where focus_version = '1.3'
 
 ),
 

@@ -1,15 +1,24 @@
 {#- columns of the marts in the warehouse, which can differ from their .yml files -#}
-{%- set marts = {'CostAndUsage': ref('cost_and_usage'), 'ContractCommitment': ref('contract_commitment')} -%}
+{%- set marts = {
+    '1.3': {'CostAndUsage': ref('cost_and_usage'), 'ContractCommitment': ref('contract_commitment')},
+    '1.4': {
+        'CostAndUsage': ref('focus_1_4__cost_and_usage'),
+        'ContractCommitment': ref('focus_1_4__contract_commitment'),
+        'BillingPeriod': ref('focus_1_4__billing_period'),
+        'InvoiceDetail': ref('focus_1_4__invoice_detail'),
+    },
+} -%}
 
 with
 
 mart_columns as (
 
-    {%- for dataset, mart in marts.items() %}
-    {%- set outer = loop %}
+    {%- for focus_version, datasets in marts.items() %}
+    {%- for dataset, mart in datasets.items() %}
     {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
     {%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', column.dtype | lower) %}
     select
+        '{{ focus_version }}' as focus_version,
         '{{ dataset }}' as dataset,
         '{{ column.name }}' as column_id,
         {{ loop.index }} as column_position,
@@ -19,7 +28,9 @@ mart_columns as (
     union all
     {%- endfor %}
     {%- endfor %}
+    {%- endfor %}
     {{ empty_relation({
+        'focus_version': dbt.type_string(),
         'dataset': dbt.type_string(),
         'column_id': dbt.type_string(),
         'column_position': 'integer',
@@ -33,6 +44,7 @@ mart_columns as (
 described as (
 
     select
+        focus_version,
         dataset,
         column_id,
         column_position,

@@ -1,5 +1,13 @@
 {#- column descriptions from the .yml files of the marts, as in dbt docs -#}
-{%- set marts = {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'} -%}
+{%- set marts = {
+    '1.3': {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'},
+    '1.4': {
+        'CostAndUsage': 'focus_1_4__cost_and_usage',
+        'ContractCommitment': 'focus_1_4__contract_commitment',
+        'BillingPeriod': 'focus_1_4__billing_period',
+        'InvoiceDetail': 'focus_1_4__invoice_detail',
+    },
+} -%}
 
 with
 
@@ -17,16 +25,20 @@ focus_columns as (
 
 descriptions as (
 
-    {%- for dataset, mart in marts.items() %}
+    {%- for focus_version, datasets in marts.items() %}
+    {%- for dataset, mart in datasets.items() %}
     {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
     select
+        '{{ focus_version }}' as focus_version,
         '{{ dataset }}' as dataset,
         '{{ column.name }}' as column_id,
         {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description
     union all
     {%- endfor %}
     {%- endfor %}
+    {%- endfor %}
     {{ empty_relation({
+        'focus_version': dbt.type_string(),
         'dataset': dbt.type_string(),
         'column_id': dbt.type_string(),
         'description': dbt.type_string(),
@@ -60,12 +72,21 @@ schema_metadata as (
         descriptions.description,
         focus_columns.introduced as introduced_in,
         focus_columns.previous_name,
-        focus_columns.deprecated_in
+        focus_columns.deprecated_in,
+        mart_columns.focus_version,
+        focus_columns.removed_in,
+        focus_columns.successor
     from mart_columns
     left join focus_columns
-        on mart_columns.dataset = focus_columns.dataset and mart_columns.column_id = focus_columns.column_id
+        on
+            mart_columns.focus_version = focus_columns.focus_version
+            and mart_columns.dataset = focus_columns.dataset
+            and mart_columns.column_id = focus_columns.column_id
     left join descriptions
-        on mart_columns.dataset = descriptions.dataset and mart_columns.column_id = descriptions.column_id
+        on
+            mart_columns.focus_version = descriptions.focus_version
+            and mart_columns.dataset = descriptions.dataset
+            and mart_columns.column_id = descriptions.column_id
 
 )
 
