@@ -8,6 +8,14 @@
     {%- endfor %}
 {%- endmacro %}
 
+{# The columns of the shares under the key Applicability, as those of focus_key_columns. #}
+{% macro focus_share_columns(json) -%}
+    {%- for share in ['Cost', 'Usage'] %}
+        {{ json_member_text(json, 'Applicability.' ~ share) }} as Applicability{{ share }},
+        {{ json_kind(json, 'Applicability.' ~ share) }} as Applicability{{ share }}_kind{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
 {#
     Three CTEs, the last of which has a row per item of the lists in the JSON columns of a charge, and the keys of the
     item. charges: the relation with the charges. name: of the last CTE.
@@ -64,24 +72,30 @@
 )
 {%- endmacro %}
 
-{# The CTE `scoped`: the commitments with the keys of their ContractCommitmentApplicability. #}
+{# Two CTEs, the last of which is `scoped`: the commitments with the keys of their ContractCommitmentApplicability. #}
 {% macro focus_scoped_commitments(commitments) %}
-{%- set scope = 'ContractCommitmentApplicability' -%}
 {%- set keys = [
-    'IsGlobalScope', 'IsComplexScope', 'Applicability', 'InclusionOperator', 'Inclusions', 'ExclusionOperator', 'Exclusions'
+    'IsGlobalScope', 'IsComplexScope', 'Applicability', 'InclusionOperator', 'Inclusions', 'ExclusionOperator',
+    'Exclusions',
 ] -%}
+applicable as (
+
+    select
+        *,
+        case when {{ is_json_object('ContractCommitmentApplicability') }} then ContractCommitmentApplicability end as scope
+    from {{ commitments }}
+
+),
+
 scoped as (
 
     select
         *,
-        {{- focus_key_columns(scope, keys) }},
-        {{ json_member_text(scope, 'Applicability.Cost') }} as ApplicabilityCost,
-        {{ json_kind(scope, 'Applicability.Cost') }} as ApplicabilityCost_kind,
-        {{ json_member_text(scope, 'Applicability.Usage') }} as ApplicabilityUsage,
-        {{ json_kind(scope, 'Applicability.Usage') }} as ApplicabilityUsage_kind,
-        coalesce({{ array_length(json_items(scope, 'Inclusions')) }}, 0) as inclusion_count,
-        coalesce({{ array_length(json_items(scope, 'Exclusions')) }}, 0) as exclusion_count
-    from {{ commitments }}
+        {{- focus_key_columns('scope', keys) }},
+        {{- focus_share_columns('scope') }},
+        coalesce({{ array_length(json_items('scope', 'Inclusions')) }}, 0) as inclusion_count,
+        coalesce({{ array_length(json_items('scope', 'Exclusions')) }}, 0) as exclusion_count
+    from applicable
 
 )
 {%- endmacro %}
@@ -117,10 +131,7 @@ scopes as (
         element_number,
         element,
         {{- focus_key_columns('element', ['Dimension', 'Operator', 'Applicability']) }},
-        {{ json_member_text('element', 'Applicability.Cost') }} as ApplicabilityCost,
-        {{ json_kind('element', 'Applicability.Cost') }} as ApplicabilityCost_kind,
-        {{ json_member_text('element', 'Applicability.Usage') }} as ApplicabilityUsage,
-        {{ json_kind('element', 'Applicability.Usage') }} as ApplicabilityUsage_kind,
+        {{- focus_share_columns('element') }},
         {{ json_kind('element') }} as json_kind,
         {{ json_keys_match('element', 'Dimension|Operator|Values|Applicability') }} as has_known_keys,
         coalesce({{ json_kind('element', 'Values') }}, 'null') as values_kind,

@@ -12,13 +12,27 @@ from tests.conformance.rules import Rule, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT
 
 RULES = read_rules()
-MARTS = {"CostAndUsage": "cost_and_usage", "ContractCommitment": "contract_commitment"}
+OLD, NEW = read_rules("1.3"), read_rules("1.4")
 
 
-def test_every_rule_occurs_once() -> None:
-    assert len(RULES) == 933
-    assert len({rule.rule_id for rule in RULES}) == 933
-    assert sum(rule.rule_type == "Static" for rule in RULES) == 630
+def test_every_rule_of_1_3_occurs_once() -> None:
+    assert len(OLD) == 933
+    assert len({rule.rule_id for rule in OLD}) == 933
+    assert sum(rule.rule_type == "Static" for rule in OLD) == 630
+
+
+def test_every_must_of_1_4_occurs_once() -> None:
+    assert len({rule.rule_id for rule in NEW}) == len(NEW)
+    assert {rule.keyword for rule in NEW} == {"MUST", "MUST NOT"}
+    # 1142 sentences, and the parts of three JSON schemas
+    parts = [rule for rule in NEW if rule.part_of in SCHEMAS]
+    assert (len(NEW), len(parts)) == (1201, 59)
+
+
+def test_an_id_in_both_versions_is_that_of_the_same_column() -> None:
+    entities = {rule.rule_id: (rule.entity_type, rule.column_id) for rule in OLD}
+    same = [rule for rule in NEW if rule.rule_id in entities and "Handling" not in rule.rule_id]
+    assert [rule.rule_id for rule in same if entities[rule.rule_id] != (rule.entity_type, rule.column_id)] == []
 
 
 def test_every_active_static_must_is_checked() -> None:
@@ -49,12 +63,12 @@ def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
 def test_composites_are_within_the_depth_that_the_report_supports() -> None:
     report = (ROOT / "models/conformance/conformance_report.sql").read_text()
     depth = int(re.search(r"set depth = (\d+)", report)[1])
-    part_of = {rule.rule_id: rule.part_of for rule in RULES}
+    part_of = {(rule.focus_version, rule.rule_id): rule.part_of for rule in RULES}
 
-    def above(rule_id: str) -> int:
-        return 1 + above(part_of[rule_id]) if part_of[rule_id] else 0
+    def above(version: str, rule_id: str) -> int:
+        return 1 + above(version, part_of[version, rule_id]) if part_of[version, rule_id] else 0
 
-    assert max(map(above, part_of)) == depth
+    assert max(above(*rule) for rule in part_of) == depth
 
 
 def test_columns_equal_those_of_the_marts_in_order() -> None:

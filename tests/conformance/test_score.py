@@ -1,12 +1,14 @@
 """Run make conformance on the sample."""
 
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from tests.conformance.document import DOCUMENT, place, run_score, score
-from tests.end_to_end.conftest import Command, run
+from tests.conformance.rules import read_rules, read_seed
+from tests.end_to_end.conftest import ROOT, Command, run
 from tests.end_to_end.dbt_processes import DBT
 
 pytestmark = pytest.mark.end_to_end
@@ -33,22 +35,59 @@ def test_the_sample_keeps_every_must_and_its_score_is_printed(made: Command, war
             "select distinct status from focus.conformance_report"
             " where not is_composite and rule_type = 'Static' and keyword like 'MUST%' order by all"
         ).fetchall()
+        versions = connection.execute(
+            "select focus_version, count(*) from focus.conformance_report group by all order by all"
+        ).fetchall()
     assert statuses == [("finding",), ("inactive",), ("no rows",), ("passed",)]
+    assert versions == [(version, len(read_rules(version))) for version in ("1.3", "1.4")]
 
 
-def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(made: Command, warehouse: Path) -> None:
+def test_a_verdict_that_counts_for_both_versions_is_on_equal_columns(made: Command, warehouse: Path) -> None:
+    assert made.code == 0, made.output
+    columns: dict[str, set[str]] = {
+        version: {
+            row["column_id"]
+            for row in read_seed("focus_columns")
+            if (row["focus_version"], row["dataset"]) == (version, "CostAndUsage")
+        }
+        for version in ("1.3", "1.4")
+    }
+    macro = (ROOT / "macros/conformance/scans.sql").read_text()
+    listed = re.search(r"macro focus_columns_changed_in_1_4.*?\[(.*?)\]", macro, re.DOTALL)
+    changed = set(re.findall(r"'(\w+)'", listed[1]))
+    assert columns["1.4"] - columns["1.3"] <= changed <= columns["1.4"]
+    shared = ", ".join(["x_ChargeId", "x_ChargeSource", *sorted(columns["1.3"] & columns["1.4"] - changed)])
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        old, new = "focus.cost_and_usage", "focus_1_4.cost_and_usage"
+        for one, other in ((old, new), (new, old)):
+            query = f"select {shared} from {one} except all select {shared} from {other}"
+            assert connection.execute(query).fetchall() == []
+
+
+@pytest.mark.parametrize("focus_version", ["1.3", "1.4"])
+def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(
+    focus_version: str, made: Command, warehouse: Path
+) -> None:
     assert made.code == 0, made.output
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(
-            "update focus.conformance_report set violations = 2, example_row = 'a bad charge'"
-            " where rule_id = 'CAU-SkuId-C-005-C'"
+            "update focus.conformance_report set example_row = 'a bad charge',"
+            " violations = case when focus_version = ? then 2 else 0 end"
+            " where rule_id = 'CAU-SkuId-C-005-C'",
+            [focus_version],
         )
     dbt = [DBT, "--no-use-colors"]
     folders = ["--target-path", str(warehouse.parent), "--log-path", str(warehouse.parent)]
     tested = run([*dbt, "test", *folders, "--select", "focus_musts_are_kept"], FAL_WAREHOUSE=warehouse)
     assert tested.code == 1
-    assert "rule_id CAU-SkuId-C-005-C · " in tested.output
+    assert f"focus_version {focus_version} · rule_id CAU-SkuId-C-005-C · " in tested.output
     assert "violations 2 · example_row a bad charge" in tested.output
     shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *folders], FAL_WAREHOUSE=warehouse)
     assert shown.code != 0
     assert "our rows break MUST rules of FOCUS: 1" in shown.output
+    other = {"1.3": "1.4", "1.4": "1.3"}[focus_version]
+    args = ["--args", f'{{focus_version: "{other}"}}']
+    shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *args, *folders], FAL_WAREHOUSE=warehouse)
+    assert shown.code == 0, shown.output
+    assert f"RULES OF FOCUS {other}" in shown.output
+    assert f"RULES OF FOCUS {focus_version}" not in shown.output
