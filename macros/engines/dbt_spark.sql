@@ -50,6 +50,10 @@
 {% macro dbt_spark_validate_get_incremental_strategy(strategy, file_format) %}{{ return(strategy) }}{% endmacro %}
 
 {% macro dbt_spark_get_incremental_sql(strategy, source, target, existing, unique_key, incremental_predicates) %}
+    {% if strategy == 'append' %}
+        {% set columns = adapter.get_columns_in_relation(target) | map(attribute='quoted') | join(', ') %}
+        {{ return('insert into ' ~ target ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from ' ~ source) }}
+    {% endif %}
     {{ return(get_incremental_parts_sql({
         'target_relation': target,
         'temp_relation': source,

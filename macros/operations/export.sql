@@ -1,23 +1,35 @@
 {#
-    Writes both FOCUS datasets as files: <folder>/cost_and_usage.<format> and <folder>/contract_commitment.<format>.
-    format: csv, parquet or json (one object a line). The folder must exist.
+    Writes the FOCUS datasets of a version as files: <folder>/cost_and_usage.<format> and the others. Names of FOCUS 1.4
+    end with _1_4. format: csv, parquet or json (one object a line). The folder must exist. version: 1.3 or 1.4.
     csv_formula_escape: puts an apostrophe before the texts of a CSV that a spreadsheet would take for formulas, and
     quotes around all texts.
     `dbt run-operation export --args '{format: csv, folder: export}'`
 
     Queries of an operation that a user runs: they write the files and count their rows.
 #}
-{% macro export(format, folder, csv_formula_escape=false) %}
+{% macro export(format, folder, csv_formula_escape=false, version='1.3') %}
     {% if format not in ['csv', 'parquet', 'json'] %}
         {{ exceptions.raise_compiler_error("format is '" ~ format ~ "': use csv, parquet or json") }}
     {% endif %}
     {% set escape = csv_formula_escape and format == 'csv' %}
-    {% for mart in ['cost_and_usage', 'contract_commitment'] %}
+    {% set marts = {
+        '1.3': {'cost_and_usage': 'cost_and_usage', 'contract_commitment': 'contract_commitment'},
+        '1.4': {
+            'cost_and_usage_1_4': 'focus_1_4__cost_and_usage',
+            'contract_commitment_1_4': 'focus_1_4__contract_commitment',
+            'billing_period_1_4': 'focus_1_4__billing_period',
+            'invoice_detail_1_4': 'focus_1_4__invoice_detail',
+        },
+    } %}
+    {% if version | string not in marts %}
+        {{ exceptions.raise_compiler_error("version is '" ~ version ~ "': use 1.3 or 1.4") }}
+    {% endif %}
+    {% for name, mart in marts[version | string].items() %}
         {% set relation = load_relation(ref(mart)) %}
         {% if relation is none %}
-            {{ exceptions.raise_compiler_error('there is no ' ~ mart ~ ' in the warehouse yet: run dbt build first') }}
+            {{ exceptions.raise_compiler_error('there is no ' ~ name ~ ' in the warehouse yet: run dbt build first') }}
         {% endif %}
-        {% set file = folder ~ '/' ~ mart ~ '.' ~ format %}
+        {% set file = folder ~ '/' ~ name ~ '.' ~ format %}
         {% do run_query(adapter.dispatch('export_statement')(relation, format, file, escape)) %}
         {% do print(file ~ ': ' ~ run_query('select count(*) from ' ~ relation).columns[0].values()[0] ~ ' rows') %}
     {% endfor %}

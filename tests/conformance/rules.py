@@ -92,6 +92,13 @@ RELATIONS = {
 }
 
 
+def read_columns(relation: Relation) -> list[dict[str, str]]:
+    """Read the FOCUS columns of a mart."""
+    dataset = (relation.focus_version, relation.dataset)
+    columns = read_seed("focus_columns")
+    return [row for row in columns if (row["focus_version"], row["dataset"]) == dataset]
+
+
 @dataclass(frozen=True)
 class Scan:
     """A scan of a version of FOCUS over a table of the tests.

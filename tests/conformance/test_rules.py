@@ -31,8 +31,8 @@ from tests.conformance.rules import (
     Rule,
     Scan,
     compile_rules,
+    read_columns,
     read_rules,
-    read_seed,
     rules_of,
 )
 
@@ -68,8 +68,7 @@ def database(compiled: Compiled) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def by_kind(relation: Relation) -> dict[str, list[str]]:
     """Columns of a dataset by the kind of their values."""
-    dataset = (relation.focus_version, relation.dataset)
-    columns = [row for row in read_seed("focus_columns") if (row["focus_version"], row["dataset"]) == dataset]
+    columns = read_columns(relation)
 
     def those(**wanted: str) -> list[str]:
         return [

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from tests.conformance.document import DOCUMENT, place, run_score, score
-from tests.conformance.rules import read_rules, read_seed
+from tests.conformance.rules import RELATIONS, read_columns, read_rules
 from tests.end_to_end.conftest import ROOT, Command, run
 from tests.end_to_end.dbt_processes import DBT
 
@@ -44,19 +44,14 @@ def test_the_sample_keeps_every_must_and_its_score_is_printed(made: Command, war
 
 def test_a_verdict_that_counts_for_both_versions_is_on_equal_columns(made: Command, warehouse: Path) -> None:
     assert made.code == 0, made.output
-    columns: dict[str, set[str]] = {
-        version: {
-            row["column_id"]
-            for row in read_seed("focus_columns")
-            if (row["focus_version"], row["dataset"]) == (version, "CostAndUsage")
-        }
-        for version in ("1.3", "1.4")
-    }
+    old_columns, new_columns = (
+        {row["column_id"] for row in read_columns(RELATIONS[table])} for table in ("charges", "charges_1_4")
+    )
     macro = (ROOT / "macros/conformance/scans.sql").read_text()
     listed = re.search(r"macro focus_columns_changed_in_1_4.*?\[(.*?)\]", macro, re.DOTALL)
     changed = set(re.findall(r"'(\w+)'", listed[1]))
-    assert columns["1.4"] - columns["1.3"] <= changed <= columns["1.4"]
-    shared = ", ".join(["x_ChargeId", "x_ChargeSource", *sorted(columns["1.3"] & columns["1.4"] - changed)])
+    assert new_columns - old_columns <= changed <= new_columns
+    shared = ", ".join(["x_ChargeId", "x_ChargeSource", *sorted(old_columns & new_columns - changed)])
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         old, new = "focus.cost_and_usage", "focus_1_4.cost_and_usage"
         for one, other in ((old, new), (new, old)):
@@ -87,7 +82,9 @@ def test_a_broken_must_fails_the_build_with_its_rule_id_and_a_row(
     assert "our rows break MUST rules of FOCUS: 1" in shown.output
     other = {"1.3": "1.4", "1.4": "1.3"}[focus_version]
     args = ["--args", f'{{focus_version: "{other}"}}']
-    shown = run([*dbt, "--quiet", "run-operation", "show_conformance", *args, *folders], FAL_WAREHOUSE=warehouse)
+    shown = run(
+        [*dbt, "--quiet", "run-operation", "show_conformance", *args, *folders], FAL_WAREHOUSE=warehouse
+    )
     assert shown.code == 0, shown.output
     assert f"RULES OF FOCUS {other}" in shown.output
     assert f"RULES OF FOCUS {focus_version}" not in shown.output

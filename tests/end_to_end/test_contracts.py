@@ -1,5 +1,6 @@
 """An invalid contract fails the build with the row, the reason and what to do."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,53 @@ SAYS = {
     "overfull": "its opening balance is not between 0 and what was committed",
     "twice": "its contract_commitment_id is used more than once",
 }
+# terms of FOCUS 1.4, which are optional columns
+BAD_TERMS = {
+    "bonus": {"contract_commitment_benefit_category": "Bonus"},
+    "yearly": {"contract_commitment_fulfillment_interval": "Yearly"},
+    "in words": {"contract_commitment_duration_type": "a year"},
+    "agreed when": {"contract_commitment_created": "in spring"},
+    "percent": {"contract_commitment_discount_percentage": "20"},
+    "how much": {"contract_commitment_benefit_category": "Discount"},
+    "continuous": {"contract_commitment_model": "Continuous"},
+    "in parts": {"contract_commitment_payment_interval": "Monthly"},
+    "later": {"contract_commitment_payment_model": "No Upfront"},
+    "half": {"contract_commitment_payment_upfront_percentage": "0.5"},
+    "which part": {"payment": "in_arrears", "contract_commitment_payment_model": "Partial Upfront"},
+    "itself": {"superseded_by": "itself"},
+    "by none": {"superseded_by": "another"},
+    "overlap": {"superseded_by": "half"},
+}
+SAYS_OF_TERMS = {
+    "bonus": "its contract_commitment_benefit_category is Bonus: choose Discount, Entitlement, Availability or Other",
+    "yearly": "its contract_commitment_fulfillment_interval is Yearly: choose Hourly, ",
+    "in words": "its contract_commitment_duration_type is no number and unit: write it like 1 Year",
+    "agreed when": "its contract_commitment_created is not a date: write it as YYYY-MM-DD",
+    "percent": "its contract_commitment_discount_percentage is not from 0 to 1: write 20 % as 0.2",
+    "how much": "its benefit is a discount: fill in contract_commitment_discount_percentage",
+    "continuous": "its model is Continuous: choose a contract_commitment_fulfillment_interval other than Full Period",
+    "in parts": "all of it is paid upfront: make contract_commitment_payment_interval One-Time",
+    "later": "it is prepaid: make contract_commitment_payment_model All Upfront, or payment in_arrears",
+    "half": "all of it is paid upfront: make contract_commitment_payment_upfront_percentage 1 or empty",
+    "which part": "a part of it is paid upfront: fill in contract_commitment_payment_upfront_percentage",
+    "itself": "it is superseded by itself: enter the contract_commitment_id of another commitment",
+    "by none": "its superseded_by is no contract_commitment_id of its account: correct it",
+    "overlap": "it ends after the commitment that supersedes it begins: end it on 2026-01-01",
+}
+GOOD_TERMS = {
+    "contract_commitment_id": "next",
+    "payment": "in_arrears",
+    "contract_commitment_benefit_category": "Discount",
+    "contract_commitment_created": "2025-12-24T12:00:00Z",
+    "contract_commitment_discount_percentage": "0.2",
+    "contract_commitment_duration_type": "6 Months",
+    "contract_commitment_fulfillment_interval": "Monthly",
+    "contract_commitment_model": "Continuous",
+    "contract_commitment_offer_category": "Negotiated",
+    "contract_commitment_payment_interval": "Quarterly",
+    "contract_commitment_payment_model": "Partial Upfront",
+    "contract_commitment_payment_upfront_percentage": "0.25",
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +118,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
     """Run dbt test with these contracts; return its output and exit code."""
     seed = project / "seeds" / "fal_contract_commitments.csv"
-    header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
-    rows = [",".join(row.get(name, "") for name in header.split(",")) for row in contracts]
-    seed.write_text("\n".join([header, *rows, ""]))
+    header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0].split(",")
+    columns = list(dict.fromkeys(chain(header, *contracts)))
+    rows = [",".join(row.get(name, "") for name in columns) for row in contracts]
+    seed.write_text("\n".join([",".join(columns), *rows, ""]))
     # all tests run, even if another one fails
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     warehouse = {"FAL_WAREHOUSE": str(project / "w.duckdb"), "FAL_LANDING_DIR": str(project / "none")}
     seeded = run([DBT, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
     assert seeded.code == 0, seeded.output
-    done = run([DBT, "test", "--select", "contracts_can_be_drawn_down", *where], **warehouse)
+    tests = ["contracts_can_be_drawn_down", "contracts_follow_focus_1_4"]
+    done = run([DBT, "test", "--select", *tests, *where], **warehouse)
     return done.code, done.output
 
 
@@ -98,3 +148,19 @@ def test_a_repeated_contract_is_found_and_a_valid_one_passes(project: Path) -> N
     assert code != 0
     assert SAYS["twice"] in output
     assert dbt_test(project, [GOOD])[0] == 0
+
+
+def test_each_invalid_term_of_focus_1_4_is_reported_with_the_remedy(project: Path) -> None:
+    code, output = dbt_test(
+        project, [GOOD | {"contract_commitment_id": name} | terms for name, terms in BAD_TERMS.items()]
+    )
+    assert code != 0
+    for name, finding in SAYS_OF_TERMS.items():
+        assert f"contract_commitment_id {name} · account acme · finding {finding}" in output
+
+
+def test_valid_terms_of_focus_1_4_and_a_succession_pass(project: Path) -> None:
+    first = GOOD | {"contract_commitment_period_end": "2026-07-01", "superseded_by": "next"}
+    succession = GOOD | GOOD_TERMS | {"contract_commitment_period_start": "2026-07-01"}
+    code, output = dbt_test(project, [first, succession])
+    assert code == 0, output

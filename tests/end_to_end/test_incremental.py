@@ -35,7 +35,7 @@ def differences(one: Warehouse, other: Warehouse) -> list[str]:
     """Tables whose rows, counted with repeats, differ between two warehouses."""
     query = (
         "select table_schema || '.' || table_name from information_schema.tables"
-        " where table_schema in ('staging', 'intermediate', 'conformance', 'focus', 'finops')"
+        " where table_schema in ('staging', 'intermediate', 'conformance', 'focus', 'focus_1_4', 'finops')"
         " order by all"
     )
     names = [name for (name,) in one.rows(query)]

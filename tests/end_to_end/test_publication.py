@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from publishing import name_parquet_file
 from tests.end_to_end.conftest import Command, run
 from tests.end_to_end.dbt_processes import DBT
 from tests.end_to_end.landing_zone import event, page, write_events
@@ -32,12 +33,16 @@ MARTS = {
     "focus.data_generator",
     "focus.recency",
     "focus.schema_metadata",
+    "focus_1_4.billing_period",
+    "focus_1_4.contract_commitment",
+    "focus_1_4.invoice_detail",
 }
 VIEWS = {
     "api.contract_commitment_records",
     "api.cost_and_usage_records",
     "api.schema_columns",
     "finops.unit_costs",
+    "focus_1_4.cost_and_usage",
 }
 
 
@@ -69,7 +74,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_passed_build_publishes_every_mart_unchanged(built: Path) -> None:
-    names = {f"{mart.partition('.')[2]}.parquet" for mart in MARTS}
+    names = {name_parquet_file(mart) for mart in MARTS}
     assert set(contents(built)) == names | {"fal_focus.duckdb", "report.html"}
     with duckdb.connect() as connection:
         connection.execute(f"attach '{built / 'warehouse.duckdb'}' as warehouse (read_only)")
@@ -79,7 +84,7 @@ def test_a_passed_build_publishes_every_mart_unchanged(built: Path) -> None:
         ).fetchall()
         assert {name for (name,) in tables} == MARTS | {"focus.publication"}
         for mart in MARTS:
-            file = built / "published" / f"{mart.partition('.')[2]}.parquet"
+            file = built / "published" / name_parquet_file(mart)
             types = connection.execute(f"describe warehouse.{mart}").fetchall()
             rows = connection.execute(f"from warehouse.{mart} order by all").fetchall()
             for published in (f"published.{mart}", f"'{file}'"):

@@ -21,20 +21,20 @@ files as (
 
 all_loads as (
 
-    select * from ({{ read_loads_of_invoices() }})
+    select * from {{ ref('stg_fal__invoice_loads') }}
 
 ),
 
 first_loads as (
 
-    -- A load id begins with the time of the fetch, such as 20261014T090000.
+    -- superseded loads count too, as long as they are in the landing zone
     select
         account,
-        landed_partition,
+        billing_month,
         count(*) as loads,
-        min(load_id) as first_load_id
+        min(loaded_at) as first_loaded_at
     from all_loads
-    group by account, landed_partition
+    group by account, billing_month
 
 ),
 
@@ -67,17 +67,7 @@ timed as (
         partitions.source,
         files.fetched_at,
         coalesce(first_loads.loads, 1) as loads,
-        least(
-            files.fetched_at,
-            coalesce(
-                {{ try_utc_timestamp(
-                    "concat_ws('', substr(first_loads.first_load_id, 1, 4), '-', substr(first_loads.first_load_id, 5, 2), '-',"
-                    ~ " substr(first_loads.first_load_id, 7, 5), ':', substr(first_loads.first_load_id, 12, 2), ':',"
-                    ~ " substr(first_loads.first_load_id, 14, 2), 'Z')"
-                ) }},
-                files.fetched_at
-            )
-        ) as first_fetched_at
+        least(files.fetched_at, coalesce(first_loads.first_loaded_at, files.fetched_at)) as first_fetched_at
     from partitions
     inner join files
         on
@@ -88,7 +78,7 @@ timed as (
         on
             partitions.source = 'invoice'
             and partitions.account = first_loads.account
-            and partitions.landed_partition = first_loads.landed_partition
+            and partitions.landed_partition = {{ iso_month('first_loads.billing_month') }}
 
 ),
 

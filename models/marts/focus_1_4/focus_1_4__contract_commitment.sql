@@ -59,17 +59,6 @@ drawn as (
 
 ),
 
-successions as (
-
-    select
-        seed.contract_commitment_id,
-        successors.contract_commitment_id as superseded_by,
-        successors.first_day as superseded_on
-    from seed
-    inner join terms as successors on seed.superseded_by = successors.contract_commitment_id
-
-),
-
 dated as (
 
     select
@@ -84,8 +73,9 @@ dated as (
         as_of.as_of,
         case
             when as_of.as_of is null or as_of.as_of <= terms.first_day then 'Pending'
-            when successions.superseded_on < as_of.as_of then 'Superseded'
-            when as_of.as_of >= terms.end_day then 'Expired'
+            -- the period of a superseded commitment ends when the next one begins
+            when as_of.as_of >= terms.end_day
+                then case when seed.superseded_by is not null then 'Superseded' else 'Expired' end
             when drawn.last_shown_day > coalesce(drawn.last_day_with_rest, {{ first_day() }}) then 'Exhausted'
             else 'Active'
         end as status,
@@ -94,7 +84,6 @@ dated as (
             when drawn.last_day_with_rest is null then {{ utc_add('day', 1, utc_trunc('day', 'terms.drawn_from')) }}
             else {{ utc_add('day', 2, utc_trunc('day', 'drawn.last_day_with_rest')) }}
         end as exhausted_at,
-        {{ utc_trunc('day', 'successions.superseded_on') }} as superseded_at,
         coalesce(
             {{ try_utc_timestamp('seed.contract_commitment_created') }},
             least(greatest(terms.period_start, account_loads.first_fetched_at), account_loads.last_fetched_at)
@@ -104,7 +93,6 @@ dated as (
     inner join account_loads on terms.account = account_loads.account
     left join as_of on terms.account = as_of.account
     left join drawn on terms.contract_commitment_id = drawn.contract_commitment_id
-    left join successions on terms.contract_commitment_id = successions.contract_commitment_id
 
 ),
 
@@ -138,7 +126,7 @@ amounts as (
                 when 'Active' then scopes.period_start
                 when 'Exhausted' then scopes.exhausted_at
                 when 'Expired' then scopes.period_end
-                when 'Superseded' then scopes.superseded_at
+                when 'Superseded' then scopes.period_end
                 else scopes.created_at
             end
         ) as updated_at,
