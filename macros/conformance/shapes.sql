@@ -138,11 +138,11 @@
 {% macro focus_shape_references(rule, scanned) -%}
     {%- set here, there = [], [] -%}
     {%- for column in rule.arguments[1:] -%}
-        {%- do here.append(json_text(column.split(' = ')[0])) -%}
-        {%- do there.append(json_text(column.split(' = ')[-1])) -%}
+        {%- do here.append(column.split(' = ')[0]) -%}
+        {%- do there.append(column.split(' = ')[-1]) -%}
     {%- endfor -%}
     {{ focus_verdict_on_value(rule, is_in_column(
-        here | join(' || '), ref('focus_1_4__' ~ rule.arguments[0]), there | join(' || ')
+        here | join(" || '|' || "), ref('focus_1_4__' ~ rule.arguments[0]), there | join(" || '|' || ")
     )) }}
 {%- endmacro %}
 
