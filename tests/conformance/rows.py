@@ -306,7 +306,7 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
             )
             yield [row | {column: value}]
         case "equals":
-            yield [row | {column: "0.000000000000000001"}]
+            yield [row | {column: "0.5" if column.endswith("Percentage") else "0.000000000000000001"}]
         case "other_than":
             yield [row | {column: arguments[0]}]
         case "product":

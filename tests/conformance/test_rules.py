@@ -168,10 +168,11 @@ def break_rule(scan: Scan, rule: Rule, row: Row) -> list[list[Row]]:
 
 
 def isolate(rows: dict[str, Row], number: str) -> dict[str, Row]:
-    """Move rows to an invoice of their own."""
+    """Move rows of the good invoice to an invoice of their own."""
 
     def move(row: Row) -> Row:
-        return row | {"InvoiceId": f"{row['InvoiceId']}{number}"} if row.get("InvoiceId") else row
+        is_good = row.get("InvoiceId") == LINES_1_4["line"]["InvoiceId"]
+        return row | {"InvoiceId": f"{row['InvoiceId']}{number}"} if is_good else row
 
     return {f"{name}{number}": move(row) for name, row in rows.items()}
 
