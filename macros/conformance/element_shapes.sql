@@ -71,5 +71,6 @@
 {# The first argument is the key. Its value is an object whose keys are the other arguments. #}
 {% macro focus_shape_key_only_keys(rule, scanned) -%}
     {%- set key = rule.arguments[0] -%}
-    {{ focus_verdict_on_key(rule, key ~ "_kind = 'object' and " ~ json_keys_match(key, rule.arguments[1:] | join('|'))) }}
+    {%- set known = rule.arguments[1:] | join('|') -%}
+    {{ focus_verdict_on_key(rule, key ~ "_kind = 'object' and " ~ json_keys_match(key, known)) }}
 {%- endmacro %}

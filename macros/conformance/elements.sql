@@ -82,7 +82,9 @@ applicable as (
 
     select
         *,
-        case when {{ is_json_object('ContractCommitmentApplicability') }} then ContractCommitmentApplicability end as scope
+        case
+            when {{ is_json_object('ContractCommitmentApplicability') }} then ContractCommitmentApplicability
+        end as scope
     from {{ commitments }}
 
 ),

@@ -3,8 +3,6 @@
     billing period. A sum of an invoice is without taxes.
 #}
 {% macro focus_compared_lines(invoice_details, charges, billing_periods) %}
-{%- set of_invoice = 'over (partition by InvoiceIssuerName, InvoiceId)' -%}
-{%- set untaxed = "case when ChargeCategory <> 'Tax' then BilledCost else 0 end" -%}
 charge_lines as (
 
     select
@@ -12,9 +10,13 @@ charge_lines as (
         InvoiceIssuerName,
         InvoiceId,
         sum(BilledCost) as ChargesCost,
-        sum(sum({{ untaxed }})) {{ of_invoice }} as ChargesInvoiceCost,
-        case when min(BillingPeriodStart) = max(BillingPeriodStart) then min(BillingPeriodStart) end as ChargesPeriodStart,
-        case when min(BillingPeriodEnd) = max(BillingPeriodEnd) then min(BillingPeriodEnd) end as ChargesPeriodEnd
+        sum(sum(case when ChargeCategory <> 'Tax' then BilledCost else 0 end))
+            over (partition by InvoiceIssuerName, InvoiceId) as ChargesInvoiceCost,
+        {%- for bound in ['Start', 'End'] %}
+        case
+            when min(BillingPeriod{{ bound }}) = max(BillingPeriod{{ bound }}) then min(BillingPeriod{{ bound }})
+        end as ChargesPeriod{{ bound }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ charges }}
     where InvoiceId is not null
     group by InvoiceDetailId, InvoiceIssuerName, InvoiceId
@@ -37,7 +39,7 @@ compared as (
 
     select
         lines.*,
-        sum({{ untaxed | replace('ChargeCategory', 'lines.ChargeCategory') | replace('BilledCost', 'lines.BilledCost') }})
+        sum(case when lines.ChargeCategory <> 'Tax' then lines.BilledCost else 0 end)
             over (partition by lines.InvoiceIssuerName, lines.InvoiceId) as InvoiceCost,
         charge_lines.ChargesCost,
         charge_lines.ChargesInvoiceCost,

@@ -60,10 +60,8 @@
 
 {# Whether the check of a rule reads one of the columns. #}
 {% macro focus_rule_reads(rule, columns) %}
-    {% set check = focus_check_of(rule) %}
-    {% set read = [] %}
-    {% for column in columns if modules.re.search('\\b' ~ column ~ '\\b', check) %}{% do read.append(column) %}{% endfor %}
-    {{ return(read | length > 0) }}
+    {% set pattern = '\\b(' ~ columns | join('|') ~ ')\\b' %}
+    {{ return(modules.re.search(pattern, focus_check_of(rule)) is not none) }}
 {% endmacro %}
 
 {#
