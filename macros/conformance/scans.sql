@@ -22,51 +22,15 @@
         from {{ relation }}
         where false
     {%- else -%}
+        {%- set rules = focus_distinct_rules(rules) -%}
         {%- set verdicts = focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too) -%}
         {{ return(adapter.dispatch('unpivot_tallies')(rules, focus_rule_counts(rules, verdicts, ours_too))) }}
     {%- endif -%}
 {% endmacro %}
 
 {#
-    The rules of a scan in FOCUS 1.3 and 1.4, as lists of focus_rules_in_scan by version. A rule of 1.4 that is checked
-    in the same way in 1.3, on columns that both marts share, is in the list of 1.3 alone: one verdict counts for both
-    versions. changed: the columns that have other values in 1.4.
-#}
-{% macro focus_rules_of_both(scan, dataset, changed) %}
-    {% set old = focus_rules_in_scan('1.3', scan, dataset) %}
-    {% set new = [] %}
-    {% set by_id = {} %}
-    {% for rule in old %}{% do by_id.update({rule.rule_id: rule}) %}{% endfor %}
-    {% for rule in focus_rules_in_scan('1.4', scan, dataset) %}
-        {% set same = by_id.get(rule.rule_id) %}
-        {% if same and focus_check_of(rule) == focus_check_of(same) and not focus_rule_reads(rule, changed) %}
-            {% do same.focus_versions.append('1.4') %}
-        {% else %}
-            {% do new.append(rule) %}
-        {% endif %}
-    {% endfor %}
-    {{ return({'1.3': old, '1.4': new}) }}
-{% endmacro %}
-
-{# The columns of cost_and_usage whose values FOCUS 1.4 has or changes. #}
-{% macro focus_columns_changed_in_1_4() %}
-    {{ return(['CommitmentProgramEligibilityDetails', 'ContractApplied', 'InvoiceDetailId']) }}
-{% endmacro %}
-
-{# All that decides the verdict of a rule on a row, as text. #}
-{% macro focus_check_of(rule) %}
-    {{ return([rule.column, rule.each_column, rule.shape, rule.applies_when, rule.arguments] | string) }}
-{% endmacro %}
-
-{# Whether the check of a rule reads one of the columns. #}
-{% macro focus_rule_reads(rule, columns) %}
-    {% set pattern = '\\b(' ~ columns | join('|') ~ ')\\b' %}
-    {{ return(modules.re.search(pattern, focus_check_of(rule)) is not none) }}
-{% endmacro %}
-
-{#
     The active rules of a scan in a version of FOCUS: a list of dicts, empty before the seeds are built. each_column:
-    the columns of a rule with a shape that begins with every_. focus_versions: those that the verdict counts for.
+    the columns of a rule with a shape that begins with every_. counts_for: version and id of the rule.
 
     Query while compiling: the rules are data, and each becomes its own SQL expression.
 #}
@@ -120,8 +84,8 @@
         {% if row['rule_id'] not in rules %}
             {% do rules.update({row['rule_id']: {
                 'rule_id': row['rule_id'],
-                'focus_versions': [focus_version],
-                'verdict': row['rule_id'] | lower | replace('-', '_'),
+                'counts_for': [[focus_version, row['rule_id']]],
+                'verdict': (row['rule_id'] ~ '_' ~ focus_version) | lower | replace('-', '_') | replace('.', '_'),
                 'column': row['column_id'],
                 'each_column': [],
                 'shape': row['shape'],
@@ -177,10 +141,9 @@
         count(case when not {{ verdict }} and not ({{ is_theirs }}) then 1 end) as {{ verdict }}_violations,
         count(case when not {{ verdict }} and {{ is_theirs }} then 1 end) as {{ verdict }}_findings,
         -- a row of our own is the better example
-        coalesce(
-            min(case when not {{ verdict }} and not ({{ is_theirs }}) then row_id end),
-            min(case when not {{ verdict }} then row_id end)
-        ) as {{ verdict }}_example_row{{ ',' if not loop.last }}
+        substr(min(
+            case when not {{ verdict }} then case when {{ is_theirs }} then '2' else '1' end || row_id end
+        ), 2) as {{ verdict }}_example_row{{ ',' if not loop.last }}
         {%- endfor %}
     from verdicts
 {% endmacro %}
@@ -200,8 +163,8 @@
         select unnest([
             {%- for rule in rules %}
             {%- set is_last = loop.last %}
-            {%- for focus_version in rule.focus_versions %}
-            {'focus_version': '{{ focus_version }}', 'rule_id': {{ sql_text(rule.rule_id) }}
+            {%- for focus_version, rule_id in rule.counts_for %}
+            {'focus_version': '{{ focus_version }}', 'rule_id': {{ sql_text(rule_id) }}
             {%- for tally in focus_tallies() %}, '{{ tally }}': {{ rule.verdict }}_{{ tally }}{% endfor -%}
             }{{ ',' if not (is_last and loop.last) }}
             {%- endfor %}
@@ -232,8 +195,8 @@
     select inline(array(
         {%- for rule in rules %}
         {%- set is_last = loop.last %}
-        {%- for focus_version in rule.focus_versions %}
-        named_struct('focus_version', '{{ focus_version }}', 'rule_id', {{ sql_text(rule.rule_id) }}
+        {%- for focus_version, rule_id in rule.counts_for %}
+        named_struct('focus_version', '{{ focus_version }}', 'rule_id', {{ sql_text(rule_id) }}
         {%- for tally in focus_tallies() %}, '{{ tally }}', {{ rule.verdict }}_{{ tally }}{% endfor -%}
         ){{ ',' if not (is_last and loop.last) }}
         {%- endfor %}

@@ -2,7 +2,7 @@
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
 -- depends_on: {{ ref('focus_1_4__invoice_detail') }}
-{%- set rules = focus_rules_of_both('charges', 'CostAndUsage', focus_columns_changed_in_1_4()) -%}
+{%- set rules = focus_rules_of_both('charges', 'CostAndUsage') -%}
 {%- set ours_too = {'ContractApplied': is_added_to_row('ContractApplied')} %}
 {%- set row = {'row_id': 'x_ChargeId', 'is_provider_row': "x_ChargeSource in ('invoice', 'estimate')"} %}
 with

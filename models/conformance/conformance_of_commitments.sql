@@ -1,6 +1,8 @@
 -- depends_on: {{ ref('focus_rules') }}
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
+{%- set rules = focus_rules_of_both('commitments', 'ContractCommitment') -%}
+{%- set row = {'row_id': 'ContractCommitmentId', 'is_provider_row': 'false'} %}
 with
 
 commitments as (
@@ -19,25 +21,13 @@ commitments_1_4 as (
 
 tallies_1_3 as (
 
-    {{ focus_rule_tallies(
-        focus_rules_in_scan('1.3', 'commitments', 'ContractCommitment'),
-        mart=ref('contract_commitment'),
-        relation='commitments',
-        row_id='ContractCommitmentId',
-        is_provider_row='false',
-    ) }}
+    {{ focus_rule_tallies(rules['1.3'], ref('contract_commitment'), 'commitments', **row) }}
 
 ),
 
 tallies_1_4 as (
 
-    {{ focus_rule_tallies(
-        focus_rules_in_scan('1.4', 'commitments', 'ContractCommitment'),
-        mart=ref('focus_1_4__contract_commitment'),
-        relation='scoped',
-        row_id='ContractCommitmentId',
-        is_provider_row='false',
-    ) }}
+    {{ focus_rule_tallies(rules['1.4'], ref('focus_1_4__contract_commitment'), 'scoped', **row) }}
 
 ),
 

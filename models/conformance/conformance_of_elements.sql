@@ -1,7 +1,7 @@
 -- depends_on: {{ ref('focus_rules') }}
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
-{%- set rules = focus_rules_of_both('elements', 'CostAndUsage', focus_columns_changed_in_1_4()) -%}
+{%- set rules = focus_rules_of_both('elements', 'CostAndUsage') -%}
 {%- set row = {
     'row_id': 'x_ChargeId',
     'is_provider_row': "x_ChargeSource in ('invoice', 'estimate') and not is_added",

@@ -38,7 +38,7 @@ class Rule:
     @property
     def verdict(self) -> str:
         """Name of the column with the verdict."""
-        return self.rule_id.lower().replace("-", "_")
+        return f"{self.rule_id}_{self.focus_version}".lower().replace("-", "_").replace(".", "_")
 
     @property
     def scans(self) -> list[str]:

@@ -243,8 +243,8 @@ def test_a_price_in_a_provider_row_does_not_break_a_rule_for_our_rows(
     theirs = CHARGES["invoiced usage"] | {"ServiceCategory": "Compute", "ServiceSubcategory": "Containers"}
     fill(database, "charges", {"ours": ours, "theirs": theirs})
     found = verdicts(database, compiled.verdicts["1.3 charges"])
-    assert found["ours"]["cau_servicename_c_005_c"] == [True]
-    assert found["theirs"]["cau_servicename_c_005_c"] == [False]
+    assert found["ours"]["cau_servicename_c_005_c_1_3"] == [True]
+    assert found["theirs"]["cau_servicename_c_005_c_1_3"] == [False]
 
 
 def broken_by_columns(

@@ -42,21 +42,28 @@ def test_the_sample_keeps_every_must_and_its_score_is_printed(made: Command, war
     assert versions == [(version, len(read_rules(version))) for version in ("1.3", "1.4")]
 
 
-def test_a_verdict_that_counts_for_both_versions_is_on_equal_columns(made: Command, warehouse: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "row_id"),
+    [("charges", "charges_1_4", "x_ChargeId"), ("commitments", "commitments_1_4", "ContractCommitmentId")],
+)
+def test_a_verdict_that_counts_for_both_versions_is_on_equal_columns(
+    old: str, new: str, row_id: str, made: Command, warehouse: Path
+) -> None:
     assert made.code == 0, made.output
     old_columns, new_columns = (
-        {row["column_id"] for row in read_columns(RELATIONS[table])} for table in ("charges", "charges_1_4")
+        {row["column_id"] for row in read_columns(RELATIONS[table])} for table in (old, new)
     )
-    macro = (ROOT / "macros/conformance/scans.sql").read_text()
-    listed = re.search(r"macro focus_columns_changed_in_1_4.*?\[(.*?)\]", macro, re.DOTALL)
-    changed = set(re.findall(r"'(\w+)'", listed[1]))
-    assert new_columns - old_columns <= changed <= new_columns
-    shared = ", ".join(["x_ChargeId", "x_ChargeSource", *sorted(old_columns & new_columns - changed)])
+    macro = (ROOT / "macros/conformance/versions.sql").read_text()
+    (listed,) = re.findall(rf"'{RELATIONS[new].dataset}': \[(.*?)\]", macro, re.DOTALL)
+    pattern = "|".join(re.findall(r"'(.*?)'", listed))
+    changed = {name for name in new_columns if re.fullmatch(pattern, name)}
+    assert new_columns - old_columns <= changed
+    shared = ", ".join([row_id, *sorted(old_columns & new_columns - changed - {row_id})])
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        old, new = "focus.cost_and_usage", "focus_1_4.cost_and_usage"
         for one, other in ((old, new), (new, old)):
-            query = f"select {shared} from {one} except all select {shared} from {other}"
-            assert connection.execute(query).fetchall() == []
+            query = "select {0} from {1} except all select {0} from {2}"
+            marts = RELATIONS[one].mart, RELATIONS[other].mart
+            assert connection.execute(query.format(shared, *marts)).fetchall() == []
 
 
 @pytest.mark.parametrize("focus_version", ["1.3", "1.4"])
