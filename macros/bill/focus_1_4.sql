@@ -5,21 +5,21 @@
     of this project have all three. Of those in the currency of fal's bills the cost remains, of others the quantity. A
     provider's own ContractApplied stays as it is.
 #}
-{% macro contract_applied_1_4(relation) -%}
+{% macro contract_applied_1_4() -%}
     case
         when
-            {{ relation }}.x_ChargeSource not in ('invoice', 'estimate')
-            or {{ relation }}.x_Repairs like '%"ContractApplied"%'
+            x_ChargeSource not in ('invoice', 'estimate')
+            or x_Repairs like '%"ContractApplied"%'
             then {{ replace_each(
                 replace_each(
-                    relation ~ '.ContractApplied',
+                    'ContractApplied',
                     ',"ContractCommitmentAppliedQuantity":[-.0-9]+,"ContractCommitmentAppliedUnit":"USD"[}]',
                     '}'
                 ),
                 '"ContractCommitmentAppliedCost":[-.0-9]+,"ContractCommitmentAppliedQuantity"',
                 '"ContractCommitmentAppliedQuantity"'
             ) }}
-        else {{ relation }}.ContractApplied
+        else ContractApplied
     end
 {%- endmacro %}
 

@@ -76,13 +76,13 @@ BAD_TERMS = {
     "overlap": {"superseded_by": "half"},
 }
 SAYS_OF_TERMS = {
-    "bonus": "its contract_commitment_benefit_category is Bonus: choose Discount, Entitlement, Availability or Other",
+    "bonus": "its contract_commitment_benefit_category is Bonus: choose Discount, Entitlement,",
     "yearly": "its contract_commitment_fulfillment_interval is Yearly: choose Hourly, ",
     "in words": "its contract_commitment_duration_type is no number and unit: write it like 1 Year",
     "agreed when": "its contract_commitment_created is not a date: write it as YYYY-MM-DD",
     "percent": "its contract_commitment_discount_percentage is not from 0 to 1: write 20 % as 0.2",
     "how much": "its benefit is a discount: fill in contract_commitment_discount_percentage",
-    "continuous": "its model is Continuous: choose a contract_commitment_fulfillment_interval other than Full Period",
+    "continuous": "its model is Continuous: choose a contract_commitment_fulfillment_interval other than",
     "in parts": "all of it is paid upfront: make contract_commitment_payment_interval One-Time",
     "later": "it is prepaid: make contract_commitment_payment_model All Upfront, or payment in_arrears",
     "half": "all of it is paid upfront: make contract_commitment_payment_upfront_percentage 1 or empty",

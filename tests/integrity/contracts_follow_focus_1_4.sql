@@ -1,4 +1,4 @@
--- Terms of FOCUS 1.4 in seeds/fal_contract_commitments.csv that are invalid: which row, the reason, and how to correct it.
+-- Invalid terms of FOCUS 1.4 in seeds/fal_contract_commitments.csv: which row, the reason, and how to correct it.
 {%- set choices = {
     'contract_commitment_benefit_category': ['Discount', 'Entitlement', 'Availability', 'Other'],
     'contract_commitment_fulfillment_interval': [

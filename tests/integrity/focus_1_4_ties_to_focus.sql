@@ -1,37 +1,60 @@
 -- The costs of a month, account and category are equal in FOCUS 1.3 and 1.4, to the last digit.
-{%- set costs = ['BilledCost', 'ContractedCost', 'EffectiveCost', 'ListCost', 'PricingCurrencyEffectiveCost'] %}
-
 with
 
-{% for version, mart in {'1_3': ref('cost_and_usage'), '1_4': ref('focus_1_4__cost_and_usage')}.items() -%}
-focus_{{ version }} as (
+focus_1_3 as (
 
     select
         BillingPeriodStart,
         x_Account,
         ChargeCategory,
-        count(*) as charges
-        {%- for cost in costs %},
-        sum({{ cost }}) as {{ cost }}
-        {%- endfor %}
-    from {{ mart }}
+        count(*) as charges,
+        sum(BilledCost) as billed_cost,
+        sum(ContractedCost) as contracted_cost,
+        sum(EffectiveCost) as effective_cost,
+        sum(ListCost) as list_cost
+    from {{ ref('cost_and_usage') }}
     group by BillingPeriodStart, x_Account, ChargeCategory
 
 ),
 
-{% endfor -%}
-differences as (
+focus_1_4 as (
+
+    select
+        BillingPeriodStart,
+        x_Account,
+        ChargeCategory,
+        count(*) as charges,
+        sum(BilledCost) as billed_cost,
+        sum(ContractedCost) as contracted_cost,
+        sum(EffectiveCost) as effective_cost,
+        sum(ListCost) as list_cost
+    from {{ ref('focus_1_4__cost_and_usage') }}
+    group by BillingPeriodStart, x_Account, ChargeCategory
+
+),
+
+only_in_1_3 as (
 
     select * from focus_1_3
     except
     select * from focus_1_4
-    union all
-    (
-        select * from focus_1_4
-        except
-        select * from focus_1_3
-    )
+
+),
+
+only_in_1_4 as (
+
+    select * from focus_1_4
+    except
+    select * from focus_1_3
 
 )
 
-select * from differences
+select
+    '1.3' as only_in,
+    only_in_1_3.*
+from only_in_1_3
+union all
+select
+    '1.4' as only_in,
+    only_in_1_4.*
+from only_in_1_4

@@ -95,7 +95,8 @@ class Engines:
             tables = connection.execute(
                 "select table_schema, table_name from information_schema.tables"
                 " where table_type = 'BASE TABLE'"
-                " and (table_schema in ('focus', 'focus_1_4', 'finops') or table_name like 'base_fal__typed_%')"
+                " and (table_schema in ('focus', 'focus_1_4', 'finops')"
+                " or table_name like 'base_fal__typed_%')"
             ).fetchall()
             assert {("focus", "cost_and_usage"), ("staging", "base_fal__typed_billing_events")} < set(tables)
             for schema, name in tables:

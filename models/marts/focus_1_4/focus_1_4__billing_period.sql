@@ -122,8 +122,8 @@ account_times as (
     left join account_loads
         on
             judged.account = account_loads.account
-            and account_loads.landed_for >= judged.BillingPeriodStart
-            and account_loads.landed_for < judged.BillingPeriodEnd
+            and judged.BillingPeriodStart <= account_loads.landed_for
+            and judged.BillingPeriodEnd > account_loads.landed_for
     group by
         judged.account,
         judged.InvoiceIssuerName,

@@ -1,4 +1,4 @@
-{#- A build cannot see from the landing zone what an earlier build found, so this table keeps it, also with --full-refresh. -#}
+{#- The landing zone does not show what an earlier build found, so this table keeps it, also with --full-refresh. -#}
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with

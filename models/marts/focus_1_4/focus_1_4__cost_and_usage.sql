@@ -53,7 +53,7 @@ cost_and_usage_1_4 as (
         cast(null as {{ dbt.type_string() }}) as CommitmentProgramEligibilityDetails,
         ConsumedQuantity,
         ConsumedUnit,
-        {{ contract_applied_1_4('charges') }} as ContractApplied,
+        {{ contract_applied_1_4() }} as ContractApplied,
         ContractedCost,
         ContractedUnitPrice,
         EffectiveCost,

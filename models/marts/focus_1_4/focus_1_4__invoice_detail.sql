@@ -37,7 +37,8 @@ lines as (
         x_ReferenceInvoiceId,
         min(ServiceName) as service_name,
         min(SubAccountName) as sub_account_name,
-        max(case when lower({{ provider_column('InvoiceIssueStatus') }}) = 'voided' then 1 else 0 end) as is_stated_void,
+        max(case when lower({{ provider_column('InvoiceIssueStatus') }}) = 'voided' then 1 else 0 end)
+            as is_stated_void,
         count(*) as charges,
         {{ money('sum(BilledCost)') }} as billed_cost,
         {{ money('sum(ContractedCost)') }} as contracted_cost,
@@ -45,8 +46,18 @@ lines as (
         {{ money('sum(ListCost)') }} as list_cost
     from charges
     group by
-        x_Account, InvoiceIssuerName, InvoiceId, BillingAccountId, BillingCurrency, BillingPeriodStart, BillingPeriodEnd,
-        ChargeCategory, ChargeClass, SkuId, SubAccountId, x_ReferenceInvoiceId
+        x_Account,
+        InvoiceIssuerName,
+        InvoiceId,
+        BillingAccountId,
+        BillingCurrency,
+        BillingPeriodStart,
+        BillingPeriodEnd,
+        ChargeCategory,
+        ChargeClass,
+        SkuId,
+        SubAccountId,
+        x_ReferenceInvoiceId
 
 ),
 

@@ -9,26 +9,39 @@
     },
 } -%}
 
+{%- set rows = [] -%}
+{%- for focus_version, datasets in marts.items() %}
+{%- for dataset, mart in datasets.items() %}
+{%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
+{%- set type = column.dtype | lower %}
+{%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', type) or ['null'] * 3 %}
+{%- set names = [sql_text(focus_version), sql_text(dataset), sql_text(column.name)] %}
+{%- do rows.append(names + [loop.index, sql_text(type), precision[1], precision[2]]) %}
+{%- endfor %}
+{%- endfor %}
+{%- endfor %}
+
 with
 
 mart_columns as (
 
-    {%- for focus_version, datasets in marts.items() %}
-    {%- for dataset, mart in datasets.items() %}
-    {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
-    {%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', column.dtype | lower) %}
+    {% if rows -%}
     select
-        '{{ focus_version }}' as focus_version,
-        '{{ dataset }}' as dataset,
-        '{{ column.name }}' as column_id,
-        {{ loop.index }} as column_position,
-        '{{ column.dtype | lower }}' as data_type,
-        {{ precision[1] if precision else 'null' }} as number_precision,
-        {{ precision[2] if precision else 'null' }} as number_scale
+        listed.focus_version,
+        listed.dataset,
+        listed.column_id,
+        listed.column_position,
+        listed.data_type,
+        cast(listed.number_precision as integer) as number_precision,
+        cast(listed.number_scale as integer) as number_scale
+    from (
+        values
+        {%- for row in rows %}
+        ({{ row | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as listed (focus_version, dataset, column_id, column_position, data_type, number_precision, number_scale)
     union all
-    {%- endfor %}
-    {%- endfor %}
-    {%- endfor %}
+    {%- endif %}
     {{ empty_relation({
         'focus_version': dbt.type_string(),
         'dataset': dbt.type_string(),

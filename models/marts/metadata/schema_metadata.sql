@@ -8,6 +8,15 @@
         'InvoiceDetail': 'focus_1_4__invoice_detail',
     },
 } -%}
+{%- set rows = [] -%}
+{%- for focus_version, datasets in marts.items() %}
+{%- for dataset, mart in datasets.items() %}
+{%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
+{%- set names = [sql_text(focus_version), sql_text(dataset), sql_text(column.name)] %}
+{%- do rows.append(names + [sql_text(column.description | trim | replace('\n', ' '))]) %}
+{%- endfor %}
+{%- endfor %}
+{%- endfor %}
 
 with
 
@@ -25,18 +34,20 @@ focus_columns as (
 
 descriptions as (
 
-    {%- for focus_version, datasets in marts.items() %}
-    {%- for dataset, mart in datasets.items() %}
-    {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
+    {% if rows -%}
     select
-        '{{ focus_version }}' as focus_version,
-        '{{ dataset }}' as dataset,
-        '{{ column.name }}' as column_id,
-        {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description
+        listed.focus_version,
+        listed.dataset,
+        listed.column_id,
+        listed.description
+    from (
+        values
+        {%- for row in rows %}
+        ({{ row | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as listed (focus_version, dataset, column_id, description)
     union all
-    {%- endfor %}
-    {%- endfor %}
-    {%- endfor %}
+    {%- endif %}
     {{ empty_relation({
         'focus_version': dbt.type_string(),
         'dataset': dbt.type_string(),
