@@ -222,7 +222,8 @@ BURN_DOWN = """
     order by account, id, day
 """
 
-# Invoiced usage of the product lines that have usage of another feed, and that of the others.
+# Invoiced usage of the product lines that have usage of another feed, and that of the others. A closed month
+# without an invoice row for a product line has invoiced 0 USD of it.
 MONTHS = """
     with
 
@@ -232,7 +233,7 @@ MONTHS = """
             account,
             charge_month,
             sum(own_usage_usd) as usage_usd,
-            sum(invoiced_usage_usd) filter (own_usage_usd is not null) as compared_usd,
+            sum(compared_usd) filter (own_usage_usd is not null) as compared_usd,
             sum(invoiced_usage_usd) filter (own_usage_usd is null) as not_compared_usd
         from (
             select
@@ -241,7 +242,9 @@ MONTHS = """
                     when 'model_apis' then event_usage_usd
                     when 'serverless' then serverless_usage_usd
                     else estimated_usage_usd
-                end as own_usage_usd
+                end as own_usage_usd,
+                case when status = 'closed' then coalesce(invoiced_usage_usd, 0) else invoiced_usage_usd end
+                    as compared_usd
             from finops.product_line_reconciliation
         )
         group by account, charge_month

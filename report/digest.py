@@ -88,10 +88,11 @@ class Contributor:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """A row of finops.cost_anomalies."""
+    """A row of finops.cost_anomalies. is_settled: False if the day can still cost more."""
 
     account: str
     charge_date: date
+    is_settled: bool
     scope_type: str
     scope: str
     scope_name: str

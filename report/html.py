@@ -6,25 +6,27 @@ templates/ the rest.
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from decimal import localcontext
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from loaders.files import move_durably
 from publishing import PAGE, lock_publication, make_work_folder, write_protect
 from report.bill import Bill, read_bill
 from report.charts import build_charts, read_vega
 from report.digest import find_heads
-from report.judgement import describe_anomaly, describe_rules, list_notices, list_scopes
+from report.judgement import describe_account, describe_anomaly, describe_rules, list_notices, list_scopes
 from report.page import describe_state, format_amount, format_change, format_percent
 from report.publication import DIGITS, open_publication
-from report.rows import pack
+from report.rows import pack, show_direction
 
 ANOMALIES_SHOWN = 8  # as sentences; the table has as many rows as ANOMALY_ROWS
 ANOMALY_ROWS = 200
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -80,10 +82,16 @@ def make_environment() -> jinja2.Environment:
         "amount": format_amount,
         "exact": lambda amount: f"{amount:f}",
         "percent": format_percent,
+        "sentence": format_sentence,
     }
-    functions = (format_change, describe_state, describe_rules)
+    functions = (format_change, describe_account, describe_state, describe_rules)
     environment.globals |= {function.__name__: function for function in functions}
     return environment
+
+
+def format_sentence(text: str) -> Markup:
+    """Escape a text. Its dates do not break at their hyphens, and names do not change its direction."""
+    return Markup(DATE.sub(r'<span class="day">\g<0></span>', str(escape(show_direction(text)))))
 
 
 def read_template(name: str) -> str:

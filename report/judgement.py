@@ -2,14 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Literal
 
 from loaders.progress import format_count
 from report.bill import Bill, Month, Rules
-from report.digest import BREACHED, Anomaly, Budget, Commitment, Digest, Total, add, add_up, find_heads
+from report.digest import (
+    BREACHED,
+    AccountCost,
+    Anomaly,
+    Budget,
+    Commitment,
+    Digest,
+    Total,
+    add,
+    add_up,
+    find_heads,
+)
 from report.page import (
     describe_contributor,
     describe_runs,
@@ -20,6 +31,7 @@ from report.page import (
 )
 
 SOON = timedelta(days=30)
+MONTHS_SHOWN = 3
 Level = Literal["bad", "warn", "info", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "warn", "info", "good")
 
@@ -78,24 +90,43 @@ def describe_scope(bill: Bill, names: Sequence[str]) -> list[Number]:
         describe_forecast(digest, total, names),
         describe_budgets([budget for budget in digest.budgets if budget.account in names]),
         describe_credits([one for one in digest.commitments if one.account in names]),
-        describe_invoice([month for month in bill.months if month.account in names]),
+        describe_invoice([month for month in bill.months if month.account in names], names),
     ]
+
+
+def describe_account(bill: Bill, account: AccountCost) -> str:
+    """Return the last day of an account and its latest months that are not final."""
+    opened = [month for month in bill.months if month.account == account.account and month.status != "closed"]
+    shown = [
+        f"{month.charge_month:%b %Y}{' (partly invoiced)' if month.status == 'partly invoiced' else ''}"
+        for month in opened[:MONTHS_SHOWN]
+    ]
+    earlier = f" and {len(opened) - len(shown)} earlier" if len(opened) > len(shown) else ""
+    months = f", not final: {', '.join(shown)}{earlier}" if shown else ""
+    kind = "" if account.is_daily else " (invoices only)"
+    return f"{account.account} until {account.last_day}{kind}{months}."
 
 
 def describe_month(digest: Digest, total: Total | None, names: Sequence[str]) -> Number:
     """Return the cost of the month until the last day."""
     if not total:
         return Number("month", "Month to date", None, "no usage", [])
-    last_days = {account.last_day for account in digest.accounts if account.account in names}
-    label = f"{max(last_days):%B} to date"
+    months: dict[date, Decimal] = {}
+    for account in digest.accounts:
+        if account.account in names:
+            month = account.last_day.replace(day=1)
+            months[month] = months.get(month, Decimal()) + account.month_cost
+    label = f"{max(months):%B} to date" if len(months) == 1 else "Month to date"
     if total.last_month_cost is None:
         facts = [Fact("", text="Same days last month: not all landed")]
     else:
         change = format_change(total.last_month_cost, total.month_cost)
         facts = [
             Fact("Same days last month", total.last_month_cost),
-            *([Fact("Change", text=change)] if total.last_month_cost else []),
+            *([Fact("Change", text=change)] if total.last_month_cost > 0 else []),
         ]
+    if len(months) > 1:
+        facts += [Fact(f"{month:%B %Y}", months[month]) for month in sorted(months, reverse=True)]
     return Number("month", label, total.month_cost, "", facts)
 
 
@@ -109,7 +140,8 @@ def describe_forecast(digest: Digest, total: Total | None, names: Sequence[str])
         facts = [Fact("", text=f"Settled days of {text}") for text in learned]
         known = [one for one in accounts if one.expected_cost is not None]
         facts += [Fact(f"{one.account}, {one.forecast_month:%B}", one.expected_cost) for one in known[:3]]
-        return Number("forecast", "Forecast", None, "too few days" if accounts else "no usage", facts)
+        text = "no usage" if not accounts else "too few days" if lacking else "of several months"
+        return Number("forecast", "Forecast", None, text, facts)
     label = f"{max(months):%B} forecast"
     if len(accounts) > 1:
         return Number(
@@ -160,8 +192,8 @@ def describe_credits(commitments: Sequence[Commitment]) -> Number:
     return Number("credits", "Credits left", left, "", facts)
 
 
-def describe_invoice(months: Sequence[Month]) -> Number:
-    """Return invoice less usage of the last closed month."""
+def describe_invoice(months: Sequence[Month], names: Sequence[str]) -> Number:
+    """Return invoice less usage of the last closed month, of the accounts that have it."""
     finals = [month for month in months if month.status == "closed"]
     closed = [month for month in finals if month.usage_usd is not None]
     if not closed:
@@ -182,6 +214,8 @@ def describe_invoice(months: Sequence[Month]) -> Number:
     difference = sum(
         ((month.compared_usd or Decimal()) - (month.usage_usd or Decimal()) for month in rows), Decimal()
     )
+    if len(rows) < len(names):
+        facts.append(Fact("", text=f"{len(rows)} of {len(names)} accounts"))
     return Number("invoice", f"{last:%B} invoice less usage", difference, "", facts)
 
 
@@ -284,7 +318,8 @@ def describe_anomaly(anomaly: Anomaly) -> str:
     )
     evidence = [describe_contributor(one, anomaly.scope_type) for one in anomaly.contributors[:3]]
     known = f" Known: {anomaly.known_reason or 'yes'}." if anomaly.is_known else ""
-    return f"{sentence}{', ' if evidence else ''}{'; '.join(evidence)}.{known}"
+    provisional = "" if anomaly.is_settled else " Provisional: late usage can still add to the day."
+    return f"{sentence}{', ' if evidence else ''}{'; '.join(evidence)}.{known}{provisional}"
 
 
 def notice_commitments(commitments: Sequence[Commitment]) -> list[Notice]:

@@ -198,7 +198,7 @@ def describe_anomaly(anomaly: Anomaly) -> Line:
         f"{anomaly.charge_date:%m-%d}",
         scope if scope == "account" else f"{scope} {anomaly.scope_name}",
         f"{format_amount(anomaly.actual_cost)} not {format_amount(anomaly.expected_cost)}",
-        anomaly.cause,
+        anomaly.cause if anomaly.is_settled else f"{anomaly.cause} (provisional)",
         *evidence,
     )
     return Line(cells, "known" if anomaly.is_known else levels.get(anomaly.severity, ""))
@@ -280,7 +280,10 @@ def describe_runs(missing: list[MissingDays]) -> str:
 
 def format_amount(amount: Decimal | None, unit: str = "0.01", sign: str = "") -> str:
     """Format an amount to a unit, rounded as casts in SQL do. sign: + to show that of positive amounts."""
-    return NONE if amount is None else f"{amount.quantize(Decimal(unit), ROUND_HALF_UP):{sign}z,}"
+    if amount is None:
+        return NONE
+    rounded = amount.quantize(Decimal(unit), ROUND_HALF_UP)
+    return f"{rounded:{sign if rounded else ''}z,}"
 
 
 def format_percent(percent: Decimal | None) -> str:
@@ -289,5 +292,5 @@ def format_percent(percent: Decimal | None) -> str:
 
 
 def format_change(old: Decimal | None, new: Decimal) -> str:
-    """Format a change in percent with its sign."""
-    return f"{format_amount(100 * (new - old) / old, '0.1', '+')} %" if old else NONE
+    """Format a change in percent with its sign. A change from 0 or a refund has no percentage."""
+    return f"{format_amount(100 * (new - old) / old, '0.1', '+')} %" if old and old > 0 else NONE

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from publishing import DATABASE, DuckDBConfig
 
@@ -51,10 +52,13 @@ def open_publication(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 raise ReportError(
                     f"an older version published {database}, without {', '.join(missing)}: run dbt build"
                 )
+            query = "select count(*) = 1 and count(published_at) = 1 from focus.publication"
+            if connection.execute(query).fetchone() != (True,):
+                raise ReportError(f"{database} is not a whole publication: run dbt build")
             yield connection
     except duckdb.BinderException as error:
         # a mart lacks a column
         reason = str(error).splitlines()[0]
         raise ReportError(f"another version published {database} ({reason}): run dbt build") from None
-    except duckdb.Error as error:
+    except (duckdb.Error, msgspec.MsgspecError) as error:
         raise ReportError(f"{database} cannot be read: {str(error).splitlines()[0]}") from None

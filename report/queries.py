@@ -174,6 +174,7 @@ ANOMALIES = """
     select
         account,
         charge_date,
+        is_settled,
         scope_type,
         scope,
         scope_name,

@@ -17,6 +17,8 @@ from report.page import describe_state, format_amount, format_percent
 
 OWNER_COLUMNS = ("account", "model", "key", "team", "sub_account", "cost_center", "project", "environment")
 OTHERS = "all others"
+# marks, embeddings, overrides and isolates, which would turn the text and the amounts after a name
+DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 # product line, id, and False for all others
 ModelKey = tuple[str | None, str | None, bool]
 
@@ -27,9 +29,10 @@ def pack(bill: Bill) -> dict[str, Any]:
     places = {key: place for place, key in enumerate(models)}
     accounts = bill.digest.accounts
     return {
+        "until": str(max((one.last_day for one in accounts), default="")),
         "accounts": [{"name": one.account, "compares": one.last_month_cost is not None} for one in accounts],
         "models": [
-            {"id": model_id or "", "line": line or "", "name": name, "is_kept": is_kept}
+            {"id": model_id or "", "line": line or "", "name": show_direction(name), "is_kept": is_kept}
             for (line, model_id, is_kept), name in models.items()
         ],
         "series": pack_series(bill.days, places),
@@ -58,6 +61,11 @@ def name_models(rows: Iterable[DayCost | Model | Owner]) -> dict[ModelKey, str]:
         (line, model_id, is_kept): model_id if model_id and is_kept and names[name] > 1 else name
         for (line, model_id, is_kept), name in models.items()
     }
+
+
+def show_direction(text: str) -> str:
+    """Return a text with a replacement mark for each character that changes its direction."""
+    return text.translate(DIRECTIONS)
 
 
 def pack_series(days: Iterable[DayCost], places: Mapping[ModelKey, int]) -> list[list[Any]]:
@@ -111,7 +119,7 @@ def pack_anomaly(anomaly: Anomaly) -> dict[str, Any]:
         "account": anomaly.account,
         "day": str(anomaly.charge_date),
         "models": models,
-        "text": describe_anomaly(anomaly),
+        "text": show_direction(describe_anomaly(anomaly)),
     }
 
 
@@ -132,7 +140,8 @@ def pack_budget(budget: Budget) -> dict[str, Any]:
         "expected": share(budget.expected_cost),
         "lower": share(budget.lower_cost),
         "upper": share(budget.upper_cost),
-        "tip": f"{budget.name}\n{format_amount(budget.spent_cost)} of {format_amount(budget.amount_usd)} USD"
+        "tip": f"{show_direction(budget.name)}\n"
+        f"{format_amount(budget.spent_cost)} of {format_amount(budget.amount_usd)} USD"
         f" ({format_percent(budget.spent_percent)})\nExpected {format_amount(budget.expected_cost)}\n"
         f"{describe_state(budget)}",
     }

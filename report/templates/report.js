@@ -43,8 +43,10 @@ function place(units, decimals) {
 
 function format(amount, decimals = 2) {
   const [sign, whole, rest] = place(divide(amount, 10n ** BigInt(SCALE - decimals)), decimals);
-  return sign + whole.replace(/\B(?=(\d{3})+$)/g, ",") + rest;
+  return sign + separate(whole) + rest;
 }
+
+const separate = (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ",");
 
 function exact(amount) {
   const [sign, whole, rest] = place(amount, SCALE);
@@ -53,8 +55,9 @@ function exact(amount) {
 
 function percent(part, whole, signed) {
   if (whole === 0n) return "–";
-  const [sign, digits, rest] = place(divide(1000n * part, whole), 1);
-  return `${signed && sign === "" && part !== 0n ? "+" : sign}${digits}${rest} %`;
+  const share = divide(1000n * part, whole);
+  const [sign, digits, rest] = place(share, 1);
+  return `${signed && share > 0n ? "+" : sign}${separate(digits)}${rest} %`;
 }
 
 const float = (amount) => Number(amount) / 1e18;
@@ -259,7 +262,7 @@ function showSum() {
     if (day >= state.first && day <= state.last) sum += amounts.reduce((a, b) => a + b, 0n);
   }
   const scope = state.model === "" ? "all models" : modelName(Number(state.model));
-  const last = Math.min(state.last, bounds.last);
+  const last = Math.min(state.last, Math.max(state.first, bounds.last));
   byId("sum").replaceChildren(
     make("b", {}, make("data", { value: exact(sum), title: exact(sum) }, format(sum)), " USD"),
     ` from ${toDay(state.first)} to ${toDay(last)}, ${scope}`,
@@ -273,7 +276,7 @@ function showLegend(hasForecast) {
   const items = cost.names.map((name, index) => {
     const group = cost.shown[index];
     const filters = state.by === "model" && group !== undefined && state.model === "";
-    const label = filters ? make("button", { type: "button", class: "link" }, name) : name;
+    const label = make(filters ? "button" : "span", filters ? { type: "button", class: "link", title: name } : { title: name }, name);
     if (filters) label.addEventListener("click", () => choose({ model: String(group) }));
     return make("li", {}, swatch(index), label);
   });
@@ -344,9 +347,10 @@ const ownerRows = data.owners.rows.map((row) => {
 });
 
 function change(one) {
-  if (one.last === 0n) return one.now === 0n ? "–" : "new";
+  // a change from a refund has no percentage
+  if (one.last <= 0n) return one.last === 0n && one.now !== 0n ? "new" : "–";
   // more than +999.9 % reads better as a factor
-  if (one.now > 0n && one.last > 0n && one.now >= 11n * one.last) return `×${place(divide(10n * one.now, one.last), 1).join("")}`;
+  if (one.now >= 11n * one.last) return `×${format(divide(10n ** 18n * one.now, one.last), 1)}`;
   return percent(one.now - one.last, one.last, true);
 }
 
@@ -492,11 +496,11 @@ function showAccount() {
 }
 
 function showNotices() {
-  const button = byId("all-notices");
-  if (!button) return;
-  const list = byId("notices");
+  const [list, button] = [byId("notices"), byId("all-notices")];
+  if (!list) return;
   const shown = [...list.children].filter((item) => !item.hidden);
   shown.forEach((item, index) => item.classList.toggle("more", index >= 6 && shown.length > 7));
+  byId("calm").hidden = shown.length > 0;
   button.hidden = shown.length <= 7;
   const isShort = list.classList.contains("short");
   button.textContent = isShort ? `Show ${shown.length - 6} more` : "Show fewer";
@@ -550,7 +554,10 @@ function listen() {
   for (const name of ["first", "last"]) {
     byId(name)?.addEventListener("change", () => {
       const [first, last] = [toMs(byId("first").value), toMs(byId("last").value)];
-      if (first <= last) brushDays(first, last);
+      // a date beyond the other one moves it
+      if (Number.isNaN(first + last)) showDays();
+      else if (name === "first") brushDays(first, Math.max(first, last));
+      else brushDays(Math.min(first, last), last);
     });
   }
   byId("reset")?.addEventListener("click", () => choose({ model: "" }).then(() => brushDays(initialDays().first, initialDays().last)));
@@ -588,7 +595,7 @@ function toCsv(table) {
 
 function download(id) {
   const url = URL.createObjectURL(new Blob([toCsv(byId(id))], { type: "text/csv" }));
-  make("a", { href: url, download: `fal-${id.replace("-table", "")}-${toDay(bounds.last || 0)}.csv` }).click();
+  make("a", { href: url, download: `fal-${id.replace("-table", "")}-${data.until}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 

@@ -62,6 +62,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "cost_anomalies": {
         "account": "acme",
         "charge_date": "2026-03-05",
+        "is_settled": True,
         "scope_type": "account",
         "scope": "acme",
         "scope_name": "acme",

@@ -98,12 +98,24 @@ def test_an_error_is_one_line(tmp_path: Path) -> None:
     publish_rows(tmp_path / "columns", {})
     with duckdb.connect(str(columns)) as connection:
         connection.execute("alter table finops.daily_cost drop column effective_cost")
+    with duckdb.connect(str(publish_rows(tmp_path / "part", {}))) as connection:
+        connection.execute("delete from focus.publication")
+    publish_rows(
+        tmp_path / "evidence",
+        {
+            "landed_days": list_days("acme", "2026-03-01", "2026-03-10"),
+            "cost_anomalies": [{"contributors": "{"}],
+        },
+    )
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "fal_focus.duckdb").write_text("no database")
     errors = {
         ("old",): (1, "without finops.landed_days: run dbt build"),
         ("columns",): (1, "another version published"),
         ("text",): (1, "cannot be read"),
+        ("part",): (1, "is not a whole publication: run dbt build"),
+        ("part", "html"): (1, "is not a whole publication: run dbt build"),
+        ("evidence", "html"): (1, "cannot be read"),
         ("none",): (1, "does not exist: publish it with dbt build"),
         ("good", "--account", "x\x1b"): (2, "is not published: known accounts are acme"),
         ("good", "--fail-on", "cost"): (2, "'cost' is not one of"),

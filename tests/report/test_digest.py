@@ -269,6 +269,17 @@ def test_a_leaked_key_is_one_line_with_its_evidence(tmp_path: Path) -> None:
     assert digest.alerts == ["anomaly"]
 
 
+def test_an_anomaly_of_a_day_that_can_still_cost_more_is_provisional(tmp_path: Path) -> None:
+    rows = {
+        "landed_days": list_days("acme", "2026-02-01", "2026-03-10", settled="2026-03-08"),
+        "cost_anomalies": [{"charge_date": "2026-03-09", "is_settled": False}],
+    }
+    digest = digest_of(tmp_path, rows)
+    assert section(digest, "Anomalies") == [
+        ("acme", "03-09", "account", "120.00 not 20.00", "volume (provisional)")
+    ]
+
+
 def test_a_known_event_is_shown_last_and_raises_no_alert(tmp_path: Path) -> None:
     known = {"is_known": True, "known_reason": "Load test", "difference_cost": 900, "actual_cost": 920}
     days = {"landed_days": list_days("acme", "2026-02-01", "2026-03-10")}
