@@ -1,3 +1,10 @@
+{# Columns that are ours in each row, for ours_too of focus_rule_tallies. #}
+{% macro focus_ours_too(columns) %}
+    {% set ours = {} %}
+    {% for column in columns %}{% do ours.update({column: 'true'}) %}{% endfor %}
+    {{ return(ours) }}
+{% endmacro %}
+
 {#
     Three CTEs, the last of which is `compared`: the lines of invoices of FOCUS 1.4 beside their charges and their
     billing period. A sum of an invoice is without taxes.

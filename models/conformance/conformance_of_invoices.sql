@@ -2,17 +2,12 @@
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
 {#- rows come from the provider's files, except for these columns -#}
-{%- set ours_of_periods, ours_of_lines = {}, {} -%}
-{%- for column in ['BillingPeriodCreated', 'BillingPeriodLastUpdated', 'BillingPeriodStatus'] -%}
-    {%- do ours_of_periods.update({column: 'true'}) -%}
-{%- endfor -%}
-{%- for column in [
+{%- set ours_of_periods = focus_ours_too(['BillingPeriodCreated', 'BillingPeriodLastUpdated', 'BillingPeriodStatus']) %}
+{%- set ours_of_lines = focus_ours_too([
     'BilledCost', 'InvoiceDetailCreated', 'InvoiceDetailDescription', 'InvoiceDetailGrain', 'InvoiceDetailId',
     'InvoiceDetailLastUpdated', 'InvoiceIssueDate', 'InvoiceIssueStatus', 'PaymentCurrencyBilledCost',
     'PaymentCurrencyInvoiceDetailId', 'PaymentDueDate', 'PaymentTerms', 'PurchaseOrderNumber', 'ReferenceInvoiceId',
-] -%}
-    {%- do ours_of_lines.update({column: 'true'}) -%}
-{%- endfor %}
+]) %}
 with
 
 billing_periods as (
