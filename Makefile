@@ -21,8 +21,11 @@ PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
 
 FORMAT ?= csv
-VERSION ?= 1.3
 UNITS := not end_to_end and not spark
+# what sqlfluff checks
+SQL := models tests
+# SQL that differs from the last commit
+CHANGED_SQL = $(shell git ls-files --modified --others --exclude-standard -- 'models/*.sql' 'tests/*.sql')
 
 .DEFAULT_GOAL := help
 .PHONY: help install run digest report bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
@@ -124,14 +127,14 @@ serve: $(API_INSTALLED) $(REPORT_INSTALLED) ## the FOCUS Cost and Usage API at p
 
 metrics: $(METRICS_INSTALLED) ## install mf, the command line of MetricFlow, for the metrics of docs/bi.md
 
-conformance: $(INSTALLED) ## which rules of FOCUS 1.3 your bill keeps (the sample's without a key)
+conformance: $(INSTALLED) ## which rules of FOCUS 1.3 and 1.4 your bill keeps (the sample's without a key); VERSION=1.4 for one of them
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
-		&& $(BIN)/dbt --quiet run-operation show_conformance
+		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(or $(VERSION),1.3)"}')
 
 export: $(INSTALLED) ## write the FOCUS datasets to export/: FORMAT=csv, parquet or json; VERSION=1.3 or 1.4; CSV_FORMULA_ESCAPE=true for Excel
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
-	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export, csv_formula_escape: $(or $(CSV_FORMULA_ESCAPE),false), version: "$(VERSION)"}'
+	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export, csv_formula_escape: $(or $(CSV_FORMULA_ESCAPE),false), version: "$(or $(VERSION),1.3)"}'
 
 test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, unit tests, end to end
 	@# both use one core for most of their time
@@ -141,8 +144,8 @@ test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, 
 test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later): marts against DuckDB, and the unit tests of models
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
 
-check: UNITS := not end_to_end and not spark and not slow
-check: lint units build-sample ## linters, unit tests and a build of the sample, between edits: about four minutes on two cores
+check: $(DEV_INSTALLED) ## between edits: linters, with sqlfluff on changed SQL, fast unit tests and a build of the sample, all at once
+	@$(MAKE) --no-print-directory -j3 lint units build-sample SQL="$(wildcard $(CHANGED_SQL))" UNITS="$(UNITS) and not slow"
 
 bench: $(BENCH_INSTALLED) ## the short form of each benchmark, beside the ratios in benchmarks/README.md
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -153,7 +156,7 @@ lint: $(DEV_INSTALLED) ## ruff, mypy, and sqlfluff on models and SQL tests; test
 	$(BIN)/mypy
 	@mkdir -p target
 	@# a separate warehouse without the rules of FOCUS: the SQL of hundreds of rules is too long for sqlfluff
-	$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	$(if $(SQL),$(TEST_ENV) env FAL_WAREHOUSE=target/lint.duckdb $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar $(SQL))
 
 units: $(DEV_INSTALLED) ## pytest without the builds
 	$(TEST_ENV) $(BIN)/pytest -q -n auto -m "$(UNITS)"

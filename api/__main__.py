@@ -17,7 +17,7 @@ from api.server import check_address, create_server
 from api.settings import read_settings
 from api.tokens import Tokens
 from loaders.files import restrict_new_files
-from publishing import DATABASE
+from publishing.database import DATABASE
 
 FAILED = 1
 MISUSED = 2

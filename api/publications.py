@@ -22,7 +22,8 @@ import duckdb
 from api.export_limits import FLOOR
 from api.queries import RECORD_NUMBER, read_publication_id
 from loaders.files import move_durably
-from publishing import DATABASE, DuckDBConfig
+from publishing import DuckDBConfig
+from publishing.database import DATABASE
 
 KEPT = 4  # older publications, besides those that were replaced in the last hour
 KEPT_AT_MOST = 24

@@ -41,7 +41,7 @@ from benchmarks.api_server import (
     run_server,
 )
 from benchmarks.measure import print_ratio
-from publishing import DATABASE
+from publishing.database import DATABASE
 
 PAGE = 1000  # records
 WALK = 10_000  # records of a page on the way to a late one

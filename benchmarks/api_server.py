@@ -15,7 +15,9 @@ from typing import BinaryIO
 import duckdb
 
 from benchmarks.measure import ROOT
-from publishing import DATABASE, publish
+from publishing import publish
+from publishing.changes import PUBLICATION, PUBLISHED_MARTS, Definitions
+from publishing.database import DATABASE
 
 MONTHS = 24  # that the charges of a large publication are spread over
 
@@ -50,7 +52,7 @@ def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: st
         tables = warehouse.execute(
             "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'sample'"
         ).fetchall()
-        marts = {name: f"sample.{name}" for (name,) in tables if name != "focus.publication"}
+        marts = {name: f"sample.{name}" for (name,) in tables if name not in (PUBLICATION, PUBLISHED_MARTS)}
         ((charges,),) = warehouse.execute("select count(*) from sample.focus.cost_and_usage").fetchall()
         warehouse.execute(f"create table charges as {CHARGES}", [rows // charges + 1, rows])
         marts["focus.cost_and_usage"] = "charges"
@@ -59,7 +61,7 @@ def publish_multiplied(sample: Path, folder: Path, rows: int, publication_id: st
             " where database_name = 'sample' and schema_name = 'api'"
         ).fetchall()
         bodies = {name: sql.partition(" AS ")[2].rstrip(";\n") for name, sql in views}
-        publish(warehouse, folder, marts, bodies, publication_id)
+        publish(warehouse, folder, Definitions(marts, bodies), publication_id)
 
 
 @dataclass(frozen=True)

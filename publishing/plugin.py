@@ -10,7 +10,9 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 
-from publishing import DATABASE, Description, count_charges, count_published_charges, publish
+from publishing import Published, count_charges, count_published_charges, publish
+from publishing.changes import Definitions, Description
+from publishing.database import DATABASE
 from publishing.requests import Requests
 
 CHARGES = "focus.cost_and_usage"
@@ -36,7 +38,8 @@ class Plugin(BasePlugin):
     def store(self, target_config: TargetConfig) -> None:
         """Publish config["marts"] and config["views"] into the folder location.path.
 
-        The config also has publication_id, descriptions, may_be_empty, and requests if they are published.
+        The config also has months, publication_id, descriptions, may_be_empty, and requests if they are
+        published. Puts a line about the publication into config["message"].
         Unless may_be_empty is true, a publication without charges does not replace one with charges. Puts an
         error into config["failure"], the accounts that this publication no longer has into config["warning"],
         and the reason why it has no page into config["page_failure"], each as one line.
@@ -63,22 +66,25 @@ class Plugin(BasePlugin):
                 f"the landing zone has no loads, and the publication {state}; correct FAL_LANDING_DIR,"
                 " or add --vars 'fal_publish_empty: true' to replace it"
             )
-        descriptions = {
-            name: Description(described["description"], described["columns"])
-            for name, described in config["descriptions"].items()
-        }
-        publication_id = config["publication_id"]
-        requests = Requests(**config["requests"]) if config.get("requests") else None
-        publish(
-            self.warehouse,
-            folder,
+        definitions = Definitions(
             config["marts"],
             config["views"],
-            publication_id,
-            descriptions,
+            {
+                name: Description(described["description"], described["columns"])
+                for name, described in config["descriptions"].items()
+            },
+            config["months"],
+        )
+        requests = Requests(**config["requests"]) if config.get("requests") else None
+        published = publish(
+            self.warehouse,
+            folder,
+            definitions,
+            config["publication_id"],
             requests,
             make_page_writer(config),
         )
+        config["message"] = describe_publication(folder, published, len(definitions.marts))
         missing = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
         if not missing:
             return None
@@ -106,6 +112,19 @@ def make_page_writer(config: dict[str, Any]) -> Callable[[Path, Path], None]:
             config["page_failure"] = f"{file.name} was not written: {reason}"
 
     return write_page
+
+
+def describe_publication(folder: Path, published: Published, marts: int) -> str:
+    """Return a line that states what was published. marts: their number."""
+    if published.is_kept:
+        time = published.publication.published_at.replace("T", " ")[:16]
+        return f"No mart has changed: {folder}/{DATABASE} stays as published at {time} UTC."
+    changed = len(published.changed)
+    return (
+        f"Published {f'{changed} of {marts}' if changed < marts else marts} marts"
+        f" to {folder}/{DATABASE}, and each as Parquet beside it"
+        f"{'; the others have not changed' if changed < marts else ''}."
+    )
 
 
 def describe_open_error(path: Path, error: str) -> str:

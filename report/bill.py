@@ -121,8 +121,9 @@ class Month:
 
 @dataclass(frozen=True)
 class Rules:
-    """The number of FOCUS rules with a status."""
+    """The number of rules of a FOCUS version with a status."""
 
+    focus_version: str
     status: str
     rules: int
 

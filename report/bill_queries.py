@@ -280,11 +280,12 @@ MONTHS = """
 
 RULES = """
     select
+        focus_version,
         status,
         count(*) as rules
     from focus.conformance_report
-    group by status
-    order by status
+    group by focus_version, status
+    order by focus_version, status
 """
 
 SOURCES = """

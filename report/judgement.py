@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Literal
 
 from loaders.progress import format_count
@@ -218,8 +219,16 @@ def describe_invoice(months: Sequence[Month], names: Sequence[str]) -> Number:
     return Number("invoice", f"{last:%B} invoice less usage", difference, "", facts)
 
 
-def describe_rules(rules: Sequence[Rules]) -> str:
-    """Return the result of the FOCUS rules in a line."""
+def describe_rules(rules: Sequence[Rules]) -> list[str]:
+    """Return the result of the FOCUS rules, a line for each version."""
+    return [
+        _describe_rules_of(version, list(of_version))
+        for version, of_version in groupby(rules, key=lambda one: one.focus_version)
+    ]
+
+
+def _describe_rules_of(version: str, rules: Sequence[Rules]) -> str:
+    """Return the result of the rules of a version in a line."""
     counts = {one.status: one.rules for one in rules}
     parts = [
         f"{format_count(counts.get('passed', 0), 'rule')} passed",
@@ -228,7 +237,7 @@ def describe_rules(rules: Sequence[Rules]) -> str:
         f"{counts.get('no rows', 0)} without rows",
         f"{counts.get('not checked', 0)} not checked",
     ]
-    return f"FOCUS 1.3: {', '.join(parts)}."
+    return f"FOCUS {version}: {', '.join(parts)}."
 
 
 def list_notices(bill: Bill) -> list[Notice]:

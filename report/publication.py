@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from publishing import DATABASE, DuckDBConfig
+from publishing import DuckDBConfig
+from publishing.database import DATABASE
 
 NEEDED = (
     *("focus.publication", "finops.budget_status", "finops.commitment_summary", "finops.cost_anomalies"),

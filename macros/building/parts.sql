@@ -22,6 +22,16 @@
     {{ return(is_requested) }}
 {% endmacro %}
 
+{#
+    The order of the rows that a model of parts stores. DuckDB reads only the row groups of some days if their rows are
+    adjacent. Spark has a folder for each day.
+#}
+{% macro in_order_of_parts(columns) %}{{ return(adapter.dispatch('in_order_of_parts')(columns)) }}{% endmacro %}
+
+{% macro duckdb__in_order_of_parts(columns) %}order by {{ columns | join(', ') }}{% endmacro %}
+
+{% macro spark__in_order_of_parts(columns) %}{% endmacro %}
+
 {# The keys of the parts of `wanted` that this model lacks: a list of rows. None stands for all parts. #}
 {% macro parts_to_build(wanted) %}
     {% if not execute or not is_incremental() %}{{ return(none) }}{% endif %}

@@ -32,6 +32,15 @@
     {{ return(marts) }}
 {% endmacro %}
 
+{# meta.published_by: the column of months by which the rows of a large mart are compared and replaced. #}
+{% macro published_months() %}
+    {% set months = {} %}
+    {% for node in graph.nodes.values() if node.config.meta.published_by %}
+        {% do months.update({node.schema ~ '.' ~ node.name: node.config.meta.published_by}) %}
+    {% endfor %}
+    {{ return(months) }}
+{% endmacro %}
+
 {# What publishes requests by day; none unless FAL_PUBLISH_REQUESTS is 1. A change of the view changes each day. #}
 {% macro published_requests(results) %}
     {% if env_var('FAL_PUBLISH_REQUESTS', '') != '1' %}{{ return(none) }}{% endif %}
@@ -78,6 +87,7 @@
     {% set folder = env_var('FAL_PUBLISH_DIR', 'published') %}
     {% set publication = {
         'marts': marts,
+        'months': published_months(),
         'views': views,
         'descriptions': published_descriptions(marts, views),
         'requests': requests,
@@ -96,9 +106,7 @@
     {% endif %}
     {% if publication.warning %}{% do exceptions.warn(publication.warning) %}{% endif %}
     {% if publication.page_failure %}{% do exceptions.warn(publication.page_failure) %}{% endif %}
-    {% do print(
-        'Published ' ~ marts | length ~ ' marts to ' ~ folder ~ '/fal_focus.duckdb, and each as Parquet beside it.'
-    ) %}
+    {% do print(publication.message) %}
 {% endmacro %}
 
 {# On other engines, readers use the tables of the warehouse, which builds do not lock. #}

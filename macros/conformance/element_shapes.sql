@@ -54,57 +54,23 @@
     {{ focus_verdict_on_key(rule, focus_value_is_unit(rule.arguments[0])) }}
 {%- endmacro %}
 
-{#
-    Two CTEs: `lists`, and `elements`, a row per item of the list Elements in the JSON columns of a charge. Each key
-    of FOCUS has two columns: its text, and its type (Key_kind: string, number, null ..., null if the key is absent).
-#}
-{% macro focus_elements(charges) %}
-{%- set json_columns = ['AllocatedMethodDetails', 'ContractApplied'] -%}
-{%- set keys = [
-    'ContractId', 'ContractCommitmentId', 'ContractCommitmentAppliedCost', 'ContractCommitmentAppliedQuantity',
-    'ContractCommitmentAppliedUnit', 'AllocatedRatio', 'UsageQuantity', 'UsageUnit',
-] -%}
-lists as (
+{# The first argument is the key, the others are its allowed values. #}
+{% macro focus_shape_key_one_of(rule, scanned) -%}
+    {%- set key = rule.arguments[0] -%}
+    {{ focus_verdict_on_key(rule, key ~ "_kind = 'string' and " ~ is_one_of(key, rule.arguments[1:])) }}
+{%- endmacro %}
 
-    {% for column in json_columns -%}
-    select
-        x_ChargeId,
-        x_ChargeSource,
-        {{ is_added_to_row(column) }} as is_added,
-        ChargeCategory,
-        ResourceId,
-        '{{ column }}' as element_of,
-        {{ json_items(column, 'Elements') }} as json_elements
-    from {{ charges }}
-    where {{ column }} is not null
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
-),
+{# The arguments are the key, and the smallest and the greatest value. #}
+{% macro focus_shape_key_between(rule, scanned) -%}
+    {%- set key, least, greatest = rule.arguments -%}
+    {{ focus_verdict_on_key(
+        rule, key ~ "_kind = 'number' and " ~ try_decimal(key, 18) ~ ' between ' ~ least ~ ' and ' ~ greatest
+    ) }}
+{%- endmacro %}
 
-exploded as (
-
-    {{ explode('lists', 'json_elements', 'element', 'element_number') }}
-
-),
-
-elements as (
-
-    select
-        x_ChargeId,
-        x_ChargeSource,
-        is_added,
-        ChargeCategory,
-        ResourceId,
-        element_of,
-        element_number,
-        element,
-        {%- for key in keys %}
-        {{ json_member_text('element', key) }} as {{ key }},
-        {{ json_kind('element', key) }} as {{ key }}_kind,
-        {%- endfor %}
-        {{ json_kind('element') }} as json_kind,
-        {{ json_key_count('element') }} as key_count
-    from exploded
-
-)
+{# The first argument is the key. Its value is an object whose keys are the other arguments. #}
+{% macro focus_shape_key_only_keys(rule, scanned) -%}
+    {%- set key = rule.arguments[0] -%}
+    {%- set known = rule.arguments[1:] | join('|') -%}
+    {{ focus_verdict_on_key(rule, key ~ "_kind = 'object' and " ~ json_keys_match(key, known)) }}
 {%- endmacro %}

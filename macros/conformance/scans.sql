@@ -5,15 +5,15 @@
 #}
 
 {#
-    The result of each rule of a scan: rule_id, rows_checked, violations (rows of our own), findings (rows from a file
-    of the provider) and example_row. mart: for the types of its columns. relation: has the rows. row_id,
-    is_provider_row: SQL over the relation. ours_too: for each column that we may fill in a row of the provider, SQL
-    for whether we filled it.
+    The result of each rule of a scan: focus_version, rule_id, rows_checked, violations (rows of our own), findings
+    (rows from a file of the provider) and example_row. rules: of focus_rules_in_scan. mart: for the types of its
+    columns. relation: has the rows. row_id, is_provider_row: SQL over the relation. ours_too: for each column that we
+    may fill in a row of the provider, SQL for whether we filled it.
 #}
-{% macro focus_rule_tallies(scan, dataset, mart, relation, row_id, is_provider_row, ours_too={}) %}
-    {%- set rules = focus_rules_in_scan(scan, dataset) -%}
+{% macro focus_rule_tallies(rules, mart, relation, row_id, is_provider_row, ours_too={}) %}
     {%- if not rules -%}
         select
+            cast(null as {{ dbt.type_string() }}) as focus_version,
             cast(null as {{ dbt.type_string() }}) as rule_id,
             cast(null as bigint) as rows_checked,
             cast(null as bigint) as violations,
@@ -22,18 +22,19 @@
         from {{ relation }}
         where false
     {%- else -%}
+        {%- set rules = focus_distinct_rules(rules) -%}
         {%- set verdicts = focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too) -%}
         {{ return(adapter.dispatch('unpivot_tallies')(rules, focus_rule_counts(rules, verdicts, ours_too))) }}
     {%- endif -%}
 {% endmacro %}
 
 {#
-    The active rules of a scan: a list of dicts, empty before the seeds are built. each_column: the columns of a rule
-    with a shape that begins with every_.
+    The active rules of a scan in a version of FOCUS: a list of dicts, empty before the seeds are built. each_column:
+    the columns of a rule with a shape that begins with every_. counts_for: version and id of the rule.
 
     Query while compiling: the rules are data, and each becomes its own SQL expression.
 #}
-{% macro focus_rules_in_scan(scan, dataset, shapes=none) %}
+{% macro focus_rules_in_scan(focus_version, scan, dataset, shapes=none) %}
     {% if not execute or not load_relation(ref('focus_rules')) %}{{ return([]) }}{% endif %}
     {% set query %}
         with
@@ -45,7 +46,7 @@
                 case when arguments = 'not_blank' then 'required_text' else replace(shape, 'every_', '') end as kind
             from {{ ref('focus_rules') }}
             where
-                '|' || scan || '|' like '%|{{ scan }}|%'
+                focus_version = '{{ focus_version }}' and '|' || scan || '|' like '%|{{ scan }}|%'
                 {%- if shapes %} and shape in ({{ sql_texts(shapes) }}){% endif %}
 
         ),
@@ -53,7 +54,7 @@
         columns as (
 
             select * from {{ ref('focus_columns') }}
-            where focus_version = '1.3' and dataset = '{{ dataset }}'
+            where focus_version = '{{ focus_version }}' and dataset = '{{ dataset }}'
 
         )
 
@@ -83,7 +84,8 @@
         {% if row['rule_id'] not in rules %}
             {% do rules.update({row['rule_id']: {
                 'rule_id': row['rule_id'],
-                'verdict': row['rule_id'] | lower | replace('-', '_'),
+                'counts_for': [[focus_version, row['rule_id']]],
+                'verdict': (row['rule_id'] ~ '_' ~ focus_version) | lower | replace('-', '_') | replace('.', '_'),
                 'column': row['column_id'],
                 'each_column': [],
                 'shape': row['shape'],
@@ -139,15 +141,14 @@
         count(case when not {{ verdict }} and not ({{ is_theirs }}) then 1 end) as {{ verdict }}_violations,
         count(case when not {{ verdict }} and {{ is_theirs }} then 1 end) as {{ verdict }}_findings,
         -- a row of our own is the better example
-        coalesce(
-            min(case when not {{ verdict }} and not ({{ is_theirs }}) then row_id end),
-            min(case when not {{ verdict }} then row_id end)
-        ) as {{ verdict }}_example_row{{ ',' if not loop.last }}
+        substr(min(
+            case when not {{ verdict }} then case when {{ is_theirs }} then '2' else '1' end || row_id end
+        ), 2) as {{ verdict }}_example_row{{ ',' if not loop.last }}
         {%- endfor %}
     from verdicts
 {% endmacro %}
 
-{# A row per rule, from the one row of focus_rule_counts. #}
+{# A row per rule and version of FOCUS that it counts for, from the one row of focus_rule_counts. #}
 {% macro duckdb__unpivot_tallies(rules, counts) %}
     with
 
@@ -161,9 +162,12 @@
 
         select unnest([
             {%- for rule in rules %}
-            {'rule_id': {{ sql_text(rule.rule_id) }}
+            {%- set is_last = loop.last %}
+            {%- for focus_version, rule_id in rule.counts_for %}
+            {'focus_version': '{{ focus_version }}', 'rule_id': {{ sql_text(rule_id) }}
             {%- for tally in focus_tallies() %}, '{{ tally }}': {{ rule.verdict }}_{{ tally }}{% endfor -%}
-            }{{ ',' if not loop.last }}
+            }{{ ',' if not (is_last and loop.last) }}
+            {%- endfor %}
             {%- endfor %}
         ]) as tally
         from counts
@@ -171,6 +175,7 @@
     )
 
     select
+        tally.focus_version,
         tally.rule_id,
         {%- for tally in focus_tallies() %}
         tally.{{ tally }}{{ ',' if not loop.last }}
@@ -189,9 +194,12 @@
 
     select inline(array(
         {%- for rule in rules %}
-        named_struct('rule_id', {{ sql_text(rule.rule_id) }}
+        {%- set is_last = loop.last %}
+        {%- for focus_version, rule_id in rule.counts_for %}
+        named_struct('focus_version', '{{ focus_version }}', 'rule_id', {{ sql_text(rule_id) }}
         {%- for tally in focus_tallies() %}, '{{ tally }}', {{ rule.verdict }}_{{ tally }}{% endfor -%}
-        ){{ ',' if not loop.last }}
+        ){{ ',' if not (is_last and loop.last) }}
+        {%- endfor %}
         {%- endfor %}
     ))
     from counts

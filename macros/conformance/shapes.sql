@@ -50,6 +50,11 @@
     {{ focus_verdict_on_value(rule, rule.column ~ ' >= 0') }}
 {%- endmacro %}
 
+{# The arguments are the smallest and the greatest value. #}
+{% macro focus_shape_between(rule, scanned) -%}
+    {{ focus_verdict_on_value(rule, rule.column ~ ' between ' ~ rule.arguments | join(' and ')) }}
+{%- endmacro %}
+
 {% macro focus_shape_other_than(rule, scanned) -%}
     {{ focus_verdict_on_value(rule, rule.column ~ ' <> ' ~ sql_text(rule.arguments[0])) }}
 {%- endmacro %}
@@ -58,8 +63,10 @@
     {{ focus_verdict_on_value(rule, is_one_of(rule.column, rule.arguments)) }}
 {%- endmacro %}
 
+{# The arguments are the columns that are unique together; without any, the column alone. #}
 {% macro focus_shape_unique(rule, scanned) -%}
-    {{ focus_verdict_on_value(rule, 'count(*) over (partition by ' ~ rule.column ~ ') = 1') }}
+    {%- set columns = rule.arguments if rule.arguments[0] else [rule.column] -%}
+    {{ focus_verdict_on_value(rule, 'count(*) over (partition by ' ~ columns | join(', ') ~ ') = 1') }}
 {%- endmacro %}
 
 {% macro focus_shape_service_subcategory(rule, scanned) -%}
@@ -108,8 +115,14 @@
     {{ focus_verdict_on_value(rule, focus_value_is_json_object(rule.column)) }}
 {%- endmacro %}
 
-{% macro focus_shape_has_elements(rule, scanned) -%}
-    {{ focus_verdict_on_value(rule, json_has_list(rule.column, 'Elements')) }}
+{# The argument is the key of the list. #}
+{% macro focus_shape_has_list(rule, scanned) -%}
+    {{ focus_verdict_on_value(rule, json_has_list(rule.column, rule.arguments[0])) }}
+{%- endmacro %}
+
+{# The argument is the key of the list. #}
+{% macro focus_shape_has_items(rule, scanned) -%}
+    {{ focus_verdict_on_value(rule, array_length(json_items(rule.column, rule.arguments[0])) ~ ' > 0') }}
 {%- endmacro %}
 
 {% macro focus_shape_known_keys(rule, scanned) -%}
@@ -117,6 +130,21 @@
 {%- endmacro %}
 
 {# ---- several columns #}
+
+{#
+    The arguments are a mart of FOCUS 1.4 and the columns of its key. A column of the row with another name than that
+    of the mart is a pair: column = name in the mart.
+#}
+{% macro focus_shape_references(rule, scanned) -%}
+    {%- set here, there = [], [] -%}
+    {%- for column in rule.arguments[1:] -%}
+        {%- do here.append(column.split(' = ')[0]) -%}
+        {%- do there.append(column.split(' = ')[-1]) -%}
+    {%- endfor -%}
+    {{ focus_verdict_on_value(rule, is_in_column(
+        here | join(" || '|' || "), ref('focus_1_4__' ~ rule.arguments[0]), there | join(" || '|' || ")
+    )) }}
+{%- endmacro %}
 
 {# The argument is the product: price * quantity. #}
 {% macro focus_shape_product(rule, scanned) -%}

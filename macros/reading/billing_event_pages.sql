@@ -25,7 +25,11 @@
 {% macro read_landed_billing_events(loads, files) %}
     {# the linter compiles in a warehouse without tables #}
     {% if execute and load_relation(loads) %}
-        {% set pages = landed_files_to_read(files, 'billing_events', loads, parts_to_build(loads)) %}
+        {% set key = {
+            'account': 'files.account', 'landed_date': 'cast(files.landed_partition as date)',
+            'landed_team': "coalesce(files.source, '')", 'load_id': 'files.load_id',
+        } %}
+        {% set pages = landed_files_to_read(files, 'billing_events', loads, key, parts_to_build(loads)) %}
         {% if pages | length %}
             {{ return(adapter.dispatch('read_billing_event_pages')(pages)) }}
         {% endif %}

@@ -1,14 +1,21 @@
 {#
-    The records of the latest loads of all FOCUS CSVs, invoices and estimates. Columns: account, source,
-    landed_partition (a billing month or a day), load_id, landed_file, record_number (from 1, without the header), and
-    the lists field_names (from the header), field_keys (the names in lower case, without spaces and underscores) and
-    field_values. The first record of each file is its header, and headers may differ from file to file. files:
-    stg_fal__landed_files.
+    The records of the loads of FOCUS CSVs, invoices and estimates, that this model does not hold yet, or of all loads
+    in a full refresh. Columns: account, source, landed_partition (a billing month or a day), load_id, landed_file,
+    record_number (from 1, without the header), and the lists field_names (from the header), field_keys (the names in
+    lower case, without spaces and underscores) and field_values. The first record of each file is its header, and
+    headers may differ from file to file. loads: stg_fal__focus_report_loads. files: stg_fal__landed_files.
 #}
-{% macro read_landed_focus_reports(files) %}
-    {% set folders = landed_folders(landed_files_to_read(files, 'focus_reports')) %}
-    {% if folders %}
-        {{ return(adapter.dispatch('read_landed_focus_reports')(folders)) }}
+{% macro read_landed_focus_reports(loads, files) %}
+    {# the linter compiles in a warehouse without tables #}
+    {% if execute and load_relation(loads) %}
+        {% set key = {} %}
+        {% for column in ['account', 'landed_partition', 'source', 'load_id'] %}
+            {% do key.update({column: 'files.' ~ column}) %}
+        {% endfor %}
+        {% set reports = landed_files_to_read(files, 'focus_reports', loads, key, parts_to_build(loads)) %}
+        {% if reports | length %}
+            {{ return(adapter.dispatch('read_landed_focus_reports')(landed_folders(reports))) }}
+        {% endif %}
     {% endif %}
     {% set text, texts = dbt.type_string(), type_text_list() %}
     {{ return(empty_relation({

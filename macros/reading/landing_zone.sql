@@ -73,28 +73,25 @@
 
 {#
     The files of a feed that a model reads: rows of stg_fal__landed_files in the order of their paths, none before that
-    table exists. With loads of events, only files of these loads are listed, and of these only the given parts.
+    table exists. With loads, only files of these are listed, and of these only the given parts. key: the columns of
+    loads, and SQL of the file for each.
 
     Query while compiling: the readers of both engines take file paths as constants only.
 #}
-{% macro landed_files_to_read(files, feed, loads=none, parts=none) %}
+{% macro landed_files_to_read(files, feed, loads=none, key={}, parts=none) %}
     {% if not execute or not load_relation(files) %}{{ return([]) }}{% endif %}
+    {% set columns = [] %}
+    {% for column in key %}{% do columns.append('loads.' ~ column) %}{% endfor %}
     {% set query %}
         select files.*
         from {{ files }} as files
         {%- if loads %}
         inner join {{ loads }} as loads
-            on
-                files.account = loads.account
-                and cast(files.landed_partition as date) = loads.landed_date
-                and coalesce(files.source, '') = loads.landed_team
-                and files.load_id = loads.load_id
+            on {% for column, of_file in key.items() -%}
+                loads.{{ column }} = {{ of_file }}{{ ' and ' if not loop.last }}
+            {%- endfor %}
         {%- endif %}
-        where
-            files.feed = '{{ feed }}'
-            and {{ is_in_parts(
-                parts, ['loads.account', 'loads.landed_date', 'loads.landed_team', 'loads.load_id']
-            ) }}
+        where files.feed = '{{ feed }}' and {{ is_in_parts(parts, columns) }}
         order by files.account, files.source, files.landed_partition, files.load_id, files.landed_file
     {% endset %}
     {{ return(run_query(query).rows) }}

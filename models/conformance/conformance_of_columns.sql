@@ -9,14 +9,12 @@ rules as (
 mart_columns as (
 
     select * from {{ ref('mart_columns') }}
-    where focus_version = '1.3'
 
 ),
 
 focus_columns as (
 
     select * from {{ ref('focus_columns') }}
-    where focus_version = '1.3'
 
 ),
 
@@ -24,6 +22,7 @@ present_and_typed as (
 
     -- rules on the presence and the type of a column
     select
+        rules.focus_version,
         rules.rule_id,
         rules.column_id as example_row,
         case
@@ -32,7 +31,10 @@ present_and_typed as (
         end as is_kept
     from rules
     left join mart_columns
-        on rules.dataset = mart_columns.dataset and rules.column_id = mart_columns.column_id
+        on
+            rules.focus_version = mart_columns.focus_version
+            and rules.dataset = mart_columns.dataset
+            and rules.column_id = mart_columns.column_id
     where rules.scan = 'columns' and rules.shape in ('present', 'type')
 
 ),
@@ -43,10 +45,13 @@ known_columns as (
         mart_columns.*,
         focus_columns.column_id is not null as is_focus,
         max(case when focus_columns.column_id is not null then mart_columns.column_position end)
-            over (partition by mart_columns.dataset) as last_focus_position
+            over (partition by mart_columns.focus_version, mart_columns.dataset) as last_focus_position
     from mart_columns
     left join focus_columns
-        on mart_columns.dataset = focus_columns.dataset and mart_columns.column_id = focus_columns.column_id
+        on
+            mart_columns.focus_version = focus_columns.focus_version
+            and mart_columns.dataset = focus_columns.dataset
+            and mart_columns.column_id = focus_columns.column_id
 
 ),
 
@@ -54,6 +59,7 @@ named_and_placed as (
 
     -- rules on the names and the order of columns
     select
+        rules.focus_version,
         rules.rule_id,
         known_columns.column_id as example_row,
         case rules.arguments
@@ -66,9 +72,12 @@ named_and_placed as (
     from rules
     inner join known_columns
         on
-            rules.applies_when is null
-            or (rules.applies_when = 'is_focus' and known_columns.is_focus)
-            or (rules.applies_when = 'not is_focus' and not known_columns.is_focus)
+            rules.focus_version = known_columns.focus_version
+            and (
+                rules.applies_when is null
+                or (rules.applies_when = 'is_focus' and known_columns.is_focus)
+                or (rules.applies_when = 'not is_focus' and not known_columns.is_focus)
+            )
     where rules.scan = 'columns' and rules.shape = 'column_name'
 
 ),
@@ -84,13 +93,14 @@ verdicts as (
 tallies as (
 
     select
+        focus_version,
         rule_id,
         count(*) as rows_checked,
         count(case when is_kept then null else 1 end) as violations,
         cast(0 as bigint) as findings,
         min(case when is_kept then null else example_row end) as example_row
     from verdicts
-    group by rule_id
+    group by focus_version, rule_id
 
 )
 

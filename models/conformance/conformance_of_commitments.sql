@@ -1,6 +1,8 @@
 -- depends_on: {{ ref('focus_rules') }}
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
+{%- set rules = focus_rules_of_both('commitments', 'ContractCommitment') -%}
+{%- set row = {'row_id': 'ContractCommitmentId', 'is_provider_row': 'false'} %}
 with
 
 commitments as (
@@ -9,16 +11,31 @@ commitments as (
 
 ),
 
+commitments_1_4 as (
+
+    select * from {{ ref('focus_1_4__contract_commitment') }}
+
+),
+
+{{ focus_scoped_commitments('commitments_1_4') }},
+
+tallies_1_3 as (
+
+    {{ focus_rule_tallies(rules['1.3'], ref('contract_commitment'), 'commitments', **row) }}
+
+),
+
+tallies_1_4 as (
+
+    {{ focus_rule_tallies(rules['1.4'], ref('focus_1_4__contract_commitment'), 'scoped', **row) }}
+
+),
+
 tallies as (
 
-    {{ focus_rule_tallies(
-        scan='commitments',
-        dataset='ContractCommitment',
-        mart=ref('contract_commitment'),
-        relation='commitments',
-        row_id='ContractCommitmentId',
-        is_provider_row='false',
-    ) }}
+    select * from tallies_1_3
+    union all
+    select * from tallies_1_4
 
 )
 

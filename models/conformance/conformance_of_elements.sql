@@ -1,6 +1,11 @@
 -- depends_on: {{ ref('focus_rules') }}
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
+{%- set rules = focus_rules_of_both('elements', 'CostAndUsage') -%}
+{%- set row = {
+    'row_id': 'x_ChargeId',
+    'is_provider_row': "x_ChargeSource in ('invoice', 'estimate') and not is_added",
+} %}
 with
 
 charges as (
@@ -9,18 +14,55 @@ charges as (
 
 ),
 
-{{ focus_elements('charges') }},
+charges_1_4 as (
+
+    select * from {{ ref('focus_1_4__cost_and_usage') }}
+
+),
+
+commitments_1_4 as (
+
+    select * from {{ ref('focus_1_4__contract_commitment') }}
+
+),
+
+{{ focus_elements('charges', 'elements', '1.3') }},
+
+{{ focus_elements('charges_1_4', 'elements_1_4', '1.4') }},
+
+{{ focus_scopes('commitments_1_4', 'ContractCommitmentId') }},
+
+tallies_1_3 as (
+
+    {{ focus_rule_tallies(rules['1.3'], ref('cost_and_usage'), 'elements', **row) }}
+
+),
+
+tallies_1_4 as (
+
+    {{ focus_rule_tallies(rules['1.4'], ref('focus_1_4__cost_and_usage'), 'elements_1_4', **row) }}
+
+),
+
+tallies_of_scopes as (
+
+    {{ focus_rule_tallies(
+        focus_rules_in_scan('1.4', 'scopes', 'ContractCommitment'),
+        mart=ref('focus_1_4__contract_commitment'),
+        relation='scopes',
+        row_id='ContractCommitmentId',
+        is_provider_row='false',
+    ) }}
+
+),
 
 tallies as (
 
-    {{ focus_rule_tallies(
-        scan='elements',
-        dataset='CostAndUsage',
-        mart=ref('cost_and_usage'),
-        relation='elements',
-        row_id='x_ChargeId',
-        is_provider_row="x_ChargeSource in ('invoice', 'estimate') and not is_added",
-    ) }}
+    select * from tallies_1_3
+    union all
+    select * from tallies_1_4
+    union all
+    select * from tallies_of_scopes
 
 )
 

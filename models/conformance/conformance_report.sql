@@ -23,6 +23,8 @@ scans as (
     union all
     select * from {{ ref('conformance_of_elements') }}
     union all
+    select * from {{ ref('conformance_of_invoices') }}
+    union all
     select * from {{ ref('conformance_of_columns') }}
 
 ),
@@ -30,13 +32,14 @@ scans as (
 tallies as (
 
     select
+        focus_version,
         rule_id,
         sum(rows_checked) as rows_checked,
         sum(violations) as violations,
         sum(findings) as findings,
         min(example_row) as example_row
     from scans
-    group by rule_id
+    group by focus_version, rule_id
 
 ),
 
@@ -50,7 +53,7 @@ single_rules as (
         coalesce(tallies.findings, 0) as findings,
         tallies.example_row
     from rules
-    left join tallies on rules.rule_id = tallies.rule_id
+    left join tallies on rules.focus_version = tallies.focus_version and rules.rule_id = tallies.rule_id
     where coalesce(rules.shape, '') <> 'all_of'
 
 ),
@@ -58,6 +61,7 @@ single_rules as (
 parts_1 as (
 
     select
+        focus_version,
         rule_id,
         part_of as composite_id
     from rules
@@ -68,10 +72,11 @@ parts_1 as (
 parts_{{ level }} as (
 
     select
+        parts.focus_version,
         parts.rule_id,
         rules.part_of as composite_id
     from parts_{{ level - 1 }} as parts
-    inner join rules on parts.composite_id = rules.rule_id
+    inner join rules on parts.focus_version = rules.focus_version and parts.composite_id = rules.rule_id
     where rules.part_of is not null
 
 ),
@@ -90,6 +95,7 @@ composite_rules as (
 
     -- kept if its parts are; a broken part with keyword SHOULD does not break it
     select
+        parts.focus_version,
         parts.composite_id,
         max(case when single_rules.is_checked then 1 else 0 end) = 1 as is_checked,
         count(case when single_rules.is_checked then 1 end) as parts_checked,
@@ -99,8 +105,9 @@ composite_rules as (
         sum(case when single_rules.keyword like 'MUST%' then single_rules.findings else 0 end) as findings,
         min(case when single_rules.keyword like 'MUST%' then single_rules.example_row end) as example_row
     from parts
-    inner join single_rules on parts.rule_id = single_rules.rule_id
-    group by parts.composite_id
+    inner join single_rules
+        on parts.focus_version = single_rules.focus_version and parts.rule_id = single_rules.rule_id
+    group by parts.focus_version, parts.composite_id
 
 ),
 
@@ -116,8 +123,10 @@ all_rules as (
         composite_rules.parts_checked,
         composite_rules.parts_total
     from rules
-    left join single_rules on rules.rule_id = single_rules.rule_id
-    left join composite_rules on rules.rule_id = composite_rules.composite_id
+    left join single_rules
+        on rules.focus_version = single_rules.focus_version and rules.rule_id = single_rules.rule_id
+    left join composite_rules
+        on rules.focus_version = composite_rules.focus_version and rules.rule_id = composite_rules.composite_id
 
 ),
 
@@ -125,6 +134,7 @@ report as (
 
     select
         ---------- ids
+        all_rules.focus_version,
         all_rules.rule_id,
         all_rules.dataset,
         all_rules.entity_type,

@@ -16,6 +16,7 @@ from api.server import create_server
 from api.settings import RateLimit, Settings
 from api.tokens import Tokens
 from publishing import publish
+from publishing.changes import Definitions, Description
 
 PLENTY = RateLimit(100_000_000, 1)
 
@@ -111,13 +112,16 @@ def publish_small(
     charges: int | None = None,
     marts: Mapping[str, str] = MARTS,
 ) -> None:
-    """Publish the small marts, or only a number of their charges."""
+    """Publish the small marts, or only a number of their charges, as a publication of this id."""
     with duckdb.connect() as warehouse:
         warehouse.execute("create schema focus")
         for mart, query in marts.items():
             limit = f" limit {charges}" if charges is not None and mart == "focus.cost_and_usage" else ""
             warehouse.execute(f"create table {mart} as {query}{limit}")
-        publish(warehouse, folder, {mart: mart for mart in marts}, VIEWS, publication_id)
+        # without a change, the previous publication of the day would be kept
+        descriptions = {"focus.recency": Description(publication_id)}
+        definitions = Definitions({mart: mart for mart in marts}, VIEWS, descriptions)
+        publish(warehouse, folder, definitions, publication_id)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def error(answer: httpx.Response) -> dict[str, str]:
 def raw(served: Served, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send bytes that no client library would send. Return status, headers and body."""
     parts = urlsplit(served.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=120) as connection:
         connection.sendall(request)
         answer = http.client.HTTPResponse(connection)
         answer.begin()

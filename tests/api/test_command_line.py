@@ -11,6 +11,8 @@ import pytest
 
 from tests.api.serving import MARTS, publish_small, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,7 +30,7 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
     """Run python -m api with these settings."""
     command = [sys.executable, "-m", "api", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment(folder) | settings, text=True, capture_output=True, timeout=60
+        command, cwd=ROOT, env=environment(folder) | settings, text=True, capture_output=True, timeout=120
     )
 
 
@@ -194,5 +196,5 @@ api.app.duckdb.connect().execute("select 1")
     settings = environment(tmp_path)
     settings.pop("DUCKDB_JE_MALLOC_CONF", None)
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, env=settings, text=True, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, env=settings, text=True, capture_output=True, timeout=120)
     assert "opt.muzzy_decay_ms: 0 " in done.stderr

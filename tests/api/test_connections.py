@@ -28,6 +28,8 @@ from api.turns import DOWNLOADS_OF_TOKEN
 from tests.api.serving import MARTS, MORE, publish_small, running, serving
 from tests.api.test_app import error, run_export
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 0.05  # seconds
 DESCRIPTORS = 256  # of a server whose connections use them up
 
@@ -42,7 +44,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def connect(url: str) -> socket.socket:
     """Open a connection to a server."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+    return socket.create_connection((parts.hostname, parts.port), timeout=120)
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:
@@ -228,7 +230,7 @@ def wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
     """Wait until a server answers. A server that has ended is an error."""
     while server.poll() is None:
         with suppress(httpx.TransportError):
-            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200:
+            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=120).status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError("the server has ended")

@@ -88,7 +88,7 @@ def run_schemathesis(served: Served, token: str, document: Json, work: Path) -> 
     command += ["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"]
     command += ["--max-examples", "10", "--generation-deterministic"]
     done = subprocess.run(
-        command, cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+        command, cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
     )
     assert done.returncode == 0, done.stdout
     operations = sum(len(methods) for methods in document["paths"].values())

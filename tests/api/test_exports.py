@@ -32,6 +32,8 @@ from api.export_limits import UNFINISHED_AT_MOST, TooManyExportsError
 from api.exports import Exports
 from loaders import clock
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 OWNER = "platform"
 FULL = "the server has no room for this export: request a shorter period, or try again later"

@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from api import publications
 from api.queries import CONTRACT_COMMITMENTS, COST_AND_USAGE
 from publishing import publish
+from publishing.changes import Definitions
 from tests.api.serving import MARTS, VIEWS, Served, serving
 from tests.api.test_app import EXPORT, error, run_export
+
+pytestmark = pytest.mark.slow
 
 # the same examples every time, without a deadline; all examples use one server
 FUZZED = settings(
@@ -214,7 +217,7 @@ def test_any_headers_and_address_get_an_answer(
     lines += [name.encode() + b": " + value for name, value in sent.items()]
     lines += [b"Content-Length: %d" % len(body), b"Connection: close", b"", body]
     parts = urlsplit(small.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=120) as connection:
         connection.sendall(b"\r\n".join(lines))
         answer = HTTPResponse(connection, method=method)
         answer.begin()
@@ -277,7 +280,8 @@ def test_numbers_and_texts_are_unchanged_in_the_answer(
             ]
             places = ", ".join("?" for _ in names)
             warehouse.executemany(f"insert into focus.cost_and_usage values (null, {places})", texts)
-            publish(warehouse, published, {mart: mart for mart in MARTS}, VIEWS, next(publication_ids))
+            definitions = Definitions({mart: mart for mart in MARTS}, VIEWS)
+            publish(warehouse, published, definitions, next(publication_ids))
         records = json.loads(api.get("/cost-and-usage").text, parse_float=parse_plain)["data"]
         assert [tuple(record.get(name) for name in names) for record in records] == rows
 

@@ -12,7 +12,7 @@ import duckdb
 import httpx
 import pytest
 
-from publishing import DATABASE
+from publishing.database import DATABASE
 from tests.api.serving import Served
 
 pytestmark = pytest.mark.end_to_end

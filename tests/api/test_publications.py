@@ -16,6 +16,8 @@ from api.publications import AN_HOUR, KEPT, OPEN_AT_MOST, NotPublishedError, Pub
 from loaders import files
 from tests.api.serving import publish_small
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

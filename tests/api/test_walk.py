@@ -13,8 +13,11 @@ import pytest
 
 from api import publications
 from publishing import publish
+from publishing.changes import Definitions
 from tests.api.serving import MARTS, VIEWS, Served, publish_small, serving
 from tests.api.test_records import code, get
+
+pytestmark = pytest.mark.slow
 
 ROWS = 100_000
 PUBLICATIONS = 4
@@ -65,7 +68,8 @@ class Publisher:
                     for accounts in (EVERYTHING, STUDIO)
                 }
             )
-            publish(warehouse, self.folder, {name: name for name in MARTS}, VIEWS, f"number_{number}")
+            definitions = Definitions({name: name for name in MARTS}, VIEWS)
+            publish(warehouse, self.folder, definitions, f"number_{number}")
         self.done[number].set()
 
     def publish_the_rest(self) -> None:

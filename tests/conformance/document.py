@@ -15,11 +15,15 @@ from tests.conformance.rules import Rule, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT, Command, run
 
 DOCUMENT = ROOT / "CONFORMANCE.md"
+VERSIONS = ("1.3", "1.4")
 SCANNED = {
-    "charges": "rows of focus.cost_and_usage",
-    "commitments": "rows of focus.contract_commitment",
-    "elements": "elements of ContractApplied and AllocatedMethodDetails",
-    "columns": "columns of both marts",
+    "charges": "rows of cost_and_usage",
+    "commitments": "rows of contract_commitment",
+    "billing_periods": "rows of billing_period",
+    "invoice_details": "rows of invoice_detail",
+    "elements": "items of lists in JSON columns of cost_and_usage",
+    "scopes": "inclusions and exclusions of contract_commitment",
+    "columns": "columns of the marts",
 }
 
 
@@ -54,8 +58,20 @@ def strength(rule: Rule) -> str:
     return "MUST" if rule.keyword.startswith("MUST") else "MAY" if rule.keyword == "MAY" else "SHOULD"
 
 
+def versions(rules: list[Rule]) -> str:
+    """Return a table of the answers to the rules of each version."""
+    answers = ("checked", "met", "does not arise", "provider", "not met", "permission", "inactive")
+    rows = []
+    for version in VERSIONS:
+        of_version = [rule for rule in rules if rule.focus_version == version]
+        found = Counter(rule.answer for rule in of_version)
+        rows.append([version, len(of_version), found["parts"], *(found[answer] for answer in answers)])
+    return table(["FOCUS", "rules", "composite", *answers], rows)
+
+
 def counts(rules: list[Rule]) -> str:
-    """Return a table of the rules by keyword and type, and of how many are checked on data."""
+    """Return a table of the rules of 1.3 by keyword and type, and of how many are checked on data."""
+    rules = [rule for rule in rules if rule.focus_version == "1.3"]
     single = [rule for rule in rules if rule.shape != "all_of"]
     kinds = [(s, t) for s in ("MUST", "SHOULD", "MAY") for t in ("Static", "Dynamic")]
     rows = []
@@ -82,9 +98,10 @@ def counts(rules: list[Rule]) -> str:
 
 
 def scans(rules: list[Rule]) -> str:
-    """Count the rules of each scan."""
-    found = Counter(scan for rule in rules for scan in rule.scans)
-    return table(["one pass over", "checks rules"], ((SCANNED[scan], found[scan]) for scan in SCANNED))
+    """Count the rules of each scan by version."""
+    found = Counter((rule.focus_version, scan) for rule in rules for scan in rule.scans)
+    rows = ((SCANNED[scan], *(found[version, scan] for version in VERSIONS)) for scan in SCANNED)
+    return table(["one pass over", *(f"checks rules of {version}" for version in VERSIONS)], rows)
 
 
 def deviations(rules: list[Rule]) -> str:
@@ -96,15 +113,14 @@ def deviations(rules: list[Rule]) -> str:
 
 
 def not_met(rules: list[Rule]) -> str:
-    """List the rules that are not met."""
-    return table(
-        ["rule", "keyword", "requirement", "reason"],
-        (
-            (f"`{rule.rule_id}`", rule.keyword, rule.text, rule.why)
-            for rule in rules
-            if rule.answer == "not met"
-        ),
-    )
+    """List the rules that are not met. A rule of both versions is one row."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for rule in rules:
+        if rule.answer == "not met":
+            row = (f"`{rule.rule_id}`", rule.keyword, rule.text, rule.why)
+            found.setdefault(row, []).append(rule.focus_version)
+    rows = ((", ".join(of_versions), *row) for row, of_versions in found.items())
+    return table(["FOCUS", "rule", "keyword", "requirement", "reason"], rows)
 
 
 def dynamic(rules: list[Rule]) -> str:
@@ -121,7 +137,28 @@ def dynamic(rules: list[Rule]) -> str:
         (
             (rule.rule_id, rule.keyword, rule.text, answer(rule))
             for rule in rules
-            if rule.rule_type == "Dynamic"
+            if rule.rule_type == "Dynamic" and rule.focus_version == "1.3"
+        ),
+    )
+
+
+def rules_of_1_4(rules: list[Rule]) -> str:
+    """List the rules of 1.4, with the check or the answer."""
+    shapes = {row["shape"]: row["how_checked"] for row in read_seed("focus_rule_shapes")}
+    return csv_table(
+        ["rule", "dataset", "column", "keyword", "requirement", "answer", "check or reason"],
+        (
+            (
+                rule.rule_id,
+                rule.dataset,
+                rule.column_id,
+                rule.keyword,
+                rule.text,
+                rule.answer,
+                how_checked(rule, shapes) if rule.answer == "checked" else rule.why,
+            )
+            for rule in rules
+            if rule.focus_version == "1.4" and rule.shape != "all_of"
         ),
     )
 
@@ -144,8 +181,9 @@ def place(text: str, name: str, block: str) -> str:
     return before + begin + block + end + rest.partition(end[1:])[2]
 
 
-TABLES = {DOCUMENT: (not_met,), ROOT / "docs/conformance/README.md": (counts, scans)}
+TABLES = {DOCUMENT: (versions, not_met), ROOT / "docs/conformance/README.md": (counts, scans)}
 CSV_FILES = {
+    ROOT / "docs/conformance/rules_1_4.csv": rules_of_1_4,
     ROOT / "docs/conformance/dynamic_rules.csv": dynamic,
     ROOT / "docs/conformance/encoding.csv": deviations,
 }

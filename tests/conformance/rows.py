@@ -18,6 +18,7 @@ ELEMENT = {
     "ContractCommitmentAppliedUnit": "USD",
 }
 SHARE = {"AllocatedRatio": 0.25, "UsageQuantity": 5, "UsageUnit": "Hours"}
+PROGRAM = {"ProgramType": "Plan"}
 
 
 def elements(*items: object) -> str:
@@ -275,7 +276,6 @@ BAD_VALUES: dict[str, list[str]] = {
     "allowed_values": ["Nonsense", "usage", ""],
     "at_least_zero": ["-0.000000001"],
     "currency_format": ["usd", "US", "Dollars"],
-    "has_elements": ["{}", '{"Elements": 1}', NO_JSON],
     "json_object_format": BROKEN_JSON["object"],
     "key_value_format": [NO_JSON, "[]", *BROKEN_JSON["flat"]],
     "known_keys": ['{"Model": "dev"}'],
@@ -306,11 +306,19 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
             )
             yield [row | {column: value}]
         case "equals":
-            yield [row | {column: "0.000000000000000001"}]
+            yield [row | {column: "0.5" if column.endswith("Percentage") else "0.000000000000000001"}]
         case "other_than":
             yield [row | {column: arguments[0]}]
         case "product":
             yield [row | {column: off_by_a_hair(row[column])}]
+        case "between":
+            yield [row | {column: "-0.000000001"}]
+            yield [row | {column: "1.000000001"}]
+        case "has_list" | "has_items":
+            for bad in ("{}", json.dumps({arguments[0]: [] if rule.shape == "has_items" else 1}), NO_JSON):
+                yield [row | {column: bad}]
+        case "references":
+            yield [row | {arguments[-1].split(" = ")[0]: "another"}]
         case "products":
             for cost in ("ListCost", "ContractedCost"):
                 yield [row | {cost: off_by_a_hair(row[cost])}]
@@ -345,7 +353,7 @@ def bad_charges(rule: Rule, row: Row, by_kind: dict[str, list[str]]) -> Iterator
 def bad_elements(rule: Rule, row: Row) -> Iterator[list[Row]]:
     """Do the same as bad_charges for a rule on the elements of a JSON column."""
     column, keys = rule.column_id, rule.arguments.split("|")
-    good: dict[str, Any] = SHARE if column == "AllocatedMethodDetails" else ELEMENT
+    good: dict[str, Any] = {"AllocatedMethodDetails": SHARE, "ContractApplied": ELEMENT}.get(column, PROGRAM)
     key = keys[0]
     for condition in re.findall(r"coalesce\((\w+)_kind, 'null'\) = 'null'", rule.applies_when):
         good = good | {condition: None}
@@ -370,6 +378,8 @@ def bad_elements(rule: Rule, row: Row) -> Iterator[list[Row]]:
             broken = [[good | {key: "1,000"}], [good | {key: "$1"}], [good | {key: "+1"}]]
         case "key_unit_format":
             broken = [[good | {key: "dollars"}]]
+        case "key_between":
+            broken = [[good | {key: bad}] for bad in (1.001, -0.001, "1")]
         case "flat_element":
             broken = [[good | {"x_Note": {"a": 1}}], [good | {"x_Note": [1]}]]
         case "known_element_keys":
@@ -385,7 +395,8 @@ def bad_elements(rule: Rule, row: Row) -> Iterator[list[Row]]:
         case shape:
             raise KeyError(shape)
     for items in broken:
-        yield [row | {column: elements(*items)}]
+        list_key = "Elements" if good is not PROGRAM else "CommitmentPrograms"
+        yield [row | {column: json.dumps({list_key: items})}]
 
 
 def off_by_a_hair(amount: str) -> str:
@@ -394,8 +405,10 @@ def off_by_a_hair(amount: str) -> str:
 
 
 def breaking(condition: str, row: Row) -> Row:
-    """Return a change of a row that makes A = B, A < B, A <> B or A is not null false."""
+    """Return a change of a row that makes A = B, A < B, A <= B, A <> B or A is not null false."""
     if " is not null" in condition:
         return dict.fromkeys(re.findall(r"(\w+) is not null", condition))
-    left, operator, right = re.fullmatch(r"(\w+) (=|<|<>) (\w+)", condition).groups()
+    left, operator, right = re.fullmatch(r"(\w+) (=|<|<=|<>) (\w+)", condition).groups()
+    if operator == "<=":
+        return {left: "2030-01-01 00:00:00+00"}
     return {left: "12345"} if operator == "=" else {right: row[left]}

@@ -8,17 +8,32 @@ import pytest
 import yaml
 
 from tests.conformance.document import DOCUMENTS, document
-from tests.conformance.rules import Rule, read_columns, read_rules, read_seed
+from tests.conformance.rules import RELATIONS, Relation, Rule, read_columns, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT
 
 RULES = read_rules()
-MARTS = {"CostAndUsage": "cost_and_usage", "ContractCommitment": "contract_commitment"}
+OLD, NEW = read_rules("1.3"), read_rules("1.4")
 
 
-def test_every_rule_occurs_once() -> None:
-    assert len(RULES) == 933
-    assert len({rule.rule_id for rule in RULES}) == 933
-    assert sum(rule.rule_type == "Static" for rule in RULES) == 630
+def test_every_rule_of_1_3_occurs_once() -> None:
+    assert len(OLD) == 933
+    assert len({rule.rule_id for rule in OLD}) == 933
+    assert sum(rule.rule_type == "Static" for rule in OLD) == 630
+
+
+def test_every_must_of_1_4_occurs_once() -> None:
+    assert len({rule.rule_id for rule in NEW}) == len(NEW)
+    assert {rule.keyword for rule in NEW} == {"MUST", "MUST NOT"}
+    # a sentence each, and the parts of four JSON schemas
+    assert len(NEW) == 1142 + 59
+
+
+def test_an_id_in_both_versions_is_that_of_the_same_column() -> None:
+    entities = {rule.rule_id: (rule.entity_type, rule.column_id) for rule in OLD}
+    same = [rule for rule in NEW if rule.rule_id in entities and "Handling" not in rule.rule_id]
+    assert [
+        rule.rule_id for rule in same if entities[rule.rule_id] != (rule.entity_type, rule.column_id)
+    ] == []
 
 
 def test_every_active_static_must_is_checked() -> None:
@@ -49,37 +64,30 @@ def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
 def test_composites_are_within_the_depth_that_the_report_supports() -> None:
     report = (ROOT / "models/conformance/conformance_report.sql").read_text()
     depth = int(re.search(r"set depth = (\d+)", report)[1])
-    part_of = {rule.rule_id: rule.part_of for rule in RULES}
+    part_of = {(rule.focus_version, rule.rule_id): rule.part_of for rule in RULES}
 
-    def above(rule_id: str) -> int:
-        return 1 + above(part_of[rule_id]) if part_of[rule_id] else 0
+    def above(version: str, rule_id: str) -> int:
+        return 1 + above(version, part_of[version, rule_id]) if part_of[version, rule_id] else 0
 
-    assert max(map(above, part_of)) == depth
+    assert max(above(*rule) for rule in part_of) == depth
 
 
-@pytest.mark.parametrize(
-    ("focus_version", "dataset", "mart"),
-    [
-        *(("1.3", dataset, f"focus/{mart}") for dataset, mart in MARTS.items()),
-        ("1.4", "CostAndUsage", "focus_1_4/focus_1_4__cost_and_usage"),
-        ("1.4", "ContractCommitment", "focus_1_4/focus_1_4__contract_commitment"),
-        ("1.4", "BillingPeriod", "focus_1_4/focus_1_4__billing_period"),
-        ("1.4", "InvoiceDetail", "focus_1_4/focus_1_4__invoice_detail"),
-    ],
-)
-def test_columns_equal_those_of_the_marts_in_order(focus_version: str, dataset: str, mart: str) -> None:
-    (model,) = yaml.safe_load((ROOT / f"models/marts/{mart}.yml").read_text())["models"]
+@pytest.mark.parametrize("relation", RELATIONS.values(), ids=lambda relation: relation.mart)
+def test_columns_equal_those_of_the_marts_in_order(relation: Relation) -> None:
+    (path,) = (ROOT / "models/marts").glob(f"focus*/{relation.model}.yml")
+    (model,) = yaml.safe_load(path.read_text())["models"]
     named = [column["name"] for column in model["columns"] if not column["name"].startswith("x_")]
-    seed = [row for row in read_columns(focus_version) if row["dataset"] == dataset]
-    assert named == [row["column_id"] for row in sorted(seed, key=lambda row: int(row["position"]))]
+    seed = sorted(read_columns(relation), key=lambda row: int(row["position"]))
+    assert named == [row["column_id"] for row in seed]
 
 
-def test_every_focus_column_has_rules_and_every_column_rule_has_a_column() -> None:
-    for dataset in MARTS:
-        columns = {row["column_id"] for row in read_columns() if row["dataset"] == dataset}
-        rules = [rule for rule in RULES if rule.dataset == dataset and rule.rule_status != "Removed"]
-        assert {rule.column_id for rule in rules if rule.column_id} == columns
-        assert all(rule.column_id for rule in rules if rule.entity_type in ("column", "object"))
+@pytest.mark.parametrize("relation", RELATIONS.values(), ids=lambda relation: relation.mart)
+def test_every_focus_column_has_rules_and_every_column_rule_has_a_column(relation: Relation) -> None:
+    columns = {row["column_id"] for row in read_columns(relation)}
+    rules = [rule for rule in read_rules(relation.focus_version) if rule.dataset == relation.dataset]
+    rules = [rule for rule in rules if rule.rule_status != "Removed"]
+    assert {rule.column_id for rule in rules if rule.column_id} == columns
+    assert all(rule.column_id for rule in rules if rule.entity_type in ("column", "object"))
 
 
 def test_a_display_name_is_the_column_id_with_spaces() -> None:

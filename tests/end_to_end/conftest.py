@@ -16,10 +16,12 @@ import duckdb
 import pytest
 
 from loaders.files import lock
-from tests.end_to_end.dbt_processes import DBT, run_dbt
+from tests.end_to_end.dbt_processes import DBT, parsed_settings, run_dbt
 
 ROOT = Path(__file__).parents[2]
-PARSED_AGAIN = ("--project-dir", "--vars")
+NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
+# with --select, which drops the default selector: only the selected data tests, and no unit tests
+ONLY_NAMED_TESTS = ("--indirect-selection", "empty", "--exclude-resource-type", "unit_test")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,18 +109,21 @@ def dbt_attempt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Wareh
     """Run dbt on a warehouse and publish beside it. Warnings and failures are allowed."""
 
     @cache
-    def target_of(*parsed: str) -> Path:
-        """Return the folder of parsed projects for these values of options."""
+    def target_of(*project: str) -> Path:
+        """Return the folder of artifacts of a project and variables."""
         return tmp_path_factory.mktemp("dbt")
 
     def attempt(warehouse: Path, *arguments: str, **settings: object) -> Warehouse:
-        # dbt parses the whole project again if one of these values or the path of the warehouse changes
-        target = target_of(*(value for option, value in pairwise(arguments) if option in PARSED_AGAIN))
-        built = target / "warehouse.duckdb"
+        options = dict(pairwise(arguments))
+        variables = options.get("--vars", "")
+        target, places = target_of(options.get("--project-dir", ""), variables), parsed_settings()
+        built = places["FAL_WAREHOUSE"]
+        if variables:  # dbt parses the whole project again for other variables
+            del places["DBT_PARTIAL_PARSE_FILE_PATH"]
+        places["FAL_PUBLISH_DIR"] = warehouse.with_suffix(".published")
         folders = ["--log-path", str(target), "--target-path", str(target)]
-        places = {"FAL_WAREHOUSE": built, "FAL_PUBLISH_DIR": warehouse.with_suffix(".published")}
         move_warehouse(warehouse, built)
-        done = run([DBT, "--no-use-colors", *arguments, *folders], **places, **settings)
+        done = run([DBT, "--no-use-colors", "--no-write-json", *arguments, *folders], **(places | settings))
         move_warehouse(built, warehouse)
         return Warehouse(warehouse, done.output, target, done.code)
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.text import Text
 
-from publishing import DATABASE
+from publishing.database import DATABASE
 from report.digest import read_digest
 from report.formats import format_text
 from report.publication import open_publication

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 from playwright.sync_api import sync_playwright
 
-from publishing import DATABASE, PAGE
+from publishing import PAGE
+from publishing.database import DATABASE
 from report.html import write_report
 from report.publication import find_database
 from tests.end_to_end.conftest import ROOT

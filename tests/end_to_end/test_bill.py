@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, load
+from tests.end_to_end.conftest import NO_TESTS, Warehouse, load
 from tests.fal_server import FalServer, World
 
 FIRST_DAY = date(2026, 1, 5)
@@ -21,10 +22,20 @@ OPEN_MONTH = date(2026, 2, 1)
 ESTIMATED_DAY = date(2026, 2, 12)
 KEY = "secret-admin-key-0123456789"
 
-MARTS = (
-    "focus.cost_and_usage",
-    "focus.contract_commitment",
-    "finops.invoice_reconciliation",
+CHANGED_DAY = date(2026, 2, 3)
+# of each mart, the rows that another cost of that day does not change
+UNCHANGED = {
+    "focus.cost_and_usage": f"cast(ChargePeriodStart as date) <> '{CHANGED_DAY}'",
+    "focus.contract_commitment": "true",
+    "finops.invoice_reconciliation": f"charge_month <> '{OPEN_MONTH}'",
+}
+MODELS = ("--select", "+cost_and_usage", "+contract_commitment", "+invoice_reconciliation", *NO_TESTS)
+COST_OF_THE_DAY = (
+    "select sum(EffectiveCost) from focus.cost_and_usage"
+    f" where cast(ChargePeriodStart as date) = '{CHANGED_DAY}'"
+)
+COST_OF_THE_MONTH = (
+    f"select event_usage_usd from finops.invoice_reconciliation where charge_month = '{OPEN_MONTH}'"
 )
 
 
@@ -36,7 +47,7 @@ class Bill:
     server: FalServer
     landing: Path
     warehouse: Warehouse
-    build: Callable[[Path], Warehouse]
+    dbt: Callable[..., Warehouse]
 
     def load(self, *arguments: object) -> str:
         """Run python -m loaders for the account acme."""
@@ -59,17 +70,18 @@ class Bill:
 
 
 @pytest.fixture(scope="module")
-def bill(tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]) -> Iterator[Bill]:
+def bill(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Iterator[Bill]:
     """40 days × 2,000 events, January 2026 closed by its invoice, February open."""
     landing = tmp_path_factory.mktemp("bill") / "landing"
     world = World(
         seed=11, accounts={"acme": KEY}, first_day=FIRST_DAY, days=DAYS, events_per_day=2000, oddities=True
     )
     with FalServer(world) as server:
-        empty = Bill(world, server, landing, Warehouse(landing, ""), dbt_build)
+        empty = Bill(world, server, landing, Warehouse(landing, ""), dbt)
         output = empty.load_all()
         assert KEY not in output
-        yield Bill(world, server, landing, dbt_build(landing), dbt_build)
+        built = dbt(landing.parent / "warehouse.duckdb", "build", FAL_LANDING_DIR=landing)
+        yield Bill(world, server, landing, built, dbt)
 
 
 def invoice(bill: Bill) -> list[dict[str, str]]:
@@ -182,38 +194,44 @@ def test_the_key_is_in_no_file(bill: Bill) -> None:
     assert KEY not in bill.warehouse.output
 
 
-def test_loading_everything_again_changes_no_number(bill: Bill, tmp_path: Path) -> None:
-    before = {mart: bill.warehouse.rows(f"from {mart} order by all") for mart in MARTS}
+def test_loading_everything_again_changes_only_the_day_that_has_other_events(bill: Bill) -> None:
+    """The superseded loads stay until a prune, which changes no number."""
+
+    def read_unchanged() -> dict[str, list[tuple[Any, ...]]]:
+        """Rows of the marts that depend on no event of the day."""
+        return {
+            mart: bill.warehouse.rows(f"from {mart} where {condition} order by all")
+            for mart, condition in UNCHANGED.items()
+        }
+
+    def build() -> tuple[dict[str, list[tuple[Any, ...]]], Decimal, Decimal]:
+        """Return the unchanged rows, the cost of the day, and the cost of the events of its month."""
+        bill.dbt(bill.warehouse.path, "build", *MODELS, FAL_LANDING_DIR=bill.landing)
+        day_cost, month_cost = (bill.warehouse.exact(cost) for cost in (COST_OF_THE_DAY, COST_OF_THE_MONTH))
+        return read_unchanged(), day_cost, month_cost
+
+    before, month = read_unchanged(), bill.warehouse.exact(COST_OF_THE_MONTH)
+    assert all(before.values())
     loads = len(list(bill.landing.rglob("load=*")))
+    partition = bill.landing / "billing_events" / "account=acme" / f"date={CHANGED_DAY}"
+    superseded = {path for path in partition.rglob("*") if path.is_file()}
+    after = CHANGED_DAY + timedelta(days=1)
+    old = bill.world.total_cost("acme", since=CHANGED_DAY, until=after)
+    assert bill.warehouse.exact(COST_OF_THE_DAY) == old
+    bill.world.amend("acme", CHANGED_DAY, events=1234)
+    new = bill.world.total_cost("acme", since=CHANGED_DAY, until=after)
+    assert new != old
     bill.load_all()
     assert len(list(bill.landing.rglob("load=*"))) == 2 * loads
-    again = bill.build(bill.landing)
-    assert {mart: again.rows(f"from {mart} order by all") for mart in MARTS} == before
-
-
-def test_only_the_latest_load_of_a_day_counts(bill: Bill) -> None:
-    day, after = date(2026, 2, 3), date(2026, 2, 4)
-    partition = bill.landing / "billing_events" / "account=acme" / f"date={day}"
-    superseded = {path for path in partition.rglob("*") if path.is_file()}
-    old = bill.world.total_cost("acme", since=day, until=after)
-    bill.world.amend("acme", day, events=1234)
-    new = bill.world.total_cost("acme", since=day, until=after)
-    assert new != old
-    bill.load("billing-events", "--start", day, "--end", after)
-
-    of_the_day = (
-        "select sum(EffectiveCost) from focus.cost_and_usage"
-        " where cast(ChargePeriodStart as date) = '2026-02-03'"
-    )
-    assert bill.build(bill.landing).exact(of_the_day) == new
+    assert build() == (before, new, month - old + new)
     assert superseded and all(path.exists() for path in superseded)
 
     # a prune keeps loads that were superseded less than six hours ago, since a build could be reading them
     bill.load("prune")
     assert all(path.exists() for path in superseded)
-    for manifest in partition.rglob("manifest.json"):
+    for manifest in bill.landing.rglob("manifest.json"):
         os.utime(manifest, (0, 0))
     bill.load("prune")
     assert not any(path.exists() for path in superseded)
-    assert len(list(partition.glob("load=*"))) == 1
-    assert bill.build(bill.landing).exact(of_the_day) == new
+    assert len(list(bill.landing.rglob("load=*"))) == loads
+    assert build() == (before, new, month - old + new)

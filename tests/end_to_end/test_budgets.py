@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, copy_project
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, Warehouse, copy_project
 from tests.end_to_end.landing_zone import event, page, write_events
 
 HEADER = "name,account,sub_account,product_line,model,tag,period,starts_on,ends_on,amount_usd,thresholds\n"
@@ -49,8 +49,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Wareh
     selected = ("+budget_status_ties_to_daily_cost", "+budget_thresholds", "warn_budgets_match_usage")
     return dbt(
         folder / "warehouse.duckdb",
-        *("build", "--select", *selected, "--indirect-selection", "empty"),
-        *("--exclude-resource-type", "unit_test", "--project-dir", str(folder / "project")),
+        *("build", "--select", *selected, *ONLY_NAMED_TESTS, "--project-dir", str(folder / "project")),
         FAL_LANDING_DIR=folder / "landing",
     )
 
@@ -95,9 +94,9 @@ def test_an_invalid_budget_is_one_line_with_the_reason(tmp_path: Path, dbt: Call
     copy_project(tmp_path / "project")
     (tmp_path / "project" / "seeds" / "fal_budgets.csv").write_text(HEADER + MISTAKES)
     where = ("--project-dir", str(tmp_path / "project"))
-    dbt(tmp_path / "w.duckdb", "seed", "--select", "fal_budgets", "fal_accounts", *where)
+    selected = ("--select", "fal_budgets", "fal_accounts", "budgets_are_valid", *ONLY_NAMED_TESTS)
     with pytest.raises(AssertionError) as failed:
-        dbt(tmp_path / "w.duckdb", "test", "--select", "budgets_are_valid", *where)
+        dbt(tmp_path / "w.duckdb", "build", *selected, *where)
     _, _, findings = str(failed.value).partition("fail budgets_are_valid: 7 rows\n")
     found = [line.strip() for line in findings.splitlines() if line.strip().startswith("name ")]
     assert {line.partition(":")[0] for line in found} == {

@@ -1,12 +1,12 @@
 """An invalid contract fails the build with the row, the reason and what to do."""
 
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import ROOT, copy_project, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, ROOT, Warehouse, copy_project
 
 GOOD = {
     "contract_id": "k",
@@ -107,6 +107,11 @@ GOOD_TERMS = {
 }
 
 
+SEEDS = ("fal_contract_commitments", "fal_accounts")
+TESTS = ("contracts_can_be_drawn_down", "contracts_follow_focus_1_4")
+SELECTED = ("--select", *SEEDS, *TESTS, *ONLY_NAMED_TESTS)
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose seeds can be replaced."""
@@ -115,52 +120,49 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-def dbt_test(project: Path, contracts: list[dict[str, str]]) -> tuple[int, str]:
-    """Run dbt test with these contracts; return its output and exit code."""
-    seed = project / "seeds" / "fal_contract_commitments.csv"
-    header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0].split(",")
-    columns = list(dict.fromkeys(chain(header, *contracts)))
-    rows = [",".join(row.get(name, "") for name in columns) for row in contracts]
-    seed.write_text("\n".join([",".join(columns), *rows, ""]))
-    # all tests run, even if another one fails
-    where = ["--project-dir", str(project), "--profiles-dir", str(project)]
-    warehouse = {"FAL_WAREHOUSE": str(project / "w.duckdb"), "FAL_LANDING_DIR": str(project / "none")}
-    seeded = run([DBT, "seed", "--select", "fal_contract_commitments", "fal_accounts", *where], **warehouse)
-    assert seeded.code == 0, seeded.output
-    tests = ["contracts_can_be_drawn_down", "contracts_follow_focus_1_4"]
-    done = run([DBT, "test", "--select", *tests, *where], **warehouse)
-    return done.code, done.output
+@pytest.fixture(scope="module")
+def check(project: Path, dbt_attempt: Callable[..., Warehouse]) -> Callable[..., Warehouse]:
+    """Load and test these contracts, by id; they may be invalid."""
+
+    def build(*contracts: dict[str, str]) -> Warehouse:
+        header = (ROOT / "seeds" / "fal_contract_commitments.csv").read_text().splitlines()[0]
+        columns = list(dict.fromkeys(chain(header.split(","), *contracts)))
+        rows = [",".join(row.get(name, "") for name in columns) for row in contracts]
+        lines = "\n".join([",".join(columns), *rows, ""])
+        (project / "seeds" / "fal_contract_commitments.csv").write_text(lines)
+        return dbt_attempt(project / "w.duckdb", "build", *SELECTED, "--project-dir", str(project))
+
+    return build
 
 
-@pytest.mark.parametrize("several", [list(BAD)[n : n + 4] for n in range(0, len(BAD), 4)])
-def test_an_invalid_contract_is_reported_with_the_remedy(project: Path, several: list[str]) -> None:
-    code, output = dbt_test(
-        project, [GOOD | {"contract_commitment_id": name} | BAD[name] for name in several]
-    )
-    assert code != 0
-    for name in several:
-        assert f"contract_commitment_id {name} · " in output
-        assert SAYS[name] in output
+@pytest.fixture(scope="module")
+def refused(check: Callable[..., Warehouse]) -> Warehouse:
+    """Each invalid contract, and one that is repeated."""
+    bad = BAD | BAD_TERMS
+    ids = [*bad, "twice", "twice"]
+    return check(*(GOOD | {"contract_commitment_id": name} | bad.get(name, {}) for name in ids))
 
 
-def test_a_repeated_contract_is_found_and_a_valid_one_passes(project: Path) -> None:
-    code, output = dbt_test(project, [GOOD | {"contract_commitment_id": "twice"}] * 2)
-    assert code != 0
-    assert SAYS["twice"] in output
-    assert dbt_test(project, [GOOD])[0] == 0
+@pytest.mark.parametrize("name", SAYS)
+def test_an_invalid_contract_is_reported_with_the_remedy(refused: Warehouse, name: str) -> None:
+    assert refused.code == 1
+    lines = [line for line in refused.output.splitlines() if f"contract_commitment_id {name} · " in line]
+    assert [line for line in lines if SAYS[name] in line], refused.output
 
 
-def test_each_invalid_term_of_focus_1_4_is_reported_with_the_remedy(project: Path) -> None:
-    code, output = dbt_test(
-        project, [GOOD | {"contract_commitment_id": name} | terms for name, terms in BAD_TERMS.items()]
-    )
-    assert code != 0
-    for name, finding in SAYS_OF_TERMS.items():
-        assert f"contract_commitment_id {name} · account acme · finding {finding}" in output
+def test_a_valid_contract_passes(check: Callable[..., Warehouse]) -> None:
+    built = check(GOOD)
+    assert built.code == 0, built.output
 
 
-def test_valid_terms_of_focus_1_4_and_a_succession_pass(project: Path) -> None:
+@pytest.mark.parametrize("name", SAYS_OF_TERMS)
+def test_each_invalid_term_of_focus_1_4_is_reported_with_the_remedy(refused: Warehouse, name: str) -> None:
+    finding = SAYS_OF_TERMS[name]
+    assert f"contract_commitment_id {name} · account acme · finding {finding}" in refused.output
+
+
+def test_valid_terms_of_focus_1_4_and_a_succession_pass(check: Callable[..., Warehouse]) -> None:
     first = GOOD | {"contract_commitment_period_end": "2026-07-01", "superseded_by": "next"}
     succession = GOOD | GOOD_TERMS | {"contract_commitment_period_start": "2026-07-01"}
-    code, output = dbt_test(project, [first, succession])
-    assert code == 0, output
+    built = check(first, succession)
+    assert built.code == 0, built.output

@@ -16,10 +16,11 @@ import pytest
 
 from api.export_files import ExportRequest
 from api.exports import Exports
-from publishing import DATABASE, publish
+from publishing import publish
+from publishing.changes import Definitions
+from publishing.database import DATABASE
 from tests.api.test_exports import FORMULAS, PLAIN
-from tests.end_to_end.conftest import Warehouse, run
-from tests.end_to_end.dbt_processes import DBT
+from tests.end_to_end.conftest import Warehouse
 
 MARTS = ("cost_and_usage", "contract_commitment")
 FILES = {
@@ -128,7 +129,7 @@ def test_a_limited_export_of_focus_1_4_has_the_rows_of_its_account(marts: Path, 
     shutil.rmtree(done)
 
 
-def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:
+def test_dbt_escapes_formulas_on_request(tmp_path: Path, dbt: Callable[..., Warehouse]) -> None:
     texts = [*FORMULAS, *PLAIN]
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
         warehouse.execute("create schema focus")
@@ -141,21 +142,10 @@ def test_dbt_escapes_formulas_on_request(tmp_path: Path) -> None:
                 for end, year in (("Start", 2026), ("End", 2027)):
                     column = f"{name}{end} timestamp default timestamp '{year}-01-01'"
                     warehouse.execute(f"alter table focus.{mart} add column {column}")
-        publish(warehouse, tmp_path, {f"focus.{mart}": f"focus.{mart}" for mart in MARTS}, {}, "1")
-    program = [DBT, "--no-use-colors", "--log-path", str(tmp_path)]
+        publish(warehouse, tmp_path, Definitions({f"focus.{mart}": f"focus.{mart}" for mart in MARTS}), "1")
     for escape in (False, True):
         said = json.dumps({"format": "csv", "folder": str(tmp_path), "csv_formula_escape": escape})
-        command = [
-            *program,
-            "run-operation",
-            "export",
-            "--args",
-            said,
-            "--target-path",
-            str(tmp_path / "target"),
-        ]
-        done = run(command, FAL_WAREHOUSE=tmp_path / "warehouse.duckdb")
-        assert done.code == 0, done.output
+        dbt(tmp_path / "warehouse.duckdb", "run-operation", "export", "--args", said)
         for mart in MARTS:
             with (tmp_path / f"{mart}.csv").open(newline="") as lines:
                 rows = list(csv.DictReader(lines))

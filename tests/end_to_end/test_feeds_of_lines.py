@@ -194,6 +194,7 @@ def test_no_row_of_our_own_breaks_a_rule_of_focus(built: Warehouse) -> None:
     assert built.rows("select rule_id from focus.conformance_report where violations > 0") == []
     # rows of serverless usage have SkuPriceDetails
     checked = (
-        "select rows_checked > 0 from focus.conformance_report where rule_id = 'CAU-SkuPriceDetails-C-017-C'"
+        "select min(rows_checked) > 0 from focus.conformance_report"
+        " where rule_id = 'CAU-SkuPriceDetails-C-017-C'"
     )
     assert built.value(checked)

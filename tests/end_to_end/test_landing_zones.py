@@ -51,27 +51,50 @@ def focus_type(column: str) -> str:
     return "VARCHAR"
 
 
-def test_an_empty_landing_zone_builds_empty_typed_marts(tmp_path: Path, dbt_build: Build) -> None:
-    landing = tmp_path / "nothing-has-landed-here"
-    landing.mkdir()
-    warehouse = dbt_build(landing)
-    assert "WARN=0 ERROR=0 SKIP=0" in warehouse.output
-    assert f"The landing zone {landing} has no loads: check FAL_LANDING_DIR" in warehouse.output
-    for mart, columns in (("cost_and_usage", COST_AND_USAGE), ("contract_commitment", CONTRACT_COMMITMENT)):
-        described = warehouse.rows(f"select column_name, column_type from (describe focus.{mart})")
-        assert [tuple(row) for row in described[: len(columns)]] == [(c, focus_type(c)) for c in columns]
-        assert all(column.startswith("x_") for column, _ in described[len(columns) :])
-        assert warehouse.value(f"select count(*) from focus.{mart}") == 0
-    assert warehouse.value("select count(*) from finops.invoice_reconciliation") == 0
-    schemas = warehouse.rows("select distinct table_schema from information_schema.tables order by all")
-    made = ["api", "conformance", "finops", "focus", "intermediate", "seeds", "staging"]
-    assert [schema for (schema,) in schemas] == made
+STYLES = {
+    "plain": CsvStyle(),
+    "shuffled": CsvStyle(shuffle=True),
+    "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
+    "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
+    # an earlier version replaced an absent cell by this text
+    "text-of-absence": CsvStyle(extra={"x_Region": r"\N~absent~"}),
+    "byte-order-mark": CsvStyle(bom=True),
+    "carriage-returns": CsvStyle(crlf=True),
+    "line-breaks": CsvStyle(quoted_breaks=True),
+    "everything": CsvStyle(shuffle=True, extra={"x_Region": "eu"}, bom=True, crlf=True, quoted_breaks=True),
+}
+
+
+def land_styles(landing: Path) -> None:
+    """Land one invoice and one estimate in every style, each style as its own account."""
+    for alias, style in STYLES.items():
+        world = World(seed=5, accounts={"acme": "k"}, first_day=date(2026, 1, 1), days=36, events_per_day=20)
+        world.csv_style = style
+        with FalServer(world) as server:
+            settings = {
+                "FAL_API_URL": server.url,
+                "FAL_KEY": "k",
+                "FAL_ACCOUNT": alias,
+                "FAL_LANDING_DIR": landing,
+            }
+            load("focus-report", "--source", "invoice", "--charge-month", "2026-01", **settings)
+            load(
+                "focus-report",
+                "--source",
+                "estimate",
+                "--start",
+                "2026-02-01",
+                "--end",
+                "2026-02-03",
+                **settings,
+            )
 
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
-    """A landing zone with good and bad data."""
+    """A landing zone with good and bad data, and accounts with reports in every style."""
     landing = tmp_path_factory.mktemp("odd") / "it's a landing zone"
+    land_styles(landing)
     write_events(
         landing,
         "acme",
@@ -284,50 +307,8 @@ def test_only_the_latest_load_counts_and_a_folder_without_manifest_is_ignored(od
     ) == [("new",)]
 
 
-STYLES = {
-    "plain": CsvStyle(),
-    "shuffled": CsvStyle(shuffle=True),
-    "missing": CsvStyle(drop=("Tags", "PublisherName", "ServiceSubcategory")),
-    "additional": CsvStyle(extra={"x_Region": "eu", "NewColumn": 'a "b", c'}),
-    # an earlier version replaced an absent cell by this text
-    "text-of-absence": CsvStyle(extra={"x_Region": r"\N~absent~"}),
-    "byte-order-mark": CsvStyle(bom=True),
-    "carriage-returns": CsvStyle(crlf=True),
-    "line-breaks": CsvStyle(quoted_breaks=True),
-    "everything": CsvStyle(shuffle=True, extra={"x_Region": "eu"}, bom=True, crlf=True, quoted_breaks=True),
-}
-
-
-@pytest.fixture(scope="module")
-def styled(tmp_path_factory: pytest.TempPathFactory, dbt_build: Build) -> Warehouse:
-    """One invoice and one estimate in every style, each style landed as its own account."""
-    landing = tmp_path_factory.mktemp("styled") / "landing"
-    for alias, style in STYLES.items():
-        world = World(seed=5, accounts={"acme": "k"}, first_day=date(2026, 1, 1), days=36, events_per_day=20)
-        world.csv_style = style
-        with FalServer(world) as server:
-            settings = {
-                "FAL_API_URL": server.url,
-                "FAL_KEY": "k",
-                "FAL_ACCOUNT": alias,
-                "FAL_LANDING_DIR": landing,
-            }
-            load("focus-report", "--source", "invoice", "--charge-month", "2026-01", **settings)
-            load(
-                "focus-report",
-                "--source",
-                "estimate",
-                "--start",
-                "2026-02-01",
-                "--end",
-                "2026-02-03",
-                **settings,
-            )
-    return dbt_build(landing)
-
-
 @pytest.mark.parametrize("alias", [alias for alias in STYLES if alias != "plain"])
-def test_the_format_of_a_csv_does_not_change_its_rows(styled: Warehouse, alias: str) -> None:
+def test_the_format_of_a_csv_does_not_change_its_rows(odd: Warehouse, alias: str) -> None:
     differs = ["x_Account", "x_ChargeId", "x_ProviderColumns", "x_Repairs"]
     differs += {"missing": ["Tags", "PublisherName", "ServiceSubcategory"]}.get(alias, [])
     differs += ["ChargeDescription"] if alias in ("line-breaks", "everything") else []
@@ -335,34 +316,35 @@ def test_the_format_of_a_csv_does_not_change_its_rows(styled: Warehouse, alias: 
         column for column in [*COST_AND_USAGE, "x_ChargeSource", "x_ChargeStatus"] if column not in differs
     )
     query = f"select {columns} from focus.cost_and_usage where x_Account = '{{}}' order by all"
-    rows = styled.rows(query.format(alias))
+    rows = odd.rows(query.format(alias))
     assert len(rows) > 100
-    assert rows == styled.rows(query.format("plain"))
+    assert rows == odd.rows(query.format("plain"))
 
 
-def test_extra_columns_are_kept_and_missing_columns_are_filled_in_and_listed(styled: Warehouse) -> None:
-    assert styled.rows(
+def test_extra_columns_are_kept_and_missing_columns_are_filled_in_and_listed(odd: Warehouse) -> None:
+    assert odd.rows(
         "select distinct json_extract_string(x_ProviderColumns, '$.x_Region'),"
         " json_extract_string(x_ProviderColumns, '$.NewColumn')"
         " from focus.cost_and_usage where x_Account = 'additional'"
     ) == [("eu", 'a "b", c')]
-    assert styled.rows(
+    assert odd.rows(
         "select distinct ServiceSubcategory, contains(x_Repairs, '\"ServiceSubcategory\"'),"
         " contains(x_Repairs, '\"PublisherName\"')"
         " from focus.cost_and_usage where x_Account = 'missing'"
     ) == [("Generative AI", True, True)]
 
 
-def test_a_line_break_within_quotes_is_part_of_the_text(styled: Warehouse) -> None:
-    broken = styled.value(
+def test_a_line_break_within_quotes_is_part_of_the_text(odd: Warehouse) -> None:
+    broken = odd.value(
         "select count(*) from focus.cost_and_usage"
         " where x_Account = 'line-breaks' and contains(ChargeDescription, chr(10))"
     )
     assert broken > 0
 
 
-def test_an_account_missing_from_the_seed_has_its_alias_as_id_and_warns(styled: Warehouse) -> None:
-    assert re.search(rf"WARN {len(STYLES)} warn_accounts_are_in_the_seed", styled.output)
+def test_an_account_missing_from_the_seed_has_its_alias_as_id_and_warns(odd: Warehouse) -> None:
+    accounts = [*STYLES, "spelled"]
+    assert re.search(rf"WARN {len(accounts)} warn_accounts_are_in_the_seed", odd.output)
 
 
 def test_a_build_reads_the_loads_that_it_listed_despite_new_loads_and_a_prune(

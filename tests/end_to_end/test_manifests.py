@@ -85,7 +85,8 @@ def test_quarantined_text_is_printed_short_and_without_control_characters(tmp_pa
     write_events(tmp_path / "landing", "acme", "2026-01-05", [page(odd)], NEW)
     cut = b'{"billing_events": [\x1b[31m\n\x7f' + b"B" * 5000
     write_events(tmp_path / "landing", "acme", "2026-01-06", [(cut, 1)], NEW)
-    done = dbt(tmp_path, "build")
+    only = ("--indirect-selection", "cautious", "--exclude-resource-type", "unit_test")
+    done = dbt(tmp_path, "build", "--select", "+stg_fal__billing_events_quarantine", *only)
     assert done.code == 0, done.output
     assert "quarantine_reason output_units is not a number" in done.output
     assert r"\x9b2J\u202etxt.exe\u2028é" in done.output and r"\x7fBBB" in done.output

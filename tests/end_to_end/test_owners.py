@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, copy_project
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, Warehouse, copy_project
 from tests.end_to_end.landing_zone import (
     event,
     json_object,
@@ -25,6 +25,10 @@ acme,,Team,Imaging,Key 1,,,,
 acme,,Team,People,,*@acme.example,,,
 acme,,Team,Video,,,Vid*,2026-01-06,
 """
+SELECTED = (
+    *("--select", "+cost_and_usage", "+commitment_summary", "+conformance_report"),
+    *("+warn_usage_has_an_owner", "+warn_credit_agrees_with_fal", *ONLY_NAMED_TESTS),
+)
 CREDIT = {
     "contract_id": "credits",
     "contract_commitment_id": "credit",
@@ -94,7 +98,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Wareh
     commitments = seeds / "fal_contract_commitments.csv"
     header = commitments.read_text().splitlines()[0]
     commitments.write_text(f"{header}\n{','.join(CREDIT.get(name, '') for name in header.split(','))}\n")
-    arguments = ("build", "--exclude-resource-type", "unit_test", "--project-dir", str(folder / "project"))
+    arguments = ("build", *SELECTED, "--project-dir", str(folder / "project"))
     return dbt(folder / "warehouse.duckdb", *arguments, FAL_LANDING_DIR=folder / "landing")
 
 

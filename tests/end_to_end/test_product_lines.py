@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, load
+from tests.end_to_end.conftest import NO_TESTS, ONLY_NAMED_TESTS, Warehouse, load
 from tests.fal_server import FalServer, Switches, Team, World
 from tests.fal_server.switches import LINES
 
@@ -36,6 +36,7 @@ MARTS = (
     "finops.invoice_reconciliation",
     "finops.commitment_summary",
 )
+MODELS = ("--select", *(f"+{mart.partition('.')[2]}" for mart in MARTS))
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ class Organization:
     world: World
     server: FalServer
     landing: Path
-    build: Callable[[Path], Warehouse]
+    dbt: Callable[..., Warehouse]
+
+    def build(self, *arguments: str) -> Warehouse:
+        """Build what has landed."""
+        path = self.landing.parent / "warehouse.duckdb"
+        return self.dbt(path, "build", *arguments, FAL_LANDING_DIR=self.landing)
 
     def load(self, *arguments: object) -> str:
         """Run python -m loaders for the organization acme."""
@@ -67,9 +73,7 @@ class Organization:
 
 
 @pytest.fixture(scope="module")
-def acme(
-    tmp_path_factory: pytest.TempPathFactory, dbt_build: Callable[[Path], Warehouse]
-) -> Iterator[Organization]:
+def acme(tmp_path_factory: pytest.TempPathFactory, dbt: Callable[..., Warehouse]) -> Iterator[Organization]:
     """40 days of two teams: renamed and deleted keys, changed prices, apps, surge and instances."""
     world = World(
         seed=5,
@@ -83,7 +87,7 @@ def acme(
     world.now += timedelta(days=2)  # late rows have appeared
     with FalServer(world) as server:
         landing = tmp_path_factory.mktemp("lines") / "landing"
-        organization = Organization(world, server, landing, dbt_build)
+        organization = Organization(world, server, landing, dbt)
         organization.load_days()
         yield organization
 
@@ -91,7 +95,7 @@ def acme(
 @pytest.fixture(scope="module")
 def warehouse(acme: Organization) -> Warehouse:
     """The bill while both months are open."""
-    return acme.build(acme.landing)
+    return acme.build()
 
 
 def costs_by_line(warehouse: Warehouse, since: date = FIRST_DAY) -> dict[str, Decimal]:
@@ -140,13 +144,13 @@ def test_apps_machines_and_surge_are_charged_apart(warehouse: Warehouse) -> None
 def test_loading_everything_again_changes_no_number(acme: Organization, warehouse: Warehouse) -> None:
     before = {mart: warehouse.rows(f"from {mart} order by all") for mart in MARTS}
     acme.load_days()
-    again = acme.build(acme.landing)
+    again = acme.build(*MODELS, *NO_TESTS)
     assert {mart: again.rows(f"from {mart} order by all") for mart in MARTS} == before
 
 
 def test_a_month_closes_with_its_invoice(acme: Organization) -> None:
     acme.load("focus-report", "--source", "invoice", "--billing-month", "2026-02")
-    closed = acme.build(acme.landing)
+    closed = acme.build(*MODELS, *NO_TESTS)
     billed = closed.exact("select sum(BilledCost) from focus.cost_and_usage where x_ChargeSource = 'invoice'")
     assert billed == acme.world.invoice_total("acme", "2026-02", organization=True)
     text = acme.world.invoice_csv("acme", "2026-02", organization=True).decode()
@@ -166,7 +170,7 @@ def test_a_month_closes_with_its_invoice(acme: Organization) -> None:
 def test_an_estimate_with_other_names_is_not_counted_twice(acme: Organization) -> None:
     acme.world.switches = replace(SWITCHES, display_names=True, vague_lines=True)
     acme.load("focus-report", "--source", "estimate", "--start", OPEN_MONTH, "--end", END)
-    renamed = acme.build(acme.landing)
+    renamed = acme.build(*MODELS, "warn_usage_has_a_product_line", *ONLY_NAMED_TESTS)
     costs = acme.costs_by_line(OPEN_MONTH)
     compute = costs.pop("compute")
     assert costs_by_line(renamed, OPEN_MONTH) == costs

@@ -25,12 +25,11 @@ from tests.end_to_end.bill_reference import (
     bill_of,
     elements_of,
 )
-from tests.end_to_end.conftest import ROOT, Warehouse
+from tests.end_to_end.conftest import NO_TESTS, ROOT, Warehouse
 from tests.end_to_end.random_zones import Zone, change_account, random_zone, write_account, write_seeds
 
 pytestmark = pytest.mark.long
 
-NO_TESTS = ("--exclude-resource-type", "test", "unit_test")
 MARTS = (
     "--select",
     "+cost_and_usage",

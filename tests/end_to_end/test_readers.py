@@ -99,7 +99,7 @@ def test_every_published_table_and_column_has_a_comment(sample: Warehouse) -> No
 def test_dbt_docs_open_with_this_project_and_its_lineage_is_complete(
     sample: Warehouse, dbt: Callable[..., Warehouse]
 ) -> None:
-    documented = dbt(sample.path, "docs", "generate", FAL_LANDING_DIR=ROOT / "sample")
+    documented = dbt(sample.path, "--write-json", "docs", "generate", FAL_LANDING_DIR=ROOT / "sample")
     manifest = json.loads((documented.target / "manifest.json").read_text())
     assert manifest["docs"]["doc.fal_focus.__overview__"]["block_contents"].startswith("# fal_focus")
     children = manifest["child_map"]

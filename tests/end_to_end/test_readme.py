@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from rich.text import Text
 
-from publishing import DATABASE
+from publishing.database import DATABASE
 from tests.api.serving import serving
 from tests.end_to_end.conftest import ROOT, Warehouse, run
 from tests.end_to_end.first_look import PICTURE, draw, make_run, read_page, run_make
@@ -197,33 +197,21 @@ def test_the_commands_for_the_api_work(sample: Warehouse, tmp_path: Path) -> Non
     assert export["status"] in ("Pending", "Processing", "Complete")
 
 
-def test_a_build_with_other_settings_passes_and_costs_the_same(
+def test_a_build_with_other_settings_and_as_of_an_earlier_day_passes_and_costs_the_same(
     sample: Warehouse, tmp_path: Path, dbt: Callable[..., Warehouse]
 ) -> None:
-    variables = "{fal_charge_grain: hour, fal_host_provider_name: A cloud}"
+    variables = "{fal_charge_grain: hour, fal_host_provider_name: A cloud, fal_as_of: 2026-10-06}"
     built = dbt(tmp_path / "warehouse.duckdb", "build", "--vars", variables, FAL_LANDING_DIR=ROOT / "sample")
+    usage = "select sum(EffectiveCost) from focus.cost_and_usage where x_ChargeSource <> 'commitment'"
     total = "select sum(EffectiveCost), sum(BilledCost) from focus.cost_and_usage"
-    assert built.rows(total) == sample.rows(total)
-
-
-def test_commitments_can_be_evaluated_as_of_an_earlier_day(
-    tmp_path: Path, dbt: Callable[..., Warehouse]
-) -> None:
-    built = dbt(
-        tmp_path / "warehouse.duckdb",
-        "build",
-        "--vars",
-        "fal_as_of: 2026-10-06",
-        FAL_LANDING_DIR=ROOT / "sample",
-    )
+    for query in (usage, f"{total} where ChargePeriodStart < '2026-10-06'"):
+        assert built.rows(query) == sample.rows(query)
+    assert built.rows("select distinct HostProviderName from focus.cost_and_usage") == [("A cloud",)]
+    # commitments are evaluated as of that day
     assert built.value("select max(commitment_date) from finops.commitment_burn_down") == date(2026, 10, 5)
-    assert (
-        built.value(
-            "select count(*) from focus.cost_and_usage"
-            " where ContractApplied is not null and ChargePeriodStart >= '2026-10-06'"
-        )
-        == 0
-    )
+    applied = "select count(*) from focus.cost_and_usage where ContractApplied is not null"
+    assert built.value(f"{applied} and ChargePeriodStart < '2026-10-06'") > 0
+    assert built.value(f"{applied} and ChargePeriodStart >= '2026-10-06'") == 0
 
 
 def test_each_mart_has_a_query(sample: Warehouse) -> None:

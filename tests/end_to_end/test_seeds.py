@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Warehouse, copy_project
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, Warehouse, copy_project
 
 SEEDS = ("fal_accounts", "fal_allocation", "fal_budgets", "fal_contract_commitments", "fal_endpoints")
 
@@ -56,6 +56,6 @@ def test_a_line_of_the_allocation_that_applies_on_no_day_fails(
         "acme,Key 2,Team,Video,2026-01-05,2026-01-06\n"
     )
     where = ("--project-dir", str(tmp_path / "project"))
-    dbt(tmp_path / "w.duckdb", "seed", "--select", "fal_allocation", *where)
+    selected = ("--select", "fal_allocation", "allocation_periods_have_days", *ONLY_NAMED_TESTS)
     with pytest.raises(AssertionError, match="FAIL 1 allocation_periods_have_days"):
-        dbt(tmp_path / "w.duckdb", "test", "--select", "allocation_periods_have_days", *where)
+        dbt(tmp_path / "w.duckdb", "build", *selected, *where)

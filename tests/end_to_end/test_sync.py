@@ -11,13 +11,14 @@ import pytest
 
 from loaders import clock
 from loaders.cli import main
-from tests.end_to_end.conftest import Warehouse
+from tests.end_to_end.conftest import ONLY_NAMED_TESTS, Warehouse
 from tests.fal_server import FalServer, Switches, World
 from tests.fal_server.switches import LINES
 
 FIRST_DAY = date(2026, 1, 5)
 OPEN_MONTH = date(2026, 2, 1)
 KEY = "secret-admin-key-0123456789"
+SELECTED = ("--select", "+cost_and_usage", "+warn_compute_has_estimates", *ONLY_NAMED_TESTS)
 USAGE = "ChargeCategory = 'Usage' and ChargeClass is null"
 
 
@@ -27,8 +28,13 @@ class Account:
 
     world: World
     landing: Path
-    build: Callable[[Path], Warehouse]
+    dbt: Callable[..., Warehouse]
     monkeypatch: pytest.MonkeyPatch
+
+    def build(self) -> Warehouse:
+        """Build what has landed."""
+        path = self.landing.parent / "warehouse.duckdb"
+        return self.dbt(path, "build", *SELECTED, FAL_LANDING_DIR=self.landing)
 
     def sync(self, now: datetime) -> None:
         """Run the sync of a day."""
@@ -38,9 +44,7 @@ class Account:
 
 
 @pytest.fixture
-def acme(
-    tmp_path: Path, dbt_build: Callable[[Path], Warehouse], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Account]:
+def acme(tmp_path: Path, dbt: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """40 days of all product lines. The first sync is on a day that is not over, after the invoice."""
     world = World(
         seed=9,
@@ -56,7 +60,7 @@ def acme(
             monkeypatch.setenv(name, value)
         for name in ("FAL_KEY_FILE", "FAL_ORGANIZATION"):
             monkeypatch.delenv(name, raising=False)
-        account = Account(world, tmp_path / "landing", dbt_build, monkeypatch)
+        account = Account(world, tmp_path / "landing", dbt, monkeypatch)
         account.sync(datetime(2026, 2, 5, 12, tzinfo=UTC))
         yield account
 
@@ -67,13 +71,13 @@ def test_sync_completes_the_bill_of_an_open_month_with_compute(acme: Account) ->
         f"date=2026-02-0{day}" for day in range(1, 6)
     ]
     shutil.rmtree(estimates)
-    before = acme.build(acme.landing)
+    before = acme.build()
     assert "WARN 1 warn_compute_has_estimates" in before.output
     finding = "account acme · days_without_estimate 5 · first_day 2026-02-01 · last_day 2026-02-05"
     assert finding in before.output
 
     acme.sync(datetime(2026, 2, 16, 12, tzinfo=UTC))
-    after = acme.build(acme.landing)
+    after = acme.build()
     assert "WARN 1 warn_compute_has_estimates" not in after.output
     costs = dict(
         after.rows(

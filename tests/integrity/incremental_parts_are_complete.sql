@@ -37,6 +37,13 @@ held as (
     from {{ ref('stg_fal__billing_event_days') }}
     union all
     select distinct
+        source as what,
+        account,
+        cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
+        load_id as part
+    from {{ ref('base_fal__focus_reports') }}
+    union all
+    select distinct
         'charges' as what,
         account,
         charge_date as part_date,
@@ -67,6 +74,13 @@ wanted as (
         landed_date as part_date,
         load_id as part
     from {{ ref('stg_fal__billing_event_loads') }}
+    union all
+    select
+        source as what,
+        account,
+        cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
+        load_id as part
+    from {{ ref('stg_fal__focus_report_loads') }}
     union all
     select
         'charges' as what,

@@ -1,12 +1,13 @@
--- Rules of FOCUS 1.3 that rows from the files of the provider break after repair.
+-- Rules of FOCUS that rows from the files of the provider break after repair.
 {{ config(
     severity='warn',
     meta={
-        'summary': "Rules of FOCUS 1.3 that rows of the provider's files break: {rows} (make conformance lists them)."
+        'summary': "Rules of FOCUS that rows of the provider's files break: {rows} (make conformance lists them)."
     }
 ) }}
 
 select
+    focus_version,
     rule_id,
     rule_text,
     findings,

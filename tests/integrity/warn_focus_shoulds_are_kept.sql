@@ -1,7 +1,8 @@
--- Recommendations of FOCUS 1.3 that rows of our own do not follow.
+-- Recommendations of FOCUS that rows of our own do not follow.
 {{ config(severity='warn') }}
 
 select
+    focus_version,
     rule_id,
     rule_text,
     violations,

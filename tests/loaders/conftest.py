@@ -81,6 +81,14 @@ Run = Callable[..., Result]
 Loads = Callable[[str], list[Landed]]
 
 
+@pytest.fixture(scope="package", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Replace fsync, which takes most of the time of a small load. test_files.py tests when it is called."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_key_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ignore the setting of the shell."""

@@ -12,6 +12,8 @@ from loaders import estimates
 from tests.fal_server import FalServer, Fault, Invoice, Request, Switches, Team, World
 from tests.loaders.conftest import Loads, Run, day_of
 
+pytestmark = pytest.mark.slow
+
 SetClock = Callable[[datetime], None]
 NOW = datetime(2026, 2, 5, 12, tzinfo=UTC)
 SYNC = ("sync", "--since", "2026-01-25")

@@ -23,6 +23,8 @@ from loaders.pages import Page, parse_page
 from loaders.retries import read_retry_after
 from tests.loaders.conftest import Wire
 
+pytestmark = pytest.mark.slow
+
 
 def parse(body: bytes) -> Page | None:
     """Return the page, or None if it is refused."""

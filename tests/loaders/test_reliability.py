@@ -22,7 +22,7 @@ def test_every_named_test_exists() -> None:
     folders = sorted({"tests/loaders", "tests/api"} | elsewhere)
     listing = [sys.executable, "-m", "pytest", "--collect-only", "-q", *folders]
     collected = subprocess.run(
-        listing, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        listing, cwd=ROOT, capture_output=True, text=True, check=True, timeout=600
     ).stdout
     ids = [line for line in collected.splitlines() if "::" in line]
     ids += [line.split("/", 2)[-1] for line in ids]

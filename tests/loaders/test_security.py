@@ -218,7 +218,7 @@ def process(
     """Run a command in a separate process."""
     return subprocess.run(
         [sys.executable, *start, *args],
-        env=environment(server, landing) | more, cwd=ROOT, capture_output=True, text=True, timeout=30,
+        env=environment(server, landing) | more, cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
 
@@ -283,7 +283,7 @@ def test_the_list_of_processes_and_the_bar_do_not_show_the_key(
     listed = subprocess.run(
         ["ps", "eww", "-o", "args", "-p", str(running.pid)], capture_output=True, text=True, check=True
     ).stdout
-    out, _ = running.communicate(timeout=30)
+    out, _ = running.communicate(timeout=120)
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)

@@ -22,6 +22,8 @@ from loaders.cli import main
 from tests.fal_server import FalServer, Oddities, World
 from tests.loaders.conftest import KEY, Loads, Result, Run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DAY = "billing_events/account=acme/date=2026-01-26"
 INVOICE = "focus_reports/account=acme/source=invoice/billing_month=2026-02"
@@ -131,7 +133,7 @@ def test_a_terminal_shows_a_bar(zone: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "loaders", "verify", "--landing-dir", str(zone)]
     settings = os.environ | {"TERM": "xterm"}
-    done = subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=30)
+    done = subprocess.run(command, env=settings, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs, timeout=120)
     shown = os.read(ours, 100_000).decode()
     os.close(theirs)
     os.close(ours)

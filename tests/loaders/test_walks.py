@@ -17,6 +17,8 @@ from tests.fal_server import FalServer, Oddities, Request, World
 from tests.fal_server.messages import Answer
 from tests.loaders.conftest import Loads, Run, day_of, unfinished
 
+pytestmark = pytest.mark.slow
+
 DAY = ("billing-events", "--start", "2026-01-26", "--end", "2026-01-27")
 
 

@@ -30,6 +30,7 @@ def published(
             "focus.cost_and_usage": {"description": "Charges", "columns": {"x_Account": "Alias"}},
             "api.records": {"description": "Charges", "columns": {"x_Account": "Alias"}},
         },
+        "months": {},
         "publication_id": "first",
         "may_be_empty": may_be_empty,
     }

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from publishing import WORK, publish
+from publishing.changes import Definitions
 from publishing.requests import Requests
 
 MARTS = {"focus.charges": "focus.charges"}
@@ -55,7 +56,7 @@ def test_each_day_of_an_account_is_a_file_with_the_rows_of_the_view(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     published = duckdb.execute(
         f"from read_parquet('{folder}/requests/**/*.parquet', hive_partitioning = false) order by all"
     )
@@ -74,10 +75,10 @@ def test_a_publication_writes_only_days_that_changed(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     before = list_days(folder)
     fill(warehouse, {"2026-01-05": "1", "2026-01-06": "2", "2026-01-07": "1"})
-    publish(warehouse, folder, MARTS, {}, "second", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "second", requests=REQUESTS)
     after = list_days(folder)
     assert list(after) == ["2026-01-05", "2026-01-06", "2026-01-07"]
     assert after["2026-01-05"] == before["2026-01-05"]
@@ -89,10 +90,10 @@ def test_a_day_that_is_gone_is_removed_and_one_that_is_missing_is_written_again(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     (folder / "requests" / "account=acme" / "charge_date=2026-01-06" / "requests.parquet").unlink()
     fill(warehouse, {"2026-01-06": "1"})
-    publish(warehouse, folder, MARTS, {}, "second", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "second", requests=REQUESTS)
     assert list(list_days(folder)) == ["2026-01-06"]
 
 
@@ -101,7 +102,7 @@ def test_other_sql_or_unreadable_versions_write_all_days_again(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, versions: str | None
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     before = list_days(folder)
     file, requests = folder / "requests" / "versions.json", REQUESTS
     if versions is None:
@@ -109,7 +110,7 @@ def test_other_sql_or_unreadable_versions_write_all_days_again(
     else:
         file.unlink()
         file.write_text(versions)
-    publish(warehouse, folder, MARTS, {}, "second", requests=requests)
+    publish(warehouse, folder, Definitions(MARTS), "second", requests=requests)
     after = list_days(folder)
     assert list(after) == list(before) and not set(after.values()) & set(before.values())
 
@@ -118,16 +119,16 @@ def test_a_publication_without_requests_leaves_those_of_an_earlier_one(
     warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     before = list_days(folder)
     fill(warehouse, {})
-    publish(warehouse, folder, MARTS, {}, "second")
+    publish(warehouse, folder, Definitions(MARTS), "second")
     assert list_days(folder) == before
 
 
 def test_a_failed_publication_changes_no_day(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     folder = tmp_path / "published"
-    publish(warehouse, folder, MARTS, {}, "first", requests=REQUESTS)
+    publish(warehouse, folder, Definitions(MARTS), "first", requests=REQUESTS)
     before = list_days(folder)
     fill(warehouse, {"2026-01-05": "2", "2026-01-06": "2"})
     warehouse.execute(
@@ -136,7 +137,7 @@ def test_a_failed_publication_changes_no_day(warehouse: duckdb.DuckDBPyConnectio
         " 'flux' as model_id, 1 as quantity from finops.versions"
     )
     with pytest.raises(duckdb.Error):
-        publish(warehouse, folder, MARTS, {}, "second", requests=REQUESTS)
+        publish(warehouse, folder, Definitions(MARTS), "second", requests=REQUESTS)
     assert list_days(folder) == before
     assert not (folder / WORK).exists()
     assert read_ids(folder) == ["0 of 1", "1 of 1"] * 2

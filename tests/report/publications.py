@@ -58,7 +58,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "committed_amount": 100,
         "remaining_amount": 50,
     },
-    "conformance_report": {"status": "passed"},
+    "conformance_report": {"focus_version": "1.3", "status": "passed"},
     "cost_anomalies": {
         "account": "acme",
         "charge_date": "2026-03-05",

@@ -167,6 +167,9 @@ focus as (
         'model_apis' as x_ProductLine,
         cast(request_count as bigint) as x_RequestCount,
 
+        ---------- day of the stored usage (UTC), by which a reader of few days prunes its scan
+        charge_date,
+
         ---------- fal has no such value, or events do not state it
         {{ empty_focus_columns([
             'BilledCost', 'BillingAccountId', 'BillingAccountName', 'BillingAccountType', 'BillingCurrency',

@@ -140,3 +140,4 @@ of_days as (
 )
 
 select * from of_days
+{{ in_order_of_parts(['account', 'charge_date']) }}

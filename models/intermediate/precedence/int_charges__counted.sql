@@ -44,7 +44,7 @@ metered as (
     inner join day_sources
         on
             from_events.x_Account = day_sources.account
-            and {{ utc_date('from_events.ChargePeriodStart') }} = day_sources.charge_date
+            and from_events.charge_date = day_sources.charge_date
             and from_events.x_ProductLine = day_sources.product_line
     where day_sources.charge_source = 'billing_events'
 

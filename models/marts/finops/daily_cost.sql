@@ -1,4 +1,4 @@
-{{ config(materialized='view', meta={'published_as': 'table'}) }}
+{{ config(materialized='view', meta={'published_as': 'table', 'published_by': 'charge_month'}) }}
 
 select
     ---------- ids

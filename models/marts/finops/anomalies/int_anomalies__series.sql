@@ -205,45 +205,81 @@ changed_prices as (
 
 ),
 
+changed_models as (
+
+    select
+        account,
+        model_id
+    from changed_prices
+    union
+    select
+        account,
+        scope as model_id
+    from new_scopes
+    where scope_type = 'model'
+
+),
+
+new_keys as (
+
+    select * from new_scopes
+    where scope_type = 'key'
+
+),
+
+changed_costs as (
+
+    -- few of all costs: a scan leaves out the row groups of other models and keys
+    select costs.*
+    from costs
+    inner join changed_models on costs.account = changed_models.account and costs.model_id = changed_models.model_id
+    union all
+    select costs.*
+    from costs
+    inner join new_keys on costs.account = new_keys.account and costs.api_key = new_keys.scope
+    left join changed_models on costs.account = changed_models.account and costs.model_id = changed_models.model_id
+    where changed_models.account is null
+
+),
+
 changed as (
 
     -- The part of a cost that a new price explains, or all of it in the first week of a model or key. It is rounded to
     -- nano-USD as an integer, because a sum of doubles depends on its order.
     select
-        costs.account,
-        costs.day_number,
-        costs.product_line,
-        costs.model_id,
-        costs.api_key,
-        costs.team,
+        changed_costs.account,
+        changed_costs.day_number,
+        changed_costs.product_line,
+        changed_costs.model_id,
+        changed_costs.api_key,
+        changed_costs.team,
         cast(floor(
-            cast(costs.effective_cost as double)
+            cast(changed_costs.effective_cost as double)
             * case
                 when new_models.account is not null or new_keys.account is not null then 1e0
                 else changed_prices.changed_share
             end
             * 1000000000 + 0.5
         ) as bigint) as changed_nano_usd
-    from costs
+    from changed_costs
     left join changed_prices
         on
-            costs.account = changed_prices.account
-            and costs.model_id = changed_prices.model_id
-            and costs.unit = changed_prices.unit
-            and costs.list_unit_price = changed_prices.list_unit_price
-            and costs.day_number = changed_prices.day_number
+            changed_costs.account = changed_prices.account
+            and changed_costs.model_id = changed_prices.model_id
+            and changed_costs.unit = changed_prices.unit
+            and changed_costs.list_unit_price = changed_prices.list_unit_price
+            and changed_costs.day_number = changed_prices.day_number
     left join new_scopes as new_models
         on
-            costs.account = new_models.account
-            and costs.model_id = new_models.scope
+            changed_costs.account = new_models.account
+            and changed_costs.model_id = new_models.scope
             and new_models.scope_type = 'model'
-            and costs.day_number < new_models.first_day + 7
-    left join new_scopes as new_keys
+            and changed_costs.day_number < new_models.first_day + 7
+    left join new_keys
         on
-            costs.account = new_keys.account
-            and costs.api_key = new_keys.scope
-            and new_keys.scope_type = 'key'
-            and costs.day_number < new_keys.first_day + 7
+            changed_costs.account = new_keys.account
+            and changed_costs.api_key = new_keys.scope
+            and changed_costs.day_number < new_keys.first_day + 7
     where
         changed_prices.account is not null
         or new_models.account is not null
