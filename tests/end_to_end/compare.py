@@ -25,7 +25,7 @@ from tests.fal_server.switches import Switches
 from tests.fal_server.world import World
 
 DATA_ONLY = ("--exclude-resource-type", "test", "unit_test")
-COMPARED = "table_schema in ('focus', 'finops', 'api') or table_name like 'base_fal__typed_%'"
+COMPARED = "table_schema in ('focus', 'focus_1_4', 'finops', 'api') or table_name like 'base_fal__typed_%'"
 # Records with equal keys are numbered in the order of storage, which can differ.
 # Descriptions of columns and rules are prose: a change of their words is not a change of data.
 NOT_COMPARED = {
@@ -109,7 +109,7 @@ def relations(target: str, folder: Path, database: str) -> dict[str, str]:
         return {
             f"{table.parent.stem}.{table.name}": files.format(table)
             for table in tables
-            if table.parent.stem in ("focus", "finops") or table.name.startswith("base_fal__typed_")
+            if table.parent.stem in ("focus", "focus_1_4", "finops") or table.name.startswith("base_fal__typed_")
         }
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         tables = connection.execute(
