@@ -40,11 +40,13 @@ def publish(
     publication_id: str,
     requests: Requests | None = None,
     write_page: Callable[[Path, Path], None] | None = None,
+    writes_all: bool = False,
 ) -> Published:
     """Publish marts into a folder, which is made if it is missing. Rows that have not changed are kept.
 
     requests: published in the folder requests, of which only days that changed are written.
     write_page: writes the page of a database into a file. Without the file, the publication has no page.
+    writes_all: whether a database without any bytes of the previous one is written.
 
     A publication of the same UTC day is kept if nothing has changed: its page states the days that have not
     landed. Tables and Parquet files name the publication that wrote them. The database is renamed last, so
@@ -53,12 +55,11 @@ def publish(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work, warehouse.cursor() as cursor:
-        previous = compare(cursor, folder / DATABASE, definitions)
+        previous = None if writes_all else compare(cursor, folder / DATABASE, definitions)
+        publication = Publication(publication_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         is_kept = previous is not None and previous.is_current
         if previous and is_kept:
             publication = previous.publication
-        else:
-            publication = Publication(publication_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         taken_over = previous.unchanged if previous else {}
         writers = {**dict.fromkeys(definitions.names, publication), **taken_over}
         if not is_kept:
@@ -66,26 +67,40 @@ def publish(
         write_parquet_files(cursor, folder, work, definitions.marts, writers)
         if requests:
             write_requests(cursor, requests, folder, work, build_metadata(publication))
-        update_page(folder, work, write_page, is_kept)
+        update_page(folder, work, write_page, is_kept, publication)
         move_files(work, folder)
-        if requests:
-            for file in list_obsolete_days(folder):
-                file.unlink()
+        for file in list_obsolete_days(folder) if requests else ():
+            file.unlink()
     changed = [mart for mart in definitions.marts if mart not in taken_over]
     return Published(publication, changed, is_kept)
 
 
 def update_page(
-    folder: Path, work: Path, write_page: Callable[[Path, Path], None] | None, is_kept: bool
+    folder: Path,
+    work: Path,
+    write_page: Callable[[Path, Path], None] | None,
+    is_kept: bool,
+    publication: Publication,
 ) -> None:
-    """Write the page of a new publication, or the missing page of one that is kept."""
-    if is_kept and (folder / PAGE).exists():
+    """Write the page of a new publication, or the missing page of one that is kept.
+
+    A killed publication may have left its page, which has other amounts. The page states its publication.
+    """
+    if is_kept and names_publication(folder / PAGE, publication):
         return
     if write_page:
         write_page((folder if is_kept else work) / DATABASE, work / PAGE)
     if not (work / PAGE).exists():
         # the page of an older publication has other amounts
         (folder / PAGE).unlink(missing_ok=True)
+
+
+def names_publication(page: Path, publication: Publication) -> bool:
+    """Return whether a page is of a publication."""
+    try:
+        return publication.publication_id in page.read_text()
+    except (OSError, ValueError):
+        return False
 
 
 def move_files(work: Path, folder: Path) -> None:

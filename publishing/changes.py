@@ -15,6 +15,8 @@ from publishing.requests import quote
 PUBLICATION = "focus.publication"
 PUBLISHED_MARTS = "focus.published_marts"
 PREVIOUS = "fal_previous"
+# the oldest format that DuckDB writes: a BI tool has its own DuckDB, and every version since 1.0 reads it
+STORAGE_VERSION = "v1.0.0"
 # what a database consists of: the functions of DuckDB that list it, and the names there
 OBJECTS = {
     "duckdb_tables": "schema_name || '.' || table_name",
@@ -102,6 +104,11 @@ def compare(cursor: duckdb.DuckDBPyConnection, database: Path, definitions: Defi
         return None
     try:
         cursor.execute(f"attach {quote(database)} as {PREVIOUS} (read_only)")
+        version = (
+            f"select tags['storage_version'] from duckdb_databases() where database_name = {quote(PREVIOUS)}"
+        )
+        if cursor.execute(version).fetchall() != [(f"{STORAGE_VERSION}+",)]:
+            return None
         tables = (*definitions.marts, PUBLICATION, PUBLISHED_MARTS)
         if list_objects(cursor) != {("duckdb_tables", table) for table in tables} | {
             ("duckdb_views", view) for view in definitions.views
@@ -126,6 +133,8 @@ def compare_attached(
     rows = cursor.execute(
         f"select mart, definition_hash, publication_id, {time} from {PREVIOUS}.{PUBLISHED_MARTS}"
     ).fetchall()
+    if any(None in row for row in [(publication_id, published_at), *rows]):
+        return None
     hashes, old_hashes = definitions.hashes, {name: old_hash for name, old_hash, *_ in rows}
     if old_hashes.keys() != hashes.keys():
         return None
@@ -164,7 +173,8 @@ def find_differing(
         if list_columns(cursor, published) != list_columns(cursor, relation):
             differing[name] = None
         elif months := list_differing_months(cursor, published, relation, month or "null"):
-            differing[name] = months if month else None
+            # no constant equals the null month: then the whole mart is replaced
+            differing[name] = months if month and None not in months else None
     return differing
 
 

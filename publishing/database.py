@@ -7,13 +7,19 @@ from pathlib import Path
 
 import duckdb
 
-from publishing.changes import PUBLICATION, PUBLISHED_MARTS, Definitions, Description, Previous, Publication
+from publishing.changes import (
+    PUBLICATION,
+    PUBLISHED_MARTS,
+    STORAGE_VERSION,
+    Definitions,
+    Description,
+    Previous,
+    Publication,
+)
 from publishing.requests import quote
 
 DATABASE = "fal_focus.duckdb"
 NEW = "fal_publication"
-# the oldest format that DuckDB writes: a BI tool has its own DuckDB, and every version since 1.0 reads it
-STORAGE_VERSION = "v1.0.0"
 
 DESCRIPTIONS = {
     PUBLICATION: Description(

@@ -76,6 +76,7 @@ class Plugin(BasePlugin):
             config["months"],
         )
         requests = Requests(**config["requests"]) if config.get("requests") else None
+        missing = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
         published = publish(
             self.warehouse,
             folder,
@@ -83,9 +84,10 @@ class Plugin(BasePlugin):
             config["publication_id"],
             requests,
             make_page_writer(config),
+            # removed rows stay in a copied file as bytes
+            writes_all=bool(missing),
         )
         config["message"] = describe_publication(folder, published, len(definitions.marts))
-        missing = [f"{name} ({rows:,})" for name, rows in (before or {}).items() if name not in after]
         if not missing:
             return None
         return (

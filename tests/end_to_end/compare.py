@@ -109,7 +109,8 @@ def relations(target: str, folder: Path, database: str) -> dict[str, str]:
         return {
             f"{table.parent.stem}.{table.name}": files.format(table)
             for table in tables
-            if table.parent.stem in ("focus", "focus_1_4", "finops") or table.name.startswith("base_fal__typed_")
+            if table.parent.stem in ("focus", "focus_1_4", "finops")
+            or table.name.startswith("base_fal__typed_")
         }
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         tables = connection.execute(

@@ -80,7 +80,8 @@ wanted as (
         account,
         cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
         load_id as part
-    from {{ ref('stg_fal__focus_report_loads') }}
+    from {{ ref('stg_fal__landed_files') }}
+    where feed = 'focus_reports' and landed_rows > 0
     union all
     select
         'charges' as what,

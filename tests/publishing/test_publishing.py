@@ -250,6 +250,8 @@ def test_months_of_a_large_mart_are_replaced(warehouse: duckdb.DuckDBPyConnectio
             "delete from finops.daily where month = '2026-03-01'",
             "insert into finops.daily values (1, '2027-01-01'), (1, '2027-01-01')",
             "delete from finops.daily where id = 1 and rowid = (select max(rowid) from finops.daily)",
+            "update finops.daily set month = null where id = 6",
+            "update finops.daily set month = '2026-01-01' where month is null",
             "alter table finops.daily add column more integer",
             "delete from finops.daily",
         ]
@@ -279,6 +281,12 @@ def test_a_publication_of_the_same_day_without_a_change_is_kept(
     assert publish(warehouse, folder, DEFINITIONS, "third", write_page=write_page).is_kept
     assert {file.name for file in folder.iterdir()} == {*FILES, "report.html"}
     assert read_writers(folder) == dict.fromkeys(MARTS, "first")
+    # a killed publication can leave its page
+    page = folder / "report.html"
+    page.unlink()
+    page.write_text("page of a killed publication")
+    assert publish(warehouse, folder, DEFINITIONS, "third", write_page=write_page).is_kept
+    assert page.read_text() == "page of first"
     # another view or description is a change without rows
     for definitions in (
         Definitions(MARTS, VIEWS | {"api.totals": "select 1 as one"}),
@@ -287,6 +295,32 @@ def test_a_publication_of_the_same_day_without_a_change_is_kept(
     ):
         done = publish(warehouse, folder, definitions, "fourth")
         assert (done.changed, done.is_kept) == ([], False)
+
+
+def test_a_database_of_a_newer_format_is_written_as_a_whole(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    publish(warehouse, folder, DEFINITIONS, "first")
+    database, copy = folder / "fal_focus.duckdb", tmp_path / "copy.duckdb"
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{database}' as old (read_only); attach '{copy}' as new")
+        connection.execute("copy from database old to new")
+    copy.replace(database)
+    assert publish(warehouse, folder, DEFINITIONS, "second").changed == list(MARTS)
+    assert database.read_bytes()[12] == 64
+
+
+def test_nothing_of_a_removed_row_stays_if_all_is_written(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "published"
+    warehouse.execute("create or replace table focus.accounts as select 'removed-login' as login")
+    publish(warehouse, folder, DEFINITIONS, "first")
+    assert b"removed-login" in (folder / "fal_focus.duckdb").read_bytes()
+    warehouse.execute("delete from focus.accounts")
+    publish(warehouse, folder, DEFINITIONS, "second", writes_all=True)
+    assert b"removed-login" not in (folder / "fal_focus.duckdb").read_bytes()
 
 
 def test_a_publication_of_another_day_is_replaced_without_writing_rows(
@@ -314,6 +348,8 @@ def test_a_publication_of_another_day_is_replaced_without_writing_rows(
         "drop table focus.published_marts",
         "delete from focus.published_marts",
         "delete from focus.publication",
+        "update focus.publication set published_at = null",
+        "update focus.published_marts set publication_id = null",
     ],
 )
 def test_what_another_program_wrote_into_a_database_is_not_in_the_next(
@@ -344,8 +380,9 @@ def change_database(folder: Path, statements: str) -> None:
 
 def write_page(database: Path, file: Path) -> None:
     """Write a page."""
-    assert database.exists()
-    file.write_text("page")
+    with duckdb.connect(str(database), read_only=True) as published:
+        ((publication_id,),) = published.execute("select publication_id from focus.publication").fetchall()
+    file.write_text(f"page of {publication_id}")
 
 
 def test_a_failed_publication_leaves_the_previous_one_unchanged(

@@ -10,16 +10,14 @@ files as (
 
 loads as (
 
-    -- by the row counts of the manifests; a CSV without records has none to read
-    select
+    -- A CSV without records is read in each build, because its rows in the manifest could be wrong.
+    select distinct
         account,
         landed_partition,
         source,
         load_id
     from files
     where feed = 'focus_reports'
-    group by account, landed_partition, source, load_id
-    having sum(landed_rows) > 0
 
 )
 
