@@ -80,7 +80,7 @@
         + extract(month from {{ end }}) - extract(month from {{ start }}))
     {%- endset -%}
     {%- set days -%}
-        {{ dbt.datediff(utc_trunc('day', start), end, 'day') }}
+        greatest(1, {{ dbt.datediff(utc_trunc('day', start), end, 'day') }})
     {%- endset -%}
     case
         when {{ days }} = 365 then '1 Year'
