@@ -182,7 +182,7 @@ def assert_empty_and_typed(warehouse: Warehouse) -> None:
         assert warehouse.value(f"select count(*) from focus.{mart}") == 0
     assert warehouse.value("select count(*) from finops.invoice_reconciliation") == 0
     schemas = warehouse.rows("select distinct table_schema from information_schema.tables order by all")
-    made = ["api", "conformance", "finops", "focus", "intermediate", "seeds", "staging"]
+    made = ["api", "conformance", "finops", "focus", "focus_1_4", "intermediate", "seeds", "staging"]
     assert [schema for (schema,) in schemas] == made
 
 

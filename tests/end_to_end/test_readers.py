@@ -113,7 +113,7 @@ def test_dbt_docs_open_with_this_project_and_its_lineage_is_complete(
     assert set(published) == {
         name
         for name, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["schema"] in ("focus", "finops", "api")
+        if node["resource_type"] == "model" and node["schema"] in ("focus", "focus_1_4", "finops", "api")
     }
 
 
