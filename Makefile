@@ -162,7 +162,7 @@ units: $(DEV_INSTALLED) ## pytest without the builds
 	$(TEST_ENV) $(BIN)/pytest -q -n auto -m "$(UNITS)"
 
 end-to-end: $(DEV_INSTALLED) ## pytest: from the local fal server to the marts
-	$(TEST_ENV) $(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m end_to_end
+	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m end_to_end
 
 build-sample: $(DEV_INSTALLED) ## dbt build of the sample, with all its tests and the models' unit tests
 	@mkdir -p target
