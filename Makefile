@@ -28,10 +28,10 @@ SQL := models tests
 CHANGED_SQL = $(shell git ls-files --modified --others --exclude-standard -- 'models/*.sql' 'tests/*.sql')
 
 .DEFAULT_GOAL := help
-.PHONY: help install run digest report bill demo serve metrics conformance export bench test test-spark check lint units end-to-end build-sample sbom lock sample clean
+.PHONY: help install run digest report bill demo serve metrics conformance export bench test test-spark test-spark-cluster check lint units end-to-end build-sample sbom lock sample clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml requirements/run.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -142,7 +142,10 @@ test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, 
 	@$(MAKE) --no-print-directory units end-to-end
 
 test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later): marts against DuckDB, and the unit tests of models
-	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
+	$(TEST_ENV) $(BIN)/pytest -q -m "spark and not cluster" tests/spark
+
+test-spark-cluster: $(SPARK_INSTALLED) ## a cluster of Spark on this machine: a worker is killed, and a reader queries during a build
+	$(TEST_ENV) $(BIN)/pytest -q -m cluster tests/spark
 
 check: $(DEV_INSTALLED) ## between edits: linters, with sqlfluff on changed SQL, fast unit tests and a build of the sample, all at once
 	@$(MAKE) --no-print-directory -j3 lint units build-sample SQL="$(wildcard $(CHANGED_SQL))" UNITS="$(UNITS) and not slow"

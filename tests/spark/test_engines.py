@@ -42,10 +42,15 @@ UNIT_TESTS = ("test", "--select", "test_type:unit")
 
 
 class Engines:
-    """A warehouse of each engine in a folder. Spark runs in this process and starts once."""
+    """A warehouse of each engine in a folder. Spark runs in this process and starts once.
 
-    def __init__(self, folder: Path) -> None:
+    working_folder: where dbt runs, to which relative paths refer. target: the output of profiles.yml.
+    """
+
+    def __init__(self, folder: Path, working_folder: Path = ROOT) -> None:
         self.folder = folder
+        self.working_folder = working_folder
+        self.target = "spark"
         self.settings = {
             "FAL_WAREHOUSE": str(folder / "warehouse.duckdb"),
             "FAL_PUBLISH_DIR": str(folder / "published"),
@@ -63,7 +68,7 @@ class Engines:
         """Build models and seeds in a subprocess."""
         dbt = str(Path(sys.executable).with_name("dbt"))
         command = [dbt, "--no-use-colors", "build", *self.folders("duckdb"), *DATA_ONLY]
-        done = run(command, FAL_LANDING_DIR=landing, **self.settings)
+        done = run(command, self.working_folder, FAL_LANDING_DIR=landing, **self.settings)
         assert done.code == 0, done.output
 
     def build_on_spark(self, landing: Path, *arguments: str) -> None:
@@ -77,15 +82,16 @@ class Engines:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in {**self.settings, "FAL_LANDING_DIR": str(landing)}.items():
                 environment.setenv(name, value)
-            environment.chdir(ROOT)
-            settings = ["--target", "spark", *self.folders("spark")]
+            environment.chdir(self.working_folder)
+            settings = ["--target", self.target, *self.folders("spark")]
             done = dbtRunner().invoke(["--no-use-colors", command, *settings, *arguments])
             assert done.success
             return len(done.result.results)
 
     def folders(self, target: str) -> tuple[str, ...]:
-        """Return dbt arguments for a separate folder per target."""
-        return "--target-path", str(self.folder / target), "--log-path", str(self.folder / target)
+        """Return dbt arguments for the project, and for a separate folder per target."""
+        project = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT))
+        return *project, "--target-path", str(self.folder / target), "--log-path", str(self.folder / target)
 
     def differences(self) -> dict[str, list[object]]:
         """Return, by mart or typed feed, columns of different type and rows of only one engine."""
