@@ -26,7 +26,7 @@ pytest.importorskip("pyspark")
 pytestmark = [pytest.mark.spark, pytest.mark.cluster]
 
 LARGE = Path("large")
-FIRST_DAY, DAYS, EVENTS = date(2026, 5, 1), 31, 10_000
+FIRST_DAY, DAYS, EVENTS = date(2026, 5, 1), 31, 3_000
 
 
 @pytest.fixture(scope="module")
