@@ -69,7 +69,7 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = START)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.25)
 
 
 def free_port() -> int:
@@ -130,6 +130,8 @@ def run_cluster(folder: Path) -> Iterator[Cluster]:
             settings = {
                 "spark.master": cluster.url,
                 "spark.sql.warehouse.dir": str(warehouse),
+                # a connection would keep the list of files of a table that another one has replaced
+                "spark.sql.filesourceTableRelationCacheSize": "0",
                 "spark.hadoop.javax.jdo.option.ConnectionURL": metastore,
                 "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
                 "spark.hadoop.hive.server2.thrift.port": str(port),
