@@ -107,12 +107,12 @@ def start_java(folder: Path, *command: str, **settings: str) -> Process:
 @contextmanager
 def run_cluster(folder: Path) -> Iterator[Cluster]:
     """Run a master and two workers of one core each, each in a folder of its own below this one."""
-    deploy, daemons = "org.apache.spark.deploy", "256m"
+    deploy = "org.apache.spark.deploy"
     port, page = free_port(), free_port()
     with ExitStack() as running:
 
-        def start(name: str, *command: str) -> Process:
-            process = start_java(folder / name, *command, SPARK_DAEMON_MEMORY=daemons)
+        def start(name: str, *command: str, memory: str = "256m") -> Process:
+            process = start_java(folder / name, *command, SPARK_DAEMON_MEMORY=memory)
             running.callback(process.kill)
             return process
 
@@ -139,8 +139,8 @@ def run_cluster(folder: Path) -> Iterator[Cluster]:
             }
             options = [text for pair in settings.items() for text in ("--conf", "=".join(pair))]
             name = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
-            submit = ("--driver-memory", "2g", "--class", name, "spark-internal")
-            start("thrift-server", f"{deploy}.SparkSubmit", *options, *submit)
+            submit = (f"{deploy}.SparkSubmit", *options, "--class", name, "spark-internal")
+            start("thrift-server", *submit, memory="2g")
             wait_until(lambda: is_open(port), "the Thrift server listens")
             return port
 
