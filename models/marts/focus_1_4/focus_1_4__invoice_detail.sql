@@ -2,7 +2,10 @@ with
 
 charges as (
 
-    select * from {{ ref('focus_1_4__cost_and_usage') }}
+    select
+        *,
+        {{ stated_billing_account_id() }} as stated_billing_account_id
+    from {{ ref('focus_1_4__cost_and_usage') }}
     where InvoiceId is not null
 
 ),
@@ -27,6 +30,7 @@ lines as (
         InvoiceIssuerName,
         InvoiceId,
         BillingAccountId,
+        stated_billing_account_id,
         BillingCurrency,
         BillingPeriodStart,
         BillingPeriodEnd,
@@ -50,6 +54,7 @@ lines as (
         InvoiceIssuerName,
         InvoiceId,
         BillingAccountId,
+        stated_billing_account_id,
         BillingCurrency,
         BillingPeriodStart,
         BillingPeriodEnd,
@@ -120,7 +125,7 @@ identified as (
 
     select
         described.*,
-        {{ invoice_detail_id('grain') }} as invoice_detail_id
+        {{ invoice_detail_id('grain', 'stated_billing_account_id') }} as invoice_detail_id
     from described
 
 ),
