@@ -130,7 +130,7 @@ metrics: $(METRICS_INSTALLED) ## install mf, the command line of MetricFlow, for
 conformance: $(INSTALLED) ## which rules of FOCUS 1.3 and 1.4 your bill keeps (the sample's without a key); VERSION=1.4 for one of them
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
-		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(or $(VERSION),1.3)"}')
+		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(VERSION)"}')
 
 export: $(INSTALLED) ## write the FOCUS datasets to export/: FORMAT=csv, parquet or json; VERSION=1.3 or 1.4; CSV_FORMULA_ESCAPE=true for Excel
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
