@@ -1,5 +1,5 @@
 -- Billing periods that were closed in an earlier build of this warehouse and are open now. This happens only for a
--- correction, if fal's latest invoices have no usage of the month any more, or if the first load of an invoice is pruned.
+-- correction: fal's latest invoices have no usage of the month any more.
 {{ config(severity='warn') }}
 
 with
