@@ -261,7 +261,7 @@ class LandingZone:
         return PruneResult(removed, left, needed)
 
     def _list_superseded(self, keep: int, account: str | None) -> Iterator[Superseded]:
-        """Yield all but the latest loads of every partition, oldest first. Leaves out first loads of invoices.
+        """Yield all but the latest loads of each partition, oldest first, without first loads of invoices.
 
         The id of the first load is the time at which an invoice was known, and at which it closed its month.
         """

@@ -46,8 +46,8 @@
 {%- endmacro %}
 
 {#
-    The BillingAccountId that a provider's row states, null if it comes from seeds/fal_accounts. An edit of the seed must
-    not change the id of a line.
+    The BillingAccountId that a provider's row states, null if it comes from seeds/fal_accounts. An edit of the seed
+    must not change the id of a line.
 #}
 {% macro stated_billing_account_id() -%}
     case when not {{ is_added_to_row('BillingAccountId') }} then BillingAccountId end
