@@ -147,7 +147,7 @@ export: $(INSTALLED) ## write the FOCUS datasets to export/: FORMAT=csv, parquet
 test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, unit tests, end to end
 	@# both use one core for most of their time
 	@$(MAKE) --no-print-directory -j2 lint build-sample
-	@$(MAKE) --no-print-directory units end-to-end
+	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not spark"
 
 test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later): marts against DuckDB, and the unit tests of models
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark
