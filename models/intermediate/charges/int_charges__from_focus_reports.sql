@@ -121,8 +121,8 @@ invoice_rows as (
 landed_invoices as (
 
     select distinct
-        account as landed_account,
-        InvoiceId as landed_invoice_id
+        account,
+        InvoiceId
     from invoices
 
 ),
@@ -134,27 +134,28 @@ estimate_rows as (
     select
         'estimate' as charge_source,
         'Estimated' as charge_status,
-        landed_date as landed_for,
-        record_number,
-        account,
-        landed_date,
-        {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
+        estimates.landed_date as landed_for,
+        estimates.record_number,
+        estimates.account,
+        estimates.landed_date,
+        {{ utc_trunc('month', 'estimates.ChargePeriodStart') }} as billing_period_start,
         {%- for column, kind in focus_columns().items() %}
         {%- if column == 'InvoiceId' %}
-        case when landed_invoices.landed_invoice_id is null then InvoiceId end as InvoiceId,
+        case when landed_invoices.InvoiceId is null then estimates.InvoiceId end as InvoiceId,
+        {%- elif column in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
+        cast(null as {{ focus_type(kind) }}) as {{ column }},
         {%- else %}
-        {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
-        {{ column if is_its_own else 'cast(null as ' ~ focus_type(kind) ~ ') as ' ~ column }},
+        estimates.{{ column }},
         {%- endif %}
         {%- endfor %}
-        landed_invoices.landed_invoice_id as removed_invoice_id,
-        provider_columns,
-        bare_times
+        landed_invoices.InvoiceId as removed_invoice_id,
+        estimates.provider_columns,
+        estimates.bare_times
     from estimates
     left join landed_invoices
         on
-            estimates.account = landed_invoices.landed_account
-            and estimates.InvoiceId = landed_invoices.landed_invoice_id
+            estimates.account = landed_invoices.account
+            and estimates.InvoiceId = landed_invoices.InvoiceId
 
 ),
 
