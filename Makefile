@@ -21,6 +21,11 @@ PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-build-
 TEST_ENV := env -u FAL_KEY -u FAL_KEY_FILE -u FAL_ACCOUNT -u FAL_API_URL -u FAL_LANDING_DIR FAL_WAREHOUSE=target/test.duckdb FAL_PUBLISH_DIR=target/published
 
 FORMAT ?= csv
+# VERSION of the targets conformance and export
+CHECK_VERSION = case "$(VERSION)" in "" | 1.3 | 1.4) ;; *) \
+	echo "error: FOCUS $(VERSION) is unknown: VERSION is 1.3 or 1.4" >&2; exit 1;; esac
+CHECK_FORMAT = case "$(FORMAT)" in csv | parquet | json) ;; *) \
+	echo "error: the format $(FORMAT) is unknown: FORMAT is csv, parquet or json" >&2; exit 1;; esac
 UNITS := not end_to_end and not spark
 # what sqlfluff checks
 SQL := models tests
@@ -128,18 +133,21 @@ serve: $(API_INSTALLED) $(REPORT_INSTALLED) ## the FOCUS Cost and Usage API at p
 metrics: $(METRICS_INSTALLED) ## install mf, the command line of MetricFlow, for the metrics of docs/bi.md
 
 conformance: $(INSTALLED) ## which rules of FOCUS 1.3 and 1.4 your bill keeps (the sample's without a key); VERSION=1.4 for one of them
+	@$(CHECK_VERSION)
 	@if [ -n "$$FAL_KEY$$FAL_KEY_FILE" ]; then export FAL_LANDING_DIR="$${FAL_LANDING_DIR:-landing}"; fi; \
 		$(BIN)/dbt --log-level warn build --select +conformance_report --exclude-resource-type test unit_test \
-		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(or $(VERSION),1.3)"}')
+		&& $(BIN)/dbt --quiet run-operation show_conformance$(if $(VERSION), --args '{focus_version: "$(VERSION)"}')
 
 export: $(INSTALLED) ## write the FOCUS datasets to export/: FORMAT=csv, parquet or json; VERSION=1.3 or 1.4; CSV_FORMULA_ESCAPE=true for Excel
+	@$(CHECK_VERSION)
+	@$(CHECK_FORMAT)
 	@umask 077; if [ "$$FAL_FILE_MODE" = group ]; then umask 027; fi; mkdir -p export
 	@$(BIN)/dbt --quiet run-operation export --args '{format: $(FORMAT), folder: export, csv_formula_escape: $(or $(CSV_FORMULA_ESCAPE),false), version: "$(or $(VERSION),1.3)"}'
 
 test: $(DEV_INSTALLED) ## all tests except those on Spark: linters, the sample, unit tests, end to end
 	@# both use one core for most of their time
 	@$(MAKE) --no-print-directory -j2 lint build-sample
-	@$(MAKE) --no-print-directory units end-to-end
+	$(TEST_ENV) $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "not spark"
 
 test-spark: $(SPARK_INSTALLED) ## all tests on Spark (Java 17 or later): marts against DuckDB, and the unit tests of models
 	$(TEST_ENV) $(BIN)/pytest -q -m spark tests/spark

@@ -35,6 +35,7 @@ SHORT = {
     "backfill": ["--days", "120", "--repeats", "1"],
     "commitments": ["--charges", "300000"],
     "builds": ["--days", "5", "--fewer", "0"],
+    "idle": ["--turns", "2"],
     "finops": ["--days", "20", "--fewer", "0"],
     "readers": ["--builds", "3"],
     "api": ["--rows", "100000", "--repeats", "40", "--seconds", "3"],

@@ -320,7 +320,8 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
 
     The latest load of each day or month always stays. Loads that were superseded less than six hours ago
     stay, since a running build may still read them. Loads also stay if all loads after them are broken: if
-    their manifest cannot be read or a page is missing.
+    their manifest cannot be read or a page is missing. The first load of an invoice stays, because it has the
+    time at which the month was closed.
 
     \b
     Examples:

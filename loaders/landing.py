@@ -238,8 +238,8 @@ class LandingZone:
         """Remove all but the latest intact loads of every partition, of one account or of all.
 
         A build lists the latest loads when it starts, and reads them later. A load therefore stays until the
-        manifest of its successor is older than READ_FOR. A broken load does not supersede others. Loads
-        behind a symbolic link stay.
+        manifest of its successor is older than READ_FOR. A broken load does not supersede others. The first
+        load of an invoice stays, and so do loads behind a symbolic link.
         """
         removed, left, needed = list[Path](), 0, 0
         with convert_os_errors(self.folder):
@@ -261,7 +261,10 @@ class LandingZone:
         return PruneResult(removed, left, needed)
 
     def _list_superseded(self, keep: int, account: str | None) -> Iterator[Superseded]:
-        """Yield all but the latest loads of every partition, oldest first."""
+        """Yield all but the latest loads of each partition, oldest first, without first loads of invoices.
+
+        The id of the first load is the time at which an invoice was known, and at which it closed its month.
+        """
         owner = f"account={account or '*'}"
         for pattern in (f"{feed}/{owner}/{level}" for feed, levels in LEVELS.items() for level in levels):
             for folder in sorted(self.folder.glob(pattern)):
@@ -271,7 +274,8 @@ class LandingZone:
                     continue
                 intact = (number for number in reversed(range(len(loads))) if is_intact(loads[number]))
                 first_kept = next(islice(intact, keep - 1, None), 0)
-                for number, load in enumerate(old):
+                is_invoice = folder.parent.name == "source=invoice"
+                for number, load in islice(enumerate(old), int(is_invoice), None):
                     yield Superseded(load, loads[number + 1], number >= first_kept)
 
 

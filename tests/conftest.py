@@ -31,8 +31,8 @@ def no_server_of_dbt_is_left() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with tests that have the mark long: at the end, they would leave the other workers idle."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Begin with builds, those with the mark long first: at the end, they would leave a worker idle."""
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("long", "end_to_end")])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -46,10 +46,18 @@
 {%- endmacro %}
 
 {#
-    Id of the invoice line of a row, null without an invoice. It is made of the line's key alone, so that an invoice
-    that is landed again keeps its ids. grain: SQL of invoice_detail_grain.
+    The BillingAccountId that a provider's row states, null if it comes from seeds/fal_accounts. An edit of the seed
+    must not change the id of a line.
 #}
-{% macro invoice_detail_id(grain) -%}
+{% macro stated_billing_account_id() -%}
+    case when not {{ is_added_to_row('BillingAccountId') }} then BillingAccountId end
+{%- endmacro %}
+
+{#
+    Id of the invoice line of a row, null without an invoice. It is made of the line's key alone, so that an invoice
+    that is landed again keeps its ids. grain and billing_account_id: SQL of the two macros above.
+#}
+{% macro invoice_detail_id(grain, billing_account_id) -%}
     case
         when InvoiceId is not null
             then md5(concat_ws(
@@ -57,7 +65,7 @@
                 {{ json_text('x_Account') }},
                 {{ json_text('InvoiceIssuerName') }},
                 {{ json_text('InvoiceId') }},
-                {{ json_text('BillingAccountId') }},
+                {{ json_text(billing_account_id) }},
                 {{ json_text('BillingCurrency') }},
                 {{ iso_utc('BillingPeriodStart') }},
                 {{ iso_utc('BillingPeriodEnd') }},

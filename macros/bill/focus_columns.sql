@@ -126,3 +126,16 @@
         cast(null as {{ focus_type(columns[column]) }}) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{# The models of the datasets of FOCUS, by version and dataset. #}
+{% macro focus_marts() %}
+    {{ return({
+        '1.3': {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'},
+        '1.4': {
+            'CostAndUsage': 'focus_1_4__cost_and_usage',
+            'ContractCommitment': 'focus_1_4__contract_commitment',
+            'BillingPeriod': 'focus_1_4__billing_period',
+            'InvoiceDetail': 'focus_1_4__invoice_detail',
+        },
+    }) }}
+{% endmacro %}

@@ -36,7 +36,7 @@
 {% macro published_months() %}
     {% set months = {} %}
     {% for node in graph.nodes.values() if node.config.meta.published_by %}
-        {% do months.update({node.schema ~ '.' ~ node.name: node.config.meta.published_by}) %}
+        {% do months.update({node.schema ~ '.' ~ node.alias: node.config.meta.published_by}) %}
     {% endfor %}
     {{ return(months) }}
 {% endmacro %}

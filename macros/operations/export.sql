@@ -12,20 +12,12 @@
         {{ exceptions.raise_compiler_error("format is '" ~ format ~ "': use csv, parquet or json") }}
     {% endif %}
     {% set escape = csv_formula_escape and format == 'csv' %}
-    {% set marts = {
-        '1.3': {'cost_and_usage': 'cost_and_usage', 'contract_commitment': 'contract_commitment'},
-        '1.4': {
-            'cost_and_usage_1_4': 'focus_1_4__cost_and_usage',
-            'contract_commitment_1_4': 'focus_1_4__contract_commitment',
-            'billing_period_1_4': 'focus_1_4__billing_period',
-            'invoice_detail_1_4': 'focus_1_4__invoice_detail',
-        },
-    } %}
+    {% set marts, suffix = focus_marts(), {'1.4': '_1_4'}.get(version | string, '') %}
     {% if version | string not in marts %}
         {{ exceptions.raise_compiler_error("version is '" ~ version ~ "': use 1.3 or 1.4") }}
     {% endif %}
-    {% for name, mart in marts[version | string].items() %}
-        {% set relation = load_relation(ref(mart)) %}
+    {% for mart in marts[version | string].values() %}
+        {% set relation, name = load_relation(ref(mart)), ref(mart).identifier ~ suffix %}
         {% if relation is none %}
             {{ exceptions.raise_compiler_error('there is no ' ~ name ~ ' in the warehouse yet: run dbt build first') }}
         {% endif %}

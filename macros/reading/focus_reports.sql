@@ -8,10 +8,10 @@
 {% macro read_landed_focus_reports(loads, files) %}
     {# the linter compiles in a warehouse without tables #}
     {% if execute and load_relation(loads) %}
-        {% set key = {} %}
-        {% for column in ['account', 'landed_partition', 'source', 'load_id'] %}
-            {% do key.update({column: 'files.' ~ column}) %}
-        {% endfor %}
+        {% set key = {
+            'account': 'files.account', 'landed_partition': 'files.landed_partition', 'source': 'files.source',
+            'load_id': 'files.load_id',
+        } %}
         {% set reports = landed_files_to_read(files, 'focus_reports', loads, key, parts_to_build(loads)) %}
         {% if reports | length %}
             {{ return(adapter.dispatch('read_landed_focus_reports')(landed_folders(reports))) }}

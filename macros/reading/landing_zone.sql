@@ -42,26 +42,19 @@
 {% endmacro %}
 
 {% macro duckdb__latest_loads_query() %}
-    {% set manifests = [] %}
-    {% for partitions in landing_partitions() %}
-        {% do manifests.append(landing_dir() ~ '/' ~ partitions ~ '/load=*/manifest.json') %}
-    {% endfor %}
-    select max(regexp_replace(file, '/manifest\.json$', '')) as folder
-    from glob({{ duckdb_text_list(manifests) }})
-    group by regexp_replace(file, '/load=[^/]*/manifest\.json$', '')
+    select max(regexp_replace(filename, '/manifest\.json$', '')) as folder
+    from ({{ duckdb__landed_manifests() }})
+    group by regexp_replace(filename, '/load=[^/]*/manifest\.json$', '')
     order by folder
 {% endmacro %}
 
 {% macro spark__latest_loads_query() %}
-    {% set partitions = landing_partitions() | join('|') | replace('*', '[^/]*') %}
     with
 
     loads as (
 
-        select regexp_replace(path, '/manifest[.]json$', '') as folder
-        from binaryFile.{{ adapter.quote(landing_dir()) }}
-            with (recursiveFileLookup = 'true', pathGlobFilter = 'manifest.json')
-        where path rlike '/({{ partitions }})/load=[^/]*/manifest[.]json$'
+        select regexp_replace(filename, '/manifest[.]json$', '') as folder
+        from ({{ spark__landed_manifests() }})
 
     )
 
@@ -150,28 +143,28 @@
 {%- endmacro %}
 
 {#
-    The loads of invoices with a manifest, the superseded ones included: account, landed_partition (a billing month) and
-    load_id, which begins with the time of the fetch. Only the paths are read, because a prune may remove the files.
+    All loads with a manifest, the superseded ones included: feed, account, source, landed_partition and load_id, which
+    begins with the time of the fetch. Only the paths are read, because a prune may remove the files.
 #}
-{% macro read_loads_of_invoices() %}
+{% macro read_landed_loads() %}
     select
-        {{ folder_value('account') }} as account,
-        {{ folder_value('billing_month') }} as landed_partition,
-        {{ folder_value('load') }} as load_id
-    from ({{ adapter.dispatch('manifests_of_invoices')() }}) as manifests
+        {{ manifest_path_columns() | trim | trim(',') }}
+    from ({{ adapter.dispatch('landed_manifests')() }}) as manifests
 {% endmacro %}
 
-{% macro duckdb__manifests_of_invoices() -%}
+{% macro duckdb__landed_manifests() -%}
+    {%- set patterns = [] -%}
+    {%- for partitions in landing_partitions() -%}
+        {%- do patterns.append(landing_dir() ~ '/' ~ partitions ~ '/load=*/manifest.json') -%}
+    {%- endfor -%}
     select file as filename
-    from glob({{ sql_text(
-        landing_dir() ~ '/focus_reports/account=*/source=invoice/billing_month=*/load=*/manifest.json'
-    ) }})
+    from glob({{ duckdb_text_list(patterns) }})
 {%- endmacro %}
 
-{% macro spark__manifests_of_invoices() -%}
+{% macro spark__landed_manifests() -%}
+    {%- set partitions = landing_partitions() | join('|') | replace('*', '[^/]*') -%}
     select path as filename
     from binaryFile.{{ adapter.quote(landing_dir()) }}
         with (recursiveFileLookup = 'true', pathGlobFilter = 'manifest.json')
-    where
-        path rlike '/focus_reports/account=[^/]*/source=invoice/billing_month=[^/]*/load=[^/]*/manifest[.]json$'
+    where path rlike '/({{ partitions }})/load=[^/]*/manifest[.]json$'
 {%- endmacro %}

@@ -52,10 +52,12 @@ judged as (
             {%- endfor %}
             when not {{ matches('commitments.contract_commitment_duration_type', duration) }}
                 then 'its contract_commitment_duration_type is no number and unit: write it like 1 Year'
+            {%- for column in ['contract_commitment_created', 'contract_commitment_last_updated'] %}
             when
-                commitments.contract_commitment_created is not null
-                and {{ try_utc_timestamp('commitments.contract_commitment_created') }} is null
-                then 'its contract_commitment_created is not a date: write it as YYYY-MM-DD'
+                commitments.{{ column }} is not null
+                and {{ try_utc_timestamp('commitments.' ~ column) }} is null
+                then 'its {{ column }} is not a date: write it as YYYY-MM-DD'
+            {%- endfor %}
             when
                 commitments.contract_commitment_discount_percentage < 0
                 or commitments.contract_commitment_discount_percentage > 1

@@ -1,7 +1,8 @@
 -- The costs of a month, account and category are equal in FOCUS 1.3 and 1.4, to the last digit.
 with
 
-focus_1_3 as (
+{% for name, mart in {'focus_1_3': ref('cost_and_usage'), 'focus_1_4': ref('focus_1_4__cost_and_usage')}.items() -%}
+{{ name }} as (
 
     select
         BillingPeriodStart,
@@ -12,27 +13,12 @@ focus_1_3 as (
         sum(ContractedCost) as contracted_cost,
         sum(EffectiveCost) as effective_cost,
         sum(ListCost) as list_cost
-    from {{ ref('cost_and_usage') }}
+    from {{ mart }}
     group by BillingPeriodStart, x_Account, ChargeCategory
 
 ),
 
-focus_1_4 as (
-
-    select
-        BillingPeriodStart,
-        x_Account,
-        ChargeCategory,
-        count(*) as charges,
-        sum(BilledCost) as billed_cost,
-        sum(ContractedCost) as contracted_cost,
-        sum(EffectiveCost) as effective_cost,
-        sum(ListCost) as list_cost
-    from {{ ref('focus_1_4__cost_and_usage') }}
-    group by BillingPeriodStart, x_Account, ChargeCategory
-
-),
-
+{% endfor -%}
 only_in_1_3 as (
 
     select * from focus_1_3

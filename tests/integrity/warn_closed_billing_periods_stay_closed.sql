@@ -1,5 +1,5 @@
--- Billing periods that were closed in an earlier build of this warehouse and are open now. FOCUS 1.4 allows this only
--- for a correction: fal's latest invoice has no usage of the month any more, or another account has charges of it now.
+-- Billing periods that were closed in an earlier build of this warehouse and are open now. This happens only for a
+-- correction: fal's latest invoices have no usage of the month any more.
 {{ config(severity='warn') }}
 
 with

@@ -379,7 +379,7 @@ def set_age(load: Path, ago: timedelta) -> None:
 
 
 def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: Path) -> None:
-    other = Partition("focus_reports", "bolt", "2026-02", "invoice")
+    other = Partition("focus_reports", "bolt", "2026-02-01", "estimate")
     latest = [land_long_ago(landing, 3, partition)[-1] for partition in (DAY, other)]
     result = run("prune")
     assert (result.code, result.out) == (
@@ -393,6 +393,16 @@ def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: 
     assert Landed(latest[0]).bodies == [b"{}"]
     assert unfinished(landing) == set()
     assert "removed 0 superseded loads of 0 partitions, kept 1 of each" in run("prune").out
+
+
+def test_prune_keeps_the_first_load_of_an_invoice(run: Run, landing: Path) -> None:
+    invoice = Partition("focus_reports", "bolt", "2026-02", "invoice")
+    first, _, *latest = land_long_ago(landing, 4, invoice)
+    assert "removed 1 superseded load of 1 partition, kept 2" in run("prune", "--keep", 2).out
+    assert list_loads(landing / invoice.folder) == [first, *latest]
+    assert "removed 1 superseded load of 1 partition, kept 1" in run("prune").out
+    assert "removed 0 superseded loads" in run("prune").out
+    assert list_loads(landing / invoice.folder) == [first, latest[-1]]
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,19 @@ def test_only_files_that_a_build_opens_are_checked(landing: Path) -> None:
     os.mkfifo(latest / "notes")
     (landing / "billing_events" / "account=bolt").symlink_to(partition.parent)
     check_landing_folder(str(landing), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("export", "VERSION=1.5"), "error: FOCUS 1.5 is unknown: VERSION is 1.3 or 1.4"),
+        (("conformance", "VERSION=1"), "error: FOCUS 1 is unknown: VERSION is 1.3 or 1.4"),
+        (("export", "FORMAT=xml"), "error: the format xml is unknown: FORMAT is csv, parquet or json"),
+    ],
+)
+def test_make_refuses_an_unknown_version_or_format_before_it_runs_dbt(
+    arguments: tuple[str, ...], line: str
+) -> None:
+    done = run(["make", "-s", *arguments, "INSTALLED=", "BIN=missing"])
+    found, made = done.output.splitlines()
+    assert (found, made.startswith("make: *** ")) == (line, True), done.output

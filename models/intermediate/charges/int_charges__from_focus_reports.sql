@@ -111,30 +111,51 @@ invoice_rows as (
         {%- for column in focus_columns() %}
         {{ column }},
         {%- endfor %}
+        cast(null as {{ dbt.type_string() }}) as removed_invoice_id,
         provider_columns,
         bare_times
     from invoices
 
 ),
 
+landed_invoices as (
+
+    select distinct
+        account,
+        InvoiceId
+    from invoices
+
+),
+
 estimate_rows as (
 
-    -- The billing period of an estimate is the month of the charge; the period in the file is ignored.
+    -- The billing period of an estimate is the month of the charge; the period in the file is ignored. An invoice that
+    -- has landed has all of its charges, so an estimate that names it is not on it.
     select
         'estimate' as charge_source,
         'Estimated' as charge_status,
-        landed_date as landed_for,
-        record_number,
-        account,
-        landed_date,
-        {{ utc_trunc('month', 'ChargePeriodStart') }} as billing_period_start,
+        estimates.landed_date as landed_for,
+        estimates.record_number,
+        estimates.account,
+        estimates.landed_date,
+        {{ utc_trunc('month', 'estimates.ChargePeriodStart') }} as billing_period_start,
         {%- for column, kind in focus_columns().items() %}
-        {%- set is_its_own = column not in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
-        {{ column if is_its_own else 'cast(null as ' ~ focus_type(kind) ~ ') as ' ~ column }},
+        {%- if column == 'InvoiceId' %}
+        case when landed_invoices.InvoiceId is null then estimates.InvoiceId end as InvoiceId,
+        {%- elif column in ['BillingPeriodStart', 'BillingPeriodEnd'] %}
+        cast(null as {{ focus_type(kind) }}) as {{ column }},
+        {%- else %}
+        estimates.{{ column }},
+        {%- endif %}
         {%- endfor %}
-        provider_columns,
-        bare_times
+        landed_invoices.InvoiceId as removed_invoice_id,
+        estimates.provider_columns,
+        estimates.bare_times
     from estimates
+    left join landed_invoices
+        on
+            estimates.account = landed_invoices.account
+            and estimates.InvoiceId = landed_invoices.InvoiceId
 
 ),
 
@@ -204,15 +225,16 @@ filled as (
         concat_ws(
             ',',
             {%- for column, replacement in replacements.items() %}
-            case when {{ column }} <> {{ replacement }} then '"{{ column }}":' || {{ json_text(column) }} end
-            {{- ',' if not loop.last }}
+            case when {{ column }} <> {{ replacement }} then '"{{ column }}":' || {{ json_text(column) }} end,
             {%- endfor %}
+            case when removed_invoice_id is not null then '"InvoiceId":' || {{ json_text('removed_invoice_id') }} end
         ) as replaced_texts,
         nullif('[' || concat_ws(
             ',',
             {%- for column, replacement in replacements.items() %}
             case when {{ column }} <> {{ replacement }} then '"{{ column }}"' end,
             {%- endfor %}
+            case when removed_invoice_id is not null then '"InvoiceId"' end,
             -- a date without a time, or a time without a zone, became a UTC time
             {%- for column, kind in focus_columns().items() if kind == 'time' %}
             case when {{ column }} is not null and bare_times like '%{{ column }}%' then '"{{ column }}"' end,

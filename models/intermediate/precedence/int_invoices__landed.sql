@@ -19,26 +19,15 @@ files as (
 
 ),
 
-all_loads as (
-
-    select * from {{ ref('stg_fal__invoice_loads') }}
-
-),
-
-first_loads as (
+landed_partitions as (
 
     -- superseded loads count too, as long as they are in the landing zone
-    select
-        account,
-        billing_month,
-        count(*) as loads,
-        min(loaded_at) as first_loaded_at
-    from all_loads
-    group by account, billing_month
+    select * from {{ ref('stg_fal__landed_partitions') }}
+    where feed = 'focus_reports'
 
 ),
 
-partitions as (
+named_in as (
 
     -- an estimate can name the invoice that it will be part of
     select distinct
@@ -62,23 +51,23 @@ partitions as (
 timed as (
 
     select
-        partitions.account,
-        partitions.invoice_id,
-        partitions.source,
+        named_in.account,
+        named_in.invoice_id,
+        named_in.source,
         files.fetched_at,
-        coalesce(first_loads.loads, 1) as loads,
-        least(files.fetched_at, coalesce(first_loads.first_loaded_at, files.fetched_at)) as first_fetched_at
-    from partitions
+        landed_partitions.loads,
+        least(files.fetched_at, coalesce(landed_partitions.first_loaded_at, files.fetched_at)) as first_fetched_at
+    from named_in
     inner join files
         on
-            partitions.account = files.account
-            and partitions.source = files.source
-            and partitions.landed_partition = files.landed_partition
-    left join first_loads
+            named_in.account = files.account
+            and named_in.source = files.source
+            and named_in.landed_partition = files.landed_partition
+    inner join landed_partitions
         on
-            partitions.source = 'invoice'
-            and partitions.account = first_loads.account
-            and partitions.landed_partition = {{ iso_month('first_loads.billing_month') }}
+            named_in.account = landed_partitions.account
+            and named_in.source = landed_partitions.source
+            and named_in.landed_partition = landed_partitions.landed_partition
 
 ),
 
@@ -88,7 +77,8 @@ landed as (
         account,
         invoice_id,
         min(first_fetched_at) as created_at,
-        max(fetched_at) as updated_at,
+        -- an estimate does not change an invoice that has landed
+        coalesce(max(case when source = 'invoice' then fetched_at end), max(fetched_at)) as updated_at,
         max(case when source = 'invoice' then loads else 0 end) as loads,
         max(case when source = 'invoice' then 1 else 0 end) = 1 as is_issued
     from timed

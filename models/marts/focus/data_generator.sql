@@ -1,15 +1,10 @@
-{%- set datasets = {
-    '1.3': ['CostAndUsage', 'ContractCommitment'],
-    '1.4': ['CostAndUsage', 'ContractCommitment', 'BillingPeriod', 'InvoiceDetail'],
-} -%}
-
 with
 
 data_generator as (
 
-    {%- for focus_version, names in datasets.items() %}
+    {%- for focus_version, marts in focus_marts().items() %}
     {%- set is_last_version = loop.last %}
-    {%- for dataset in names %}
+    {%- for dataset in marts %}
     select
         '{{ dataset }}' as dataset,
         'fal_focus' as data_generator,

@@ -36,14 +36,33 @@ files as (
 
 ),
 
-account_loads as (
+partitions as (
+
+    select * from {{ ref('stg_fal__landed_partitions') }}
+
+),
+
+first_loads as (
 
     select
         account,
-        min(fetched_at) as first_fetched_at,
-        max(fetched_at) as last_fetched_at
-    from files
+        min(first_loaded_at) as first_loaded_at
+    from partitions
     group by account
+
+),
+
+account_loads as (
+
+    -- superseded loads count too, as long as they are in the landing zone
+    select
+        files.account,
+        least(min(files.fetched_at), coalesce(min(first_loads.first_loaded_at), min(files.fetched_at)))
+            as first_fetched_at,
+        max(files.fetched_at) as last_fetched_at
+    from files
+    inner join first_loads on files.account = first_loads.account
+    group by files.account
 
 ),
 
@@ -128,7 +147,8 @@ amounts as (
                 when 'Expired' then scopes.period_end
                 when 'Superseded' then scopes.period_end
                 else scopes.created_at
-            end
+            end,
+            coalesce({{ try_utc_timestamp('seed.contract_commitment_last_updated') }}, scopes.created_at)
         ) as updated_at,
         scopes.endpoint_pattern,
         scopes.endpoint_operator,

@@ -58,7 +58,7 @@ cost_and_usage_1_4 as (
         ContractedUnitPrice,
         EffectiveCost,
         HostProviderName,
-        {{ invoice_detail_id(invoice_detail_grain()) }} as InvoiceDetailId,
+        {{ invoice_detail_id(invoice_detail_grain(), stated_billing_account_id()) }} as InvoiceDetailId,
         InvoiceId,
         InvoiceIssuerName,
         ListCost,

@@ -1,8 +1,18 @@
+{#- A line has a SKU of a sub account. Corrections and rows that adjust another invoice have lines of their own. -#}
+{%- set key = [
+    'x_Account', 'InvoiceIssuerName', 'InvoiceId', 'BillingAccountId', 'stated_billing_account_id', 'BillingCurrency',
+    'BillingPeriodStart', 'BillingPeriodEnd', 'ChargeCategory', 'ChargeClass', 'SkuId', 'SubAccountId',
+    'x_ReferenceInvoiceId',
+] -%}
+
 with
 
 charges as (
 
-    select * from {{ ref('focus_1_4__cost_and_usage') }}
+    select
+        *,
+        {{ stated_billing_account_id() }} as stated_billing_account_id
+    from {{ ref('focus_1_4__cost_and_usage') }}
     where InvoiceId is not null
 
 ),
@@ -21,20 +31,8 @@ accounts as (
 
 lines as (
 
-    -- A line has a SKU of a sub account. Corrections and rows that adjust another invoice have lines of their own.
     select
-        x_Account,
-        InvoiceIssuerName,
-        InvoiceId,
-        BillingAccountId,
-        BillingCurrency,
-        BillingPeriodStart,
-        BillingPeriodEnd,
-        ChargeCategory,
-        ChargeClass,
-        SkuId,
-        SubAccountId,
-        x_ReferenceInvoiceId,
+        {{ key | join(', ') }},
         min(ServiceName) as service_name,
         min(SubAccountName) as sub_account_name,
         max(case when lower({{ provider_column('InvoiceIssueStatus') }}) = 'voided' then 1 else 0 end)
@@ -45,19 +43,7 @@ lines as (
         {{ money('sum(EffectiveCost)') }} as effective_cost,
         {{ money('sum(ListCost)') }} as list_cost
     from charges
-    group by
-        x_Account,
-        InvoiceIssuerName,
-        InvoiceId,
-        BillingAccountId,
-        BillingCurrency,
-        BillingPeriodStart,
-        BillingPeriodEnd,
-        ChargeCategory,
-        ChargeClass,
-        SkuId,
-        SubAccountId,
-        x_ReferenceInvoiceId
+    group by {{ key | join(', ') }}
 
 ),
 
@@ -120,7 +106,7 @@ identified as (
 
     select
         described.*,
-        {{ invoice_detail_id('grain') }} as invoice_detail_id
+        {{ invoice_detail_id('grain', 'stated_billing_account_id') }} as invoice_detail_id
     from described
 
 ),

@@ -1,17 +1,8 @@
 {#- columns of the marts in the warehouse, which can differ from their .yml files -#}
-{%- set marts = {
-    '1.3': {'CostAndUsage': ref('cost_and_usage'), 'ContractCommitment': ref('contract_commitment')},
-    '1.4': {
-        'CostAndUsage': ref('focus_1_4__cost_and_usage'),
-        'ContractCommitment': ref('focus_1_4__contract_commitment'),
-        'BillingPeriod': ref('focus_1_4__billing_period'),
-        'InvoiceDetail': ref('focus_1_4__invoice_detail'),
-    },
-} -%}
-
 {%- set rows = [] -%}
-{%- for focus_version, datasets in marts.items() %}
-{%- for dataset, mart in datasets.items() %}
+{%- for focus_version, datasets in focus_marts().items() %}
+{%- for dataset, model in datasets.items() %}
+{%- set mart = ref(model) %}
 {%- for column in (adapter.get_columns_in_relation(mart) if execute and load_relation(mart) else []) %}
 {%- set type = column.dtype | lower %}
 {%- set precision = modules.re.match('decimal[(]([0-9]+), *([0-9]+)[)]', type) or ['null'] * 3 %}

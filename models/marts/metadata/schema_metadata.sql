@@ -1,15 +1,6 @@
 {#- column descriptions from the .yml files of the marts, as in dbt docs -#}
-{%- set marts = {
-    '1.3': {'CostAndUsage': 'cost_and_usage', 'ContractCommitment': 'contract_commitment'},
-    '1.4': {
-        'CostAndUsage': 'focus_1_4__cost_and_usage',
-        'ContractCommitment': 'focus_1_4__contract_commitment',
-        'BillingPeriod': 'focus_1_4__billing_period',
-        'InvoiceDetail': 'focus_1_4__invoice_detail',
-    },
-} -%}
 {%- set rows = [] -%}
-{%- for focus_version, datasets in marts.items() %}
+{%- for focus_version, datasets in focus_marts().items() %}
 {%- for dataset, mart in datasets.items() %}
 {%- for column in graph.nodes['model.fal_focus.' ~ mart].columns.values() if execute %}
 {%- set names = [sql_text(focus_version), sql_text(dataset), sql_text(column.name)] %}
