@@ -18,36 +18,47 @@ from benchmarks.measure import Cost, measure_command, print_ratio
 FIRST_DAY = date(2025, 1, 1)
 
 
-class Memory(threading.Thread):
-    """The peak memory in bytes of the largest descendant of this process: dbt, or the Java that it starts.
+class Descendants(threading.Thread):
+    """The descendants of this process: dbt, and the Java that it starts.
 
-    It is read from /proc four times a second, since no process waits for the Java process of a session.
+    `peak` is the peak memory in bytes of the largest one, `cpu` the seconds of CPU of all. They are read from
+    /proc four times a second, since no process waits for the Java process of a session.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.peak, self.over = 0, threading.Event()
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def cpu(self) -> float:
+        return sum(self.seconds.values())
 
     def run(self) -> None:
+        ticks = os.sysconf("SC_CLK_TCK")
         while not self.over.wait(0.25):
             below = {str(os.getpid())}
-            for status in sorted(Path("/proc").glob("[0-9]*/status"), key=lambda file: int(file.parent.name)):
+            for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda file: int(file.name)):
                 try:
-                    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+                    status = (folder / "status").read_text()
+                    # the fields after the name, which may contain spaces: state, parent, ...
+                    stat = (folder / "stat").read_text().rpartition(")")[2].split()
                 except OSError:  # the process has ended
                     continue
-                if fields["PPid"].strip() in below:
-                    below.add(fields["Pid"].strip())
+                if stat[1] in below:
+                    below.add(folder.name)
+                    fields = dict(line.split(":", 1) for line in status.splitlines())
                     self.peak = max(self.peak, int(fields.get("VmHWM", "0 kB").split()[0]) * 1024)
+                    self.seconds[folder.name] = (int(stat[11]) + int(stat[12])) / ticks
 
 
-def build(folder: Path, target: str, landing: Path) -> tuple[Cost, int]:
-    """Run a first build on an engine; return the cost of dbt, and the peak memory of its processes."""
+def build(folder: Path, target: str, landing: Path) -> Cost:
+    """Run a first build on an engine; return its time, and the CPU and the peak memory of its processes."""
     folders = ("--log-path", str(folder / target), "--target-path", str(folder / target))
     program = str(Path(sys.executable).with_name("dbt"))
     command = [program, "--quiet", "build", "--target", target, *folders]
-    memory = Memory()
-    memory.start()
+    processes = Descendants()
+    processes.start()
     cost, _ = measure_command(
         [*command, "--exclude-resource-type", "test", "unit_test"],
         FAL_LANDING_DIR=str(landing),
@@ -55,9 +66,9 @@ def build(folder: Path, target: str, landing: Path) -> tuple[Cost, int]:
         FAL_PUBLISH_DIR=str(folder / "published"),
         FAL_SPARK_WAREHOUSE=str(folder / "spark"),
     )
-    memory.over.set()
-    memory.join()
-    return cost, memory.peak
+    processes.over.set()
+    processes.join()
+    return Cost(cost.wall, processes.cpu, processes.peak)
 
 
 def main() -> int:
@@ -71,13 +82,13 @@ def main() -> int:
         write_days(folder / "landing", FIRST_DAY, options.days, options.events, endpoints=40, keys=5)
         seconds = {}
         for target in ("duckdb", "spark"):
-            cost, peak = build(folder, target, folder / "landing")
+            cost = build(folder, target, folder / "landing")
             seconds[target] = cost.wall
             results = json.loads((folder / target / "run_results.json").read_text())["results"]
             typed = next(r for r in results if r["unique_id"].endswith("base_fal__typed_billing_events"))
             print(
                 f"{target:6} {cost.wall:6.1f} s, {typed['execution_time']:6.1f} s of it typing events,"
-                f" {peak / 1e9:.2f} GB at most",
+                f" {cost.cpu:6.1f} s of CPU, {cost.peak / 1e9:.2f} GB at most, load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
         print(f"Spark takes {seconds['spark'] / seconds['duckdb']:.1f} x DuckDB's time")

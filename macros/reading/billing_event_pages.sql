@@ -156,7 +156,9 @@
     parsed as (
 
         select
-            filename,
+            -- a value for each page, not for each of its events
+            {{ page_path_columns() }}
+            {{ folder_value('team') }} as landed_team,
             value,
             -- each event is parsed by itself, because from_json returns null for a page with one malformed event
             from_json(
@@ -169,7 +171,11 @@
     readable as (
 
         select
-            filename,
+            account,
+            landed_date,
+            load_id,
+            landed_file,
+            landed_team,
             events is not null as is_readable,
             -- a page that cannot be read is one row without fields, with the start of the page as its raw text
             coalesce(events, array({{ json_text('left(value, 1000)') }})) as events
@@ -180,7 +186,11 @@
     numbered as (
 
         select
-            filename,
+            account,
+            landed_date,
+            load_id,
+            landed_file,
+            landed_team,
             is_readable,
             cast(raw_events.position + 1 as bigint) as event_number,
             raw_events.raw_event,
@@ -190,13 +200,18 @@
                 auth_method_structured struct<{{ auth_method_fields().values() | join(': string, ') }}: string>'
             ) as event
         from readable
-        lateral view posexplode(events) raw_events as position, raw_event
+        -- without `outer`, Spark parses each page twice: first to skip pages without events
+        lateral view outer posexplode(events) raw_events as position, raw_event
+        where raw_events.position is not null
 
     )
 
     select
-        {{ page_path_columns() }}
-        {{ folder_value('team') }} as landed_team,
+        account,
+        landed_date,
+        load_id,
+        landed_file,
+        landed_team,
         event_number,
         is_readable,
         {{ is_plain_event('event.') }} as is_plain,

@@ -135,10 +135,11 @@
 
 {#
     The value of key=value in the path of a file. The last one counts, because a folder above the landing zone may
-    have such a name too.
+    have such a name too. The pattern begins at the start of the path: elsewhere Java would look for an absent key from
+    each character on.
 #}
 {% macro folder_value(key) -%}
-    regexp_extract(filename, '.*/{{ key }}=([^/]*)/', 1)
+    regexp_extract(filename, '(?s)^.*/{{ key }}=([^/]*)/', 1)
 {%- endmacro %}
 
 {#

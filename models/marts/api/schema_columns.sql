@@ -4,6 +4,19 @@
 {#- columns and descriptions from the .yml files of the API's records, as in dbt docs -#}
 {%- set views = {'CostAndUsage': 'cost_and_usage_records', 'ContractCommitment': 'contract_commitment_records'} -%}
 
+{%- set rows = [] -%}
+{%- for dataset, view in views.items() %}
+{%- set columns = graph.nodes['model.fal_focus.' ~ view].columns.values() if execute else [] %}
+{%- for column in columns if column.name != 'record_number' %}
+{%- set texts = [dataset, column.name, column.config.meta.type or column.data_type | lower] %}
+{%- set description = column.description | trim | replace('\n', ' ') %}
+{%- set is_required = 'true' if column.config.meta.required else 'false' %}
+{%- do rows.append([
+    loop.index, sql_texts(texts), sql_text(description), is_required, column.config.meta.nullable | default('null')
+]) %}
+{%- endfor %}
+{%- endfor %}
+
 with
 
 schema_metadata as (
@@ -15,20 +28,23 @@ schema_metadata as (
 
 view_columns as (
 
-    {%- for dataset, view in views.items() %}
-    {%- set columns = graph.nodes['model.fal_focus.' ~ view].columns.values() if execute else [] %}
-    {%- for column in columns if column.name != 'record_number' %}
+    {% if rows -%}
+    -- one list of values: with a union, Spark writes a file for each row
     select
-        '{{ dataset }}' as dataset,
-        {{ loop.index }} as column_position,
-        '{{ column.name }}' as column_id,
-        '{{ column.config.meta.type or column.data_type | lower }}' as data_type,
-        {{ sql_text(column.description | trim | replace('\n', ' ')) }} as description,
-        {{ 'true' if column.config.meta.required else 'false' }} as is_required,
-        cast({{ column.config.meta.nullable | default('null') }} as boolean) as is_nullable
-    union all
-    {%- endfor %}
-    {%- endfor %}
+        listed.dataset,
+        listed.column_position,
+        listed.column_id,
+        listed.data_type,
+        listed.description,
+        listed.is_required,
+        cast(listed.is_nullable as boolean) as is_nullable
+    from (
+        values
+        {%- for row in rows %}
+        ({{ row | join(', ') }}){{ ',' if not loop.last }}
+        {%- endfor %}
+    ) as listed (column_position, dataset, column_id, data_type, description, is_required, is_nullable)
+    {%- else -%}
     {{ empty_relation({
         'dataset': dbt.type_string(),
         'column_position': 'integer',
@@ -38,6 +54,7 @@ view_columns as (
         'is_required': 'boolean',
         'is_nullable': 'boolean',
     }) }}
+    {%- endif %}
 
 ),
 
