@@ -338,7 +338,9 @@ def prune_command(keep: int, account: str | None, landing_dir: str) -> int:
     hours = READ_FOR // timedelta(hours=1)
     left = f"left {result.left:,} that were superseded within the last {hours} hours"
     needed = f", and {result.needed:,} whose later loads are broken; see verify" if result.needed else ""
-    print_result(f"removed {removed} of {partitions}, kept {keep} of each, {left}{needed}")
+    print_result(
+        f"removed {removed} of {partitions}, kept {keep} of each and the first of an invoice, {left}{needed}"
+    )
     return 0
 
 

@@ -385,14 +385,17 @@ def test_prune_removes_superseded_loads_and_keeps_the_latest(run: Run, landing: 
     assert (result.code, result.out) == (
         0,
         f"loads in {landing} of all accounts, regardless of FAL_ACCOUNT:\n"
-        "removed 4 superseded loads of 2 partitions, kept 1 of each, "
+        "removed 4 superseded loads of 2 partitions, kept 1 of each and the first of an invoice, "
         "left 0 that were superseded within the last 6 hours\n",
     )
     assert list_loads(landing / DAY.folder) == [latest[0]]
     assert list_loads(landing / other.folder) == [latest[1]]
     assert Landed(latest[0]).bodies == [b"{}"]
     assert unfinished(landing) == set()
-    assert "removed 0 superseded loads of 0 partitions, kept 1 of each" in run("prune").out
+    assert (
+        "removed 0 superseded loads of 0 partitions, kept 1 of each and the first of an invoice, "
+        in run("prune").out
+    )
 
 
 def test_prune_keeps_the_first_load_of_an_invoice(run: Run, landing: Path) -> None:
@@ -499,8 +502,9 @@ def test_prune_keeps_the_last_valid_load(run: Run, landing: Path, damage: Callab
     result = run("prune")
     assert result.code == 0
     assert result.out.endswith(
-        "removed 2 superseded loads of 1 partition, kept 1 of each, left 0 that were superseded within the "
-        "last 6 hours, and 2 whose later loads are broken; see verify\n"
+        "removed 2 superseded loads of 1 partition, kept 1 of each and the first of an invoice, "
+        "left 0 that were superseded within the last 6 hours, "
+        "and 2 whose later loads are broken; see verify\n"
     )
     assert list_loads(landing / DAY.folder) == landed[2:]
     assert "removed 0" in run("prune", "--keep", 2).out

@@ -58,8 +58,7 @@ account_loads as (
     select
         files.account,
         least(min(files.fetched_at), coalesce(min(first_loads.first_loaded_at), min(files.fetched_at)))
-            as first_fetched_at,
-        max(files.fetched_at) as last_fetched_at
+            as first_fetched_at
     from files
     inner join first_loads on files.account = first_loads.account
     group by files.account
@@ -103,10 +102,8 @@ dated as (
             when drawn.last_day_with_rest is null then {{ utc_add('day', 1, utc_trunc('day', 'terms.drawn_from')) }}
             else {{ utc_add('day', 2, utc_trunc('day', 'drawn.last_day_with_rest')) }}
         end as exhausted_at,
-        coalesce(
-            {{ try_utc_timestamp('seed.contract_commitment_created') }},
-            least(greatest(terms.period_start, account_loads.first_fetched_at), account_loads.last_fetched_at)
-        ) as created_at
+        coalesce({{ try_utc_timestamp('seed.contract_commitment_created') }}, account_loads.first_fetched_at)
+            as created_at
     from terms
     inner join seed on terms.contract_commitment_id = seed.contract_commitment_id
     inner join account_loads on terms.account = account_loads.account

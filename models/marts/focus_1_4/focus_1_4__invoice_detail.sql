@@ -61,14 +61,15 @@ totals as (
 
 adjustments as (
 
-    -- what other invoices take back of an invoice
+    -- what other invoices, which have landed, take back of an invoice
     select
-        x_Account as account,
-        x_ReferenceInvoiceId as invoice_id,
-        sum(billed_cost) as billed_cost
+        lines.x_Account as account,
+        lines.x_ReferenceInvoiceId as invoice_id,
+        sum(lines.billed_cost) as billed_cost
     from lines
-    where x_ReferenceInvoiceId <> InvoiceId
-    group by x_Account, x_ReferenceInvoiceId
+    inner join invoices on lines.x_Account = invoices.account and lines.InvoiceId = invoices.invoice_id
+    where lines.x_ReferenceInvoiceId <> lines.InvoiceId and invoices.is_issued
+    group by lines.x_Account, lines.x_ReferenceInvoiceId
 
 ),
 
