@@ -7,7 +7,7 @@ It takes only the x_ChargeId of each charge from the warehouse, as an opaque key
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -92,7 +92,8 @@ class Landed:
             seeds.patterns,
         )
         estimates = [row for load in daily if load.feed == ESTIMATE for row in rows_of_the_day(load)]
-        self.estimated = [estimate_line(row, self.names) for row in estimates]
+        landed = {row.invoice_id for load in invoices for row in load.rows}
+        self.estimated = [estimate_line(row, self.names, landed) for row in estimates]
         issued = [
             (date.fromisoformat(f"{load.partition}-01"), invoice_line(load.partition, row, self.names))
             for load in invoices
@@ -410,9 +411,13 @@ def invoice_line(billing_month: str, row: Record, names: Names) -> Line:
     return record_line(INVOICE, row, names, "Final", month_of(issued - DAY))
 
 
-def estimate_line(row: Record, names: Names) -> Line:
-    """Make a line of an estimate row; its billing period is the month of the charge."""
-    return record_line(ESTIMATE, row, names, "Estimated", month_of(row.start.date()))
+def estimate_line(row: Record, names: Names, landed: Collection[str | None]) -> Line:
+    """Make a line of an estimate row; its billing period is the month of the charge.
+
+    landed: ids of the invoices of the account. Such an invoice is complete, so the row is not on it.
+    """
+    line = record_line(ESTIMATE, row, names, "Estimated", month_of(row.start.date()))
+    return line._replace(invoice_id=None if line.invoice_id in landed else line.invoice_id)
 
 
 def record_line(source: str, row: Record, names: Names, status: str, billing_month: date) -> Line:

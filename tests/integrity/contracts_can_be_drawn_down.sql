@@ -63,10 +63,6 @@ judged as (
                 )
                 then 'it is a Usage commitment without a quantity and unit: fill in both'
             when
-                commitments.contract_commitment_category = 'Usage'
-                and upper(trim(commitments.contract_commitment_unit)) = 'USD'
-                then 'it is a Usage commitment in USD: money is Spend, so make it Spend with a cost'
-            when
                 commitments.contract_commitment_cost >= 1000000000000000
                 or commitments.contract_commitment_quantity >= 1000000000000000
                 then 'it commits to 10^15 or more, beyond what forecasts can multiply: use a larger unit'
