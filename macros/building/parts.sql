@@ -79,8 +79,27 @@
     Query while compiling: a scan reads only the row groups or files of these parts, because their keys are constants.
     With a join, DuckDB would read all rows of a table behind a view.
 #}
-{% macro list_parts(query) %}
-    {{ return(run_query(query).rows | list) }}
+{% macro list_parts(query) %}{{ return(adapter.dispatch('list_parts')(query, run_query(query).rows)) }}{% endmacro %}
+
+{% macro duckdb__list_parts(query, rows) %}{{ return(rows | list) }}{% endmacro %}
+
+{#
+    A session returns dates, and PyHive returns them as text, with the type DATE_TYPE.
+
+    Query while compiling: dbt returns the rows of a query without their types.
+#}
+{% macro spark__list_parts(query, rows) %}
+    {% if target.method == 'session' %}{{ return(rows | list) }}{% endif %}
+    {% set parts, types = [], get_column_schema_from_query(query) | map(attribute='dtype') | list %}
+    {% for row in rows %}
+        {% set part = [] %}
+        {% for value in row %}
+            {% set is_date = types[loop.index0] == 'DATE_TYPE' %}
+            {% do part.append(modules.datetime.date.fromisoformat(value) if is_date else value) %}
+        {% endfor %}
+        {% do parts.append(part) %}
+    {% endfor %}
+    {{ return(parts) }}
 {% endmacro %}
 
 {#
@@ -158,7 +177,7 @@
 {% macro spark__replace_parts(target, new_parts, obsolete, key, columns) %}
     {% set partitions = [] %}
     {% for part in list_parts(obsolete) %}
-        {% set account, day = sql_text(part[key[0]]), sql_text(part[key[1]]) %}
+        {% set account, day = sql_text(part[0]), sql_text(part[1]) %}
         {% do partitions.append('partition (' ~ key[0] ~ ' = ' ~ account ~ ', ' ~ key[1] ~ ' = ' ~ day ~ ')') %}
     {% endfor %}
     {% if partitions %}
