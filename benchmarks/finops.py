@@ -48,7 +48,8 @@ def measure_days(projects: dict[int, Project]) -> list[Costs]:
     The projects take turns, because the speed of a machine changes within minutes. Of the builds of new days,
     the least cost counts.
     """
-    first, first_added, daily, daily_added = [], [], [], []
+    first, first_added, daily_added = [], [], []
+    daily: dict[int, list[Cost]] = {days: [] for days in projects}
     for days, project in projects.items():
         project.land(0, days)
         write_invoices(project.landing, FIRST_DAY, days, *project.shape[:2])
@@ -57,12 +58,12 @@ def measure_days(projects: dict[int, Project]) -> list[Costs]:
     for turn in range(TURNS):
         for days, project in projects.items():
             project.land(days + turn, 1)
-            daily.append(project.build(f"a build of a new day after {days} days"))
+            daily[days].append(project.build(f"a build of a new day after {days} days"))
     for days, project in projects.items():
         project.land(days + TURNS, 1)
         project.run_dbt("all other models, of another new day", "run", "--exclude", *MARTS)
         daily_added.append(measure_added(project, f"added by the marts, a new day after {days} days"))
-    best = [pick_best(daily[place :: len(projects)]) for place in range(len(projects))]
+    best = map(pick_best, daily.values())
     return [Costs(*costs) for costs in zip(first, first_added, best, daily_added, strict=True)]
 
 

@@ -23,8 +23,7 @@ SETTINGS = {
 
 def build(what: str, project: Path, folder: Path) -> Cost:
     """Build a project into a folder. Print and return the cost."""
-    places = {"project": project, "profiles": project}
-    options = [text for name, path in places.items() for text in (f"--{name}-dir", str(path))]
+    options = ("--project-dir", str(project), "--profiles-dir", str(project))
     program = str(Path(sys.executable).with_name("dbt"))
     cost, _ = measure_command(
         [program, "--quiet", "build", *options, "--log-path", str(folder), "--target-path", str(folder)],

@@ -1,5 +1,5 @@
 -- Billing periods that were closed in an earlier build of this warehouse and are open now. This happens only for a
--- correction: fal's latest invoices have no usage of the month any more.
+-- correction: fal's latest invoices have no usage of the month any more, or one whose first load had none has some.
 {{ config(severity='warn') }}
 
 with

@@ -56,7 +56,7 @@ timed as (
         named_in.source,
         files.fetched_at,
         landed_partitions.loads,
-        least(files.fetched_at, coalesce(landed_partitions.first_loaded_at, files.fetched_at)) as first_fetched_at
+        least(files.fetched_at, landed_partitions.first_loaded_at) as first_fetched_at
     from named_in
     inner join files
         on

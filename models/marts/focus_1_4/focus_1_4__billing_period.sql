@@ -40,8 +40,7 @@ loads as (
         files.landed_partition,
         max(files.fetched_at) as fetched_at,
         max(case when files.landed_rows > 0 then 1 else 0 end) as row_flag,
-        least(max(files.fetched_at), coalesce(min(partitions.first_loaded_at), max(files.fetched_at)))
-            as first_fetched_at
+        least(max(files.fetched_at), min(partitions.first_loaded_at)) as first_fetched_at
     from files
     inner join partitions
         on

@@ -57,8 +57,7 @@ account_loads as (
     -- superseded loads count too, as long as they are in the landing zone
     select
         files.account,
-        least(min(files.fetched_at), coalesce(min(first_loads.first_loaded_at), min(files.fetched_at)))
-            as first_fetched_at
+        least(min(files.fetched_at), min(first_loads.first_loaded_at)) as first_fetched_at
     from files
     inner join first_loads on files.account = first_loads.account
     group by files.account
