@@ -22,17 +22,16 @@ CHARTED_COMMITMENTS = 8
 
 
 @dataclass(frozen=True)
-class DayCost:
-    """The cost of a model on a day. is_kept: False for all others, of which there are as many as models."""
+class Series:
+    """The cost of a model on each of its days. is_kept: False for all other models of a product line."""
 
     account: str
     product_line: str
     is_kept: bool
     model_id: str | None
     model_name: str | None
-    charge_date: date
-    models: int
-    cost: Decimal
+    days: list[date]
+    costs: list[Decimal]
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Bill:
     """All of it. anomalies: of DAYS days; the digest has those of a week."""
 
     digest: Digest
-    days: list[DayCost]
+    series: list[Series]
     models: list[Model]
     owners: list[Owner]
     forecasts: list[ForecastDay]
@@ -166,7 +165,7 @@ def read_bill(connection: duckdb.DuckDBPyConnection) -> Bill:
     charted = [commitment.id for commitment in select_charted(digest.commitments)]
     return Bill(
         digest=digest,
-        days=read_rows(connection, bill_queries.DAYS, names, DayCost, days=DAYS, rows=DAY_ROWS),
+        series=read_rows(connection, bill_queries.SERIES, names, Series, days=DAYS, rows=DAY_ROWS),
         models=read_rows(connection, bill_queries.MODELS, names, Model, rows=MODEL_ROWS),
         owners=read_rows(connection, bill_queries.OWNERS, names, Owner, rows=OWNER_ROWS),
         forecasts=read_rows(connection, bill_queries.FORECASTS, names, ForecastDay),

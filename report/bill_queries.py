@@ -5,8 +5,8 @@ $accounts is the list of accounts. Cost is the effective cost of usage, as in th
 
 from report.queries import SPANS
 
-# Usage of the last $days days. Models beyond $rows rows, in the order of their cost, are one: all others.
-DAYS = f"""
+# Usage of the last $days days. Models beyond $rows days, in the order of their cost, are one: all others.
+SERIES = f"""
     with
 
     {SPANS},
@@ -47,15 +47,19 @@ DAYS = f"""
     reduced as (
 
         select
-            usage.* exclude (model_id),
-            usage.model_id as own_model_id,
+            usage.account,
+            usage.product_line,
+            kept.account is not null as is_kept,
             case when kept.account is not null then usage.model_id end as model_id,
-            kept.account is not null as is_kept
+            charge_date,
+            max(model_name) as model_name,
+            sum(cost) as cost
         from usage
         left join kept
             on usage.account = kept.account
             and usage.product_line = kept.product_line
             and usage.model_id is not distinct from kept.model_id
+        group by all
 
     )
 
@@ -65,12 +69,11 @@ DAYS = f"""
         is_kept,
         model_id,
         max_by(model_name, charge_date) as model_name,
-        charge_date,
-        count(distinct own_model_id) as models,
-        sum(cost) as cost
+        list(charge_date order by charge_date) as days,
+        list(cost order by charge_date) as costs
     from reduced
-    group by account, product_line, is_kept, model_id, charge_date
-    order by account, product_line, is_kept, model_id, charge_date
+    group by account, product_line, is_kept, model_id
+    order by account, product_line, is_kept, model_id
 """
 
 # Usage of the month until the last day, and of the same days of the month before.

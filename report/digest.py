@@ -241,7 +241,9 @@ def read_contributors(row: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
 
 
 def trim(value: Any) -> Any:  # noqa: ANN401  # a value of any column
-    """Remove the zeros after the last decimal; return any other value as it is."""
+    """Remove the zeros after the last decimal, also in a list; return any other value as it is."""
+    if isinstance(value, list):
+        return list(map(trim, value))
     if not isinstance(value, Decimal):
         return value
     text = f"{value:f}"

@@ -5,12 +5,10 @@ The page adds them up itself, as integers. Only charts have floats.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
-from report.bill import Bill, DayCost, ForecastDay, Model, Owner, select_charted
+from report.bill import Bill, ForecastDay, Model, Owner, Series, select_charted
 from report.digest import Anomaly, Budget, find_heads
 from report.judgement import describe_anomaly
 from report.page import describe_state, format_amount, format_percent
@@ -25,7 +23,7 @@ ModelKey = tuple[str | None, str | None, bool]
 
 def pack(bill: Bill) -> dict[str, Any]:
     """Return the rows of the page, which refer to a model by its place."""
-    models = name_models([*bill.models, *bill.days, *bill.owners])
+    models = name_models([*bill.models, *bill.series, *bill.owners])
     places = {key: place for place, key in enumerate(models)}
     accounts = bill.digest.accounts
     return {
@@ -35,7 +33,7 @@ def pack(bill: Bill) -> dict[str, Any]:
             {"id": model_id or "", "line": line or "", "name": show_direction(name), "is_kept": is_kept}
             for (line, model_id, is_kept), name in models.items()
         ],
-        "series": pack_series(bill.days, places),
+        "series": pack_series(bill.series, places),
         "month": [[one.account, places[find_key(one)], *pack_costs(one)] for one in bill.models],
         "owners": pack_owners(bill.owners, places),
         "forecasts": [pack_forecast(one) for one in bill.forecasts],
@@ -45,12 +43,12 @@ def pack(bill: Bill) -> dict[str, Any]:
     }
 
 
-def find_key(row: DayCost | Model | Owner) -> ModelKey:
+def find_key(row: Series | Model | Owner) -> ModelKey:
     """Return the model of a row."""
     return row.product_line, row.model_id, row.is_kept
 
 
-def name_models(rows: Iterable[DayCost | Model | Owner]) -> dict[ModelKey, str]:
+def name_models(rows: Iterable[Series | Model | Owner]) -> dict[ModelKey, str]:
     """Return the name of each model, in the order of the rows. Models with the same name have their ids."""
     models: dict[ModelKey, str] = {}
     for row in rows:
@@ -68,15 +66,15 @@ def show_direction(text: str) -> str:
     return text.translate(DIRECTIONS)
 
 
-def pack_series(days: Iterable[DayCost], places: Mapping[ModelKey, int]) -> list[list[Any]]:
+def pack_series(series: Iterable[Series], places: Mapping[ModelKey, int]) -> list[list[Any]]:
     """Return account, place of the model, first day, and costs until the last day, separated by spaces."""
-    series = []
-    for (account, key), found in groupby(days, key=lambda day: (day.account, find_key(day))):
-        costs = {day.charge_date.toordinal(): day.cost for day in found}
-        first, last = min(costs), max(costs)
-        texts = (f"{costs[day]:f}" if day in costs else "" for day in range(first, last + 1))
-        series.append([account, places[key], str(date.fromordinal(first)), " ".join(texts)])
-    return series
+    packed = []
+    for one in series:
+        texts = [""] * ((one.days[-1] - one.days[0]).days + 1)
+        for day, cost in zip(one.days, one.costs, strict=True):
+            texts[(day - one.days[0]).days] = f"{cost:f}"
+        packed.append([one.account, places[find_key(one)], str(one.days[0]), " ".join(texts)])
+    return packed
 
 
 def pack_costs(one: Model | Owner) -> list[Any]:

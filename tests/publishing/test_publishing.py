@@ -231,11 +231,14 @@ def test_a_publication_writes_only_marts_that_changed(
             assert published.execute(f"from {mart} order by all").fetchall() == rows
 
 
-def test_months_of_a_large_mart_are_replaced(warehouse: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["date", "timestamp"])
+def test_months_of_a_large_mart_are_replaced(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path, kind: str
+) -> None:
     folder = tmp_path / "published"
+    month = f"cast(date '2026-01-01' + to_months(cast(n % 3 as integer)) as {kind})"
     warehouse.execute(
-        "create table finops.daily as select n as id, date '2026-01-01' + to_months(cast(n % 3 as integer))"
-        " as month from range(3000) as rows (n)"
+        f"create table finops.daily as select n as id, {month} as month from range(3000) as rows (n)"
     )
     definitions = Definitions(
         {"finops.daily": "warehouse.finops.daily"},

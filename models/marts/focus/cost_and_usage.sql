@@ -1,3 +1,5 @@
+{{ config(meta={'published_by': 'BillingPeriodStart'}) }}
+
 with
 
 charges as (
