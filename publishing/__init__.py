@@ -5,8 +5,7 @@ All files are written into a hidden folder first, and then renamed over the publ
 old file or the new one, never a part. A reader that is connected keeps the old one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ import duckdb
 from loaders.files import lock, make_folder_durably, move_durably, remove_folder
 from publishing.changes import Definitions, Publication, compare
 from publishing.database import DATABASE, build_metadata, write_database, write_parquet_files
-from publishing.requests import VERSIONS, Requests, remove_obsolete_days, write_requests
+from publishing.requests import VERSIONS, Requests, list_obsolete_days, write_requests
 
 PAGE = "report.html"
 WORK = ".publishing"
@@ -57,37 +56,23 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     with lock_publication(folder), make_work_folder(folder) as work, warehouse.cursor() as cursor:
         previous = None if writes_all else compare(cursor, folder / DATABASE, definitions)
-        is_kept = previous is not None and previous.is_current
         publication = Publication(publication_id, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        is_kept = previous is not None and previous.is_current
         if previous and is_kept:
             publication = previous.publication
         taken_over = previous.unchanged if previous else {}
         writers = {**dict.fromkeys(definitions.names, publication), **taken_over}
-        with write_parquet_beside(warehouse, folder, work, definitions, writers):
-            if not is_kept:
-                write_database(cursor, work / DATABASE, previous, definitions, publication, writers)
-            update_page(folder, work, write_page, is_kept, publication)
+        if not is_kept:
+            write_database(cursor, work / DATABASE, previous, definitions, publication, writers)
+        write_parquet_files(cursor, folder, work, definitions.marts, writers)
         if requests:
             write_requests(cursor, requests, folder, work, build_metadata(publication))
+        update_page(folder, work, write_page, is_kept, publication)
         move_files(work, folder)
-        if requests:
-            remove_obsolete_days(folder)
-    return Published(publication, [mart for mart in definitions.marts if mart not in taken_over], is_kept)
-
-
-@contextmanager
-def write_parquet_beside(
-    warehouse: duckdb.DuckDBPyConnection,
-    folder: Path,
-    work: Path,
-    definitions: Definitions,
-    writers: Mapping[str, Publication],
-) -> Iterator[None]:
-    """Write the Parquet files in another thread, which the end of the context waits for."""
-    with warehouse.cursor() as cursor, ThreadPoolExecutor() as background:
-        written = background.submit(write_parquet_files, cursor, folder, work, definitions.marts, writers)
-        yield
-        written.result()
+        for file in list_obsolete_days(folder) if requests else ():
+            file.unlink()
+    changed = [mart for mart in definitions.marts if mart not in taken_over]
+    return Published(publication, changed, is_kept)
 
 
 def update_page(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +76,12 @@ def read_published_versions(file: Path) -> Mapping[str, str]:
     return versions if isinstance(versions, dict) else {}
 
 
-def remove_obsolete_days(published: Path) -> None:
-    """Remove the files of days that are not in the published versions."""
+def list_obsolete_days(published: Path) -> Iterable[Path]:
+    """Return the files of days that are not in the published versions."""
     folder = published / FOLDER
     versions = read_published_versions(folder / VERSIONS)
-    for file in folder.glob(f"account=*/charge_date=*/{DAY_FILE}"):
-        if file.relative_to(folder).as_posix() not in versions:
-            file.unlink()
+    files = folder.glob(f"account=*/charge_date=*/{DAY_FILE}")
+    return [file for file in files if file.relative_to(folder).as_posix() not in versions]
 
 
 def quote(value: object) -> str:

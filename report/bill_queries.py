@@ -5,7 +5,8 @@ $accounts is the list of accounts. Cost is the effective cost of usage, as in th
 
 from report.queries import SPANS
 
-# Usage of the last $days days. Models beyond $rows days, in the order of their cost, are one: all others.
+# Usage of the last $days days. Beyond $rows rows, one for each day of a model, the models that cost least
+# are one: all others.
 SERIES = f"""
     with
 

@@ -1,5 +1,6 @@
 -- Billing periods that were closed in an earlier build of this warehouse and are open now. This happens only for a
--- correction: fal's latest invoices have no usage of the month any more, or one whose first load had none has some.
+-- correction: fal's latest invoices have no usage of the month any more, or an invoice whose first load had no usage
+-- has some now.
 {{ config(severity='warn') }}
 
 with
