@@ -78,8 +78,15 @@ def copy_project(folder: Path, checkout: Path = ROOT) -> None:
 
 
 def run(command: list[str], cwd: Path = ROOT, **settings: object) -> Command:
-    """Run a command in the project or another folder, with these settings and no other FAL_ variables."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FAL_")}
+    """Run a command in the project or another folder, with these settings and no other FAL_ variables.
+
+    A make that runs the tests leaves no options to a make that a test runs.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FAL_") and name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     environment |= {name: str(value) for name, value in settings.items()} | {"NO_PROXY": "127.0.0.1"}
     if command[0] == DBT:
         return Command(*run_dbt(command, cwd, environment))
