@@ -12,7 +12,6 @@ expected as (
 
 uses as (
 
-    -- the days on which a key uses a model
     select
         account,
         product_line,
@@ -20,10 +19,9 @@ uses as (
         coalesce(key_id, key_name) as api_key,
         team,
         {{ days_between(first_day(), 'charge_date') }} as day_number,
-        {{ money('sum(effective_cost)') }} as effective_cost
+        effective_cost
     from {{ ref('daily_cost') }}
     where charge_category = 'Usage' and charge_class is null
-    group by account, product_line, model_id, coalesce(key_id, key_name), team, charge_date
 
 ),
 
@@ -93,7 +91,8 @@ judged as (
 
 odd_uses as (
 
-    -- the uses of a model or key that is odd, on that day and in the three weeks before
+    -- The uses of a model or key that is odd, on that day and in the three weeks before. They are few of all uses, which
+    -- are therefore not summed before.
     {%- for scope_type, column in [('model', 'model_id'), ('key', 'api_key')] %}
 
     select

@@ -104,6 +104,32 @@ unit_prices as (
 
 ),
 
+models_with_prices as (
+
+    -- Most models have one price on all days, so that no day differs from the others by 0.1 %, as a change does below.
+    select
+        account,
+        model_id,
+        unit
+    from unit_prices
+    where price > 0
+    group by account, model_id, unit
+    having max(price) - min(price) > 0.0009e0 * min(price) or min(cost) < 0
+
+),
+
+prices_to_compare as (
+
+    select unit_prices.*
+    from unit_prices
+    inner join models_with_prices
+        on
+            unit_prices.account = models_with_prices.account
+            and unit_prices.model_id = models_with_prices.model_id
+            and unit_prices.unit = models_with_prices.unit
+
+),
+
 daily_prices as (
 
     -- Weighted by cost: thousands of units at a tiny price, which are another meter, change nothing.
@@ -113,7 +139,7 @@ daily_prices as (
         unit,
         day_number,
         sum(cost * price) / nullif(sum(cost), 0) as price
-    from unit_prices
+    from prices_to_compare
     where price > 0
     group by account, model_id, unit, day_number
 
@@ -142,7 +168,7 @@ list_prices as (
         *,
         count(*) over three_weeks as days_at_price,
         {{ median_over('price', 'three_weeks') }} as usual_price
-    from unit_prices
+    from prices_to_compare
     window three_weeks as (
         partition by account, model_id, unit, list_unit_price
         order by day_number asc
