@@ -21,26 +21,6 @@ set_aside as (
 
 ),
 
-charged_models as (
-
-    select distinct
-        account,
-        charge_date,
-        model_id
-    from {{ ref('int_costs__charges') }}
-
-),
-
-charged_tags as (
-
-    select distinct
-        account,
-        charge_date,
-        tags
-    from {{ ref('int_costs__charges') }}
-
-),
-
 endpoints as (
 
     select * from {{ ref('int_endpoints__described') }}
@@ -59,11 +39,13 @@ settled_days as (
 
 ),
 
-hashed as (
+hashed_charges as (
 
     select
         account,
         charge_date,
+        model_id,
+        tags,
         is_invoiced_usage,
         is_set_aside,
         cast({{ hash_of(values + ['list_cost', 'contracted_cost']) }} as decimal(38, 0)) as row_hash
@@ -73,16 +55,66 @@ hashed as (
     select
         account,
         charge_date,
+        model_id,
+        tags,
         is_invoiced_usage,
         is_set_aside,
         cast({{ hash_of(values) }} as decimal(38, 0)) as row_hash
     from set_aside
+
+),
+
+hashed_models as (
+
+    -- Charges are read once: their models and tags are those of the groups.
+    select
+        account,
+        charge_date,
+        model_id,
+        tags,
+        sum(row_hash) as row_hash,
+        max(case when is_invoiced_usage then 1 else 0 end) as is_invoiced,
+        max(case when is_set_aside then 1 else 0 end) as is_set_aside
+    from hashed_charges
+    group by account, charge_date, model_id, tags
+
+),
+
+charged_models as (
+
+    select distinct
+        account,
+        charge_date,
+        model_id
+    from hashed_models
+
+),
+
+charged_tags as (
+
+    select distinct
+        account,
+        charge_date,
+        tags
+    from hashed_models
+
+),
+
+hashed as (
+
+    select
+        account,
+        charge_date,
+        is_invoiced,
+        is_set_aside,
+        row_hash
+    from hashed_models
     union all
     select
         charged_models.account,
         charged_models.charge_date,
-        false as is_invoiced_usage,
-        false as is_set_aside,
+        0 as is_invoiced,
+        0 as is_set_aside,
         cast({{ hash_of(['charged_models.model_id', 'endpoints.modality']) }} as decimal(38, 0)) as row_hash
     from charged_models
     inner join endpoints
@@ -95,8 +127,8 @@ hashed as (
     select
         charged_tags.account,
         charged_tags.charge_date,
-        false as is_invoiced_usage,
-        false as is_set_aside,
+        0 as is_invoiced,
+        0 as is_set_aside,
         cast({{ hash_of([
             'owners.tags', 'owners.team', 'owners.cost_center', 'owners.project', 'owners.environment',
         ]) }} as decimal(38, 0)) as row_hash
@@ -112,8 +144,8 @@ days as (
         charge_date,
         {{ month_of('charge_date') }} as charge_month,
         sum(row_hash) as day_hash,
-        max(case when is_invoiced_usage then 1 else 0 end) as is_invoiced,
-        max(case when is_set_aside then 1 else 0 end) as is_set_aside
+        max(is_invoiced) as is_invoiced,
+        max(is_set_aside) as is_set_aside
     from hashed
     group by account, charge_date
 
