@@ -2,123 +2,22 @@
 
 with
 
-odd_days as (
+anomalies as (
 
     select * from {{ ref('int_anomalies__odd_days') }}
+    where is_anomaly
 
 ),
 
-expected as (
+compared_costs as (
 
-    select * from {{ ref('int_anomalies__expected') }}
+    select * from {{ ref('int_anomalies__compared_costs') }}
 
 ),
 
 series as (
 
     select * from {{ ref('int_anomalies__series') }}
-
-),
-
-costs as (
-
-    select
-        account,
-        product_line,
-        model_id,
-        unit,
-        list_unit_price,
-        model_name,
-        coalesce(key_id, key_name) as api_key,
-        key_name,
-        team,
-        {{ days_between(first_day(), 'charge_date') }} as day_number,
-        quantity,
-        list_cost,
-        effective_cost
-    from {{ ref('daily_cost') }}
-    where charge_category = 'Usage' and charge_class is null
-
-),
-
-anomalies as (
-
-    select
-        *,
-        row_number() over (order by account asc, scope_type asc, scope asc, day_number asc) as anomaly_number
-    from odd_days
-    where is_anomaly
-
-),
-
-compared_days as (
-
-    -- the day of the anomaly and the complete days with which it is compared
-    select
-        anomalies.anomaly_number,
-        anomalies.account,
-        anomalies.scope_type,
-        anomalies.scope,
-        expected.day_number,
-        expected.day_number = anomalies.day_number as is_odd_day
-    from anomalies
-    inner join expected
-        on
-            anomalies.account = expected.account
-            and anomalies.scope_type = expected.scope_type
-            and anomalies.scope = expected.scope
-    where
-        expected.day_number = anomalies.day_number
-        or (
-            expected.is_settled
-            and expected.day_number between anomalies.reference_first_day and anomalies.reference_last_day
-        )
-
-),
-
-compared_costs as (
-
-    {%- for scope_type, column in [
-        ('account', 'account'),
-        ('product_line', 'product_line'),
-        ('model', 'model_id'),
-        ('key', 'api_key'),
-        ('team', 'team'),
-    ] %}
-
-    select
-        compared_days.anomaly_number,
-        compared_days.is_odd_day,
-        costs.day_number,
-        costs.model_id,
-        costs.model_name,
-        costs.api_key,
-        costs.key_name,
-        costs.unit,
-        costs.list_unit_price,
-        costs.quantity,
-        costs.list_cost,
-        costs.effective_cost
-    from costs
-    inner join compared_days
-        on
-            costs.account = compared_days.account
-            and costs.day_number = compared_days.day_number
-            and costs.{{ column }} = compared_days.scope
-    where compared_days.scope_type = '{{ scope_type }}'
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
-
-),
-
-reference_days as (
-
-    select
-        anomaly_number,
-        count(*) as reference_days
-    from compared_days
-    where not is_odd_day
-    group by anomaly_number
 
 ),
 
@@ -130,6 +29,7 @@ daily_uses as (
         api_key,
         day_number,
         is_odd_day,
+        max(reference_days) as reference_days,
         max(model_name) as model_name,
         max(key_name) as key_name,
         sum(effective_cost) as effective_cost
@@ -155,20 +55,19 @@ uses as (
     -- A model that a key uses: its cost on the odd day and its median of the days before. Of those on which it was not
     -- used, the cost is 0.
     select
-        ranked_uses.anomaly_number,
-        ranked_uses.model_id,
-        ranked_uses.api_key,
-        max(ranked_uses.model_name) as model_name,
-        max(ranked_uses.key_name) as key_name,
+        anomaly_number,
+        model_id,
+        api_key,
+        max(model_name) as model_name,
+        max(key_name) as key_name,
         {{ money('sum(case when is_odd_day then effective_cost else 0 end)') }} as actual_cost,
         {{ money('sum(case
-            when not is_odd_day and 2 * use_rank in (reference_days.reference_days + 1, reference_days.reference_days + 2)
+            when not is_odd_day and 2 * use_rank in (reference_days + 1, reference_days + 2)
                 then effective_cost
             else 0
         end)') }} as median_cost
     from ranked_uses
-    left join reference_days on ranked_uses.anomaly_number = reference_days.anomaly_number
-    group by ranked_uses.anomaly_number, ranked_uses.model_id, ranked_uses.api_key
+    group by anomaly_number, model_id, api_key
 
 ),
 

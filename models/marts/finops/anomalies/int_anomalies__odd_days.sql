@@ -323,6 +323,13 @@ select
     direction,
     score,
     is_anomaly,
+    case
+        when is_anomaly
+            then row_number() over (
+                partition by is_anomaly
+                order by account asc, scope_type asc, scope asc, day_number asc
+            )
+    end as anomaly_number,
     -- the days with which the day is compared
     case when is_sudden then day_number - 21 else day_number - 41 end as reference_first_day,
     case when is_sudden then day_number - 1 else day_number - 21 end as reference_last_day
