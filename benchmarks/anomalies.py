@@ -24,6 +24,7 @@ MODELS = (
     "int_anomalies__series",
     "int_anomalies__expected",
     "int_anomalies__odd_days",
+    "int_anomalies__compared_costs",
     "int_anomalies__causes",
     "cost_anomalies",
 )
