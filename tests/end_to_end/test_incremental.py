@@ -110,6 +110,43 @@ def test_a_build_replaces_days_that_are_landed_again_late_gone_or_empty_and_open
     assert build() == []
 
 
+def test_a_build_reads_and_types_only_csvs_that_are_landed_again(tmp_path: Path, dbt: Dbt) -> None:
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+
+    def build_and_mark() -> list[tuple[str, str, str]]:
+        """Build, list the rows, and mark those that are there now."""
+        built = dbt(path, "run", "--select", "+base_fal__typed_focus_reports", FAL_LANDING_DIR=landing)
+        rows = built.rows(
+            "select landed_partition, cast(BilledCost as varchar), SkuId"
+            " from staging.base_fal__typed_focus_reports order by all"
+        )
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("update staging.base_fal__typed_focus_reports set SkuId = 'kept'")
+        return [(partition, cost.rstrip("0"), sku) for partition, cost, sku in rows]
+
+    february = write_report(landing, "acme", "invoice", "2026-02", INVOICE.encode(), 1)
+    march = write_report(landing, "acme", "invoice", "2026-03", INVOICE.encode(), 1)
+    new = "fal-ai/flux/dev"
+    assert build_and_mark() == [("2026-02", "0.0054", new), ("2026-03", "0.0054", new)]
+
+    write_report(
+        landing, "acme", "invoice", "2026-03", INVOICE.replace("0.0054,", "0.0053,", 1).encode(), 1, "2"
+    )
+    write_report(landing, "acme", "estimate", "2026-03-01", INVOICE.encode(), 1)
+    # a built load is not opened again: make it unreadable
+    (february / "report.csv.gz").write_bytes(b"")
+    assert build_and_mark() == [
+        ("2026-02", "0.0054", "kept"),
+        ("2026-03", "0.0053", new),
+        ("2026-03-01", "0.0054", new),
+    ]
+
+    # an invoice is gone, and so is the latest load of another, so the previous one counts again
+    shutil.rmtree(february.parent)
+    shutil.rmtree(march.parent / "load=2")
+    assert build_and_mark() == [("2026-03", "0.0054", new), ("2026-03-01", "0.0054", "kept")]
+
+
 def test_a_build_makes_the_costs_of_the_days_whose_charges_differ(tmp_path: Path, dbt: Dbt) -> None:
     landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
     costs, marts = "intermediate.int_costs__by_owner", ("finops.daily_cost", "finops.unit_costs")

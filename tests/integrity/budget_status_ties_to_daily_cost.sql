@@ -17,6 +17,29 @@ budgets as (
 
 ),
 
+costs as (
+
+    -- Every period of every budget is compared with each row here. The keys and prices of a day need one row.
+    select
+        account,
+        charge_date,
+        product_line,
+        model_id,
+        sub_account_id,
+        sub_account_name,
+        team,
+        cost_center,
+        project,
+        environment,
+        sum(effective_cost) as effective_cost
+    from {{ ref('daily_cost') }}
+    where charge_category = 'Usage'
+    group by
+        account, charge_date, product_line, model_id, sub_account_id, sub_account_name, team, cost_center, project,
+        environment
+
+),
+
 tied as (
 
     select
@@ -25,10 +48,9 @@ tied as (
         budgets.spent_cost,
         coalesce(sum(costs.effective_cost), 0) as daily_cost
     from budgets
-    left join {{ ref('daily_cost') }} as costs
+    left join costs
         on
             budgets.account = costs.account
-            and costs.charge_category = 'Usage'
             and costs.charge_date between budgets.period_starts_on and budgets.period_ends_on
             and costs.product_line = coalesce(budgets.product_line, costs.product_line)
             and (budgets.model is null or {{ matches_glob('costs.model_id', 'budgets.model') }})

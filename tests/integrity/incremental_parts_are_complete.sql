@@ -44,6 +44,13 @@ held as (
     from {{ ref('base_fal__focus_reports') }}
     union all
     select distinct
+        'typed ' || source as what,
+        account,
+        cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
+        load_id as part
+    from {{ ref('base_fal__typed_focus_reports') }}
+    union all
+    select distinct
         'charges' as what,
         account,
         charge_date as part_date,
@@ -77,6 +84,14 @@ wanted as (
     union all
     select
         source as what,
+        account,
+        cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
+        load_id as part
+    from {{ ref('stg_fal__landed_files') }}
+    where feed = 'focus_reports' and landed_rows > 0
+    union all
+    select
+        'typed ' || source as what,
         account,
         cast(substr(landed_partition || '-01', 1, 10) as date) as part_date,
         load_id as part

@@ -33,7 +33,7 @@ unbilled as (
 
 invoiced as (
 
-    select
+    select distinct
         account,
         product_line,
         period_start,

@@ -1,3 +1,6 @@
+{#- the texts that decide, as one value, which is never null and so can be joined -#}
+{%- set row_texts = array_as_json(text_list(product_line_columns())) -%}
+
 with
 
 invoices as (
@@ -49,6 +52,7 @@ report_rows as (
         account,
         billing_month as landed_for,
         record_number,
+        {{ row_texts }} as row_texts,
         {{ product_line_columns() | join(', ') }}
     from invoices
     union all
@@ -57,8 +61,20 @@ report_rows as (
         account,
         landed_date as landed_for,
         record_number,
+        {{ row_texts }} as row_texts,
         {{ product_line_columns() | join(', ') }}
     from estimates
+
+),
+
+described_rows as (
+
+    -- a CSV repeats the same few descriptions each day, and rows with the same texts have the same product line
+    select distinct
+        account,
+        row_texts,
+        {{ product_line_columns() | join(', ') }}
+    from report_rows
 
 ),
 
@@ -66,13 +82,11 @@ texts as (
 
     {%- for column in product_line_columns() %}
     select
-        charge_source,
         account,
-        landed_for,
-        record_number,
+        row_texts,
         '{{ column }}' as column_name,
         {{ column }} as column_text
-    from report_rows
+    from described_rows
     where {{ column }} is not null
     {%- if not loop.last %}
     union all
@@ -150,10 +164,8 @@ candidates as (
     -- An endpoint id decides first, then an app as an id, then the patterns of the seed. The name of an app and then
     -- that of a model come last: each can be the name of something else.
     select
-        texts.charge_source,
         texts.account,
-        texts.landed_for,
-        texts.record_number,
+        texts.row_texts,
         case
             when texts.column_name = 'ResourceName' or decisive_names.is_ambiguous then 4
             when decisive_names.product_line = 'model_apis' then 1
@@ -169,10 +181,8 @@ candidates as (
         or (texts.column_name = 'ResourceName' and decisive_names.product_line = 'serverless')
     union all
     select
-        texts.charge_source,
         texts.account,
-        texts.landed_for,
-        texts.record_number,
+        texts.row_texts,
         3 as step,
         patterns.priority,
         patterns.product_line
@@ -183,10 +193,8 @@ candidates as (
             and {{ matches_glob('lower(texts.column_text)', 'lower(trim(patterns.pattern))') }}
     union all
     select
-        texts.charge_source,
         texts.account,
-        texts.landed_for,
-        texts.record_number,
+        texts.row_texts,
         5 as step,
         0 as priority,
         'model_apis' as product_line
@@ -202,7 +210,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by charge_source, account, landed_for, record_number
+            partition by account, row_texts
             order by step asc, priority asc, product_line asc
         ) as candidate_number
     from candidates
@@ -225,10 +233,8 @@ decided as (
     from report_rows
     left join ranked
         on
-            report_rows.charge_source = ranked.charge_source
-            and report_rows.account = ranked.account
-            and report_rows.landed_for = ranked.landed_for
-            and report_rows.record_number = ranked.record_number
+            report_rows.account = ranked.account
+            and report_rows.row_texts = ranked.row_texts
             and ranked.candidate_number = 1
 
 )

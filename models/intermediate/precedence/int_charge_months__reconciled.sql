@@ -78,29 +78,46 @@ charges as (
 
 ),
 
+by_day as (
+
+    -- the steps after this one read a few rows a day, not each charge
+    select
+        account,
+        charge_date,
+        product_line,
+        feed,
+        kind,
+        invoice_id,
+        sum(effective_cost) as effective_cost,
+        sum(billed_cost) as billed_cost
+    from charges
+    group by account, charge_date, product_line, feed, kind, invoice_id
+
+),
+
 amounts as (
 
     select
-        charges.account,
-        charges.charge_date,
-        {{ month_of('charges.charge_date') }} as charge_month,
-        case when totals.is_total then 'all' else charges.product_line end as product_line,
-        charges.feed,
-        charges.kind,
-        charges.effective_cost,
-        charges.billed_cost,
-        charges.invoice_id,
-        charges.feed in ('billing_events', 'serverless_usage')
+        by_day.account,
+        by_day.charge_date,
+        {{ month_of('by_day.charge_date') }} as charge_month,
+        case when totals.is_total then 'all' else by_day.product_line end as product_line,
+        by_day.feed,
+        by_day.kind,
+        by_day.effective_cost,
+        by_day.billed_cost,
+        by_day.invoice_id,
+        by_day.feed in ('billing_events', 'serverless_usage')
         and coalesce(day_sources.is_month_closed and not day_sources.is_invoiced, false) as is_not_invoiced,
-        charges.feed = 'estimate' and charges.kind = 'usage' and coalesce(day_sources.is_set_aside, false)
+        by_day.feed = 'estimate' and by_day.kind = 'usage' and coalesce(day_sources.is_set_aside, false)
             as is_set_aside
-    from charges
+    from by_day
     cross join totals
     left join day_sources
         on
-            charges.account = day_sources.account
-            and charges.charge_date = day_sources.charge_date
-            and charges.product_line = day_sources.product_line
+            by_day.account = day_sources.account
+            and by_day.charge_date = day_sources.charge_date
+            and by_day.product_line = day_sources.product_line
 
 ),
 

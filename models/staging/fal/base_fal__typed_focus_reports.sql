@@ -1,3 +1,12 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'landed_partition', 'source', 'load_id'],
+        meta={'parts_of': 'stg_fal__focus_report_loads', 'in_each_part': 'record_number = 1'},
+    )
+}}
+
 {#- decimals of each kind of number in FOCUS -#}
 {%- set scales = {'money': 18, 'quantity': 9} -%}
 {%- set charge_categories = ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment'] -%}
@@ -7,6 +16,9 @@ with
 landed as (
 
     select * from {{ ref('base_fal__focus_reports') }}
+    where {{ is_in_parts(
+        parts_to_build(ref('stg_fal__focus_report_loads')), ['account', 'landed_partition', 'source', 'load_id']
+    ) }}
 
 ),
 
