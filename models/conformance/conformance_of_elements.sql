@@ -20,17 +20,9 @@ charges_1_4 as (
 
 ),
 
-commitments_1_4 as (
-
-    select * from {{ ref('focus_1_4__contract_commitment') }}
-
-),
-
 {{ focus_elements('charges', 'elements', '1.3') }},
 
 {{ focus_elements('charges_1_4', 'elements_1_4', '1.4') }},
-
-{{ focus_scopes('commitments_1_4', 'ContractCommitmentId') }},
 
 tallies_1_3 as (
 
@@ -44,25 +36,11 @@ tallies_1_4 as (
 
 ),
 
-tallies_of_scopes as (
-
-    {{ focus_rule_tallies(
-        focus_rules_in_scan('1.4', 'scopes', 'ContractCommitment'),
-        mart=ref('focus_1_4__contract_commitment'),
-        relation='scopes',
-        row_id='ContractCommitmentId',
-        is_provider_row='false',
-    ) }}
-
-),
-
 tallies as (
 
     select * from tallies_1_3
     union all
     select * from tallies_1_4
-    union all
-    select * from tallies_of_scopes
 
 )
 
