@@ -92,6 +92,13 @@ def test_a_day_settles_in_the_models_when_sync_fetches_it_no_more() -> None:
     assert int(days) == SETTLED_AFTER.days
 
 
+def test_cost_and_usage_of_1_4_is_made_of_that_of_1_3_alone(manifest: dict[str, Any]) -> None:
+    """conformance_months has hashes of the rows of 1.3 only."""
+    mart = manifest["nodes"]["model.fal_focus.focus_1_4__cost_and_usage"]
+    assert mart["depends_on"]["nodes"] == ["model.fal_focus.cost_and_usage"]
+    assert "var(" not in mart["raw_code"]
+
+
 def test_exposures_name_each_published_mart_and_each_metric(manifest: dict[str, Any]) -> None:
     exposures = {
         exposure["name"]: exposure["depends_on"]["nodes"] for exposure in manifest["exposures"].values()

@@ -45,7 +45,7 @@
     {{ missing_parts_query(key | join(', '), wanted, held) }}
 {%- endmacro %}
 
-{# Spark replaces whole folders (see spark__replace_parts): all parts of each account and day with a change. #}
+{# Spark replaces whole folders (see spark__replace_parts): all parts of each account and day or month that changed. #}
 {% macro spark__parts_to_build_query(key, wanted, held) -%}
     {%- set keys, folder = key | join(', '), key[:2] | join(', ') -%}
     select {{ keys }}
@@ -167,8 +167,8 @@
 {% endmacro %}
 
 {#
-    On Spark a table of parts has a folder for each account and day, the first two columns of its key. Nearly every
-    day is one part at a time; a day of an organization has a part for each team. Folders of obsolete parts are
+    On Spark a table of parts has a folder for each account and day or month, the first two columns of its key. Nearly
+    every day is one part at a time; a day of an organization has a part for each team. Folders of obsolete parts are
     dropped, and those of new parts are overwritten, with all parts of the day: see parts_to_build. If a build is killed
     in between, the next build repeats both.
 

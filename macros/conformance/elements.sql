@@ -34,8 +34,10 @@
 
     {% for column, list in lists.items() -%}
     select
+        x_Account,
         x_ChargeId,
         x_ChargeSource,
+        BillingPeriodStart,
         {{ is_added_to_row(column) }} as is_added,
         ChargeCategory,
         ResourceId,
@@ -56,8 +58,10 @@
 {{ name }} as (
 
     select
+        x_Account,
         x_ChargeId,
         x_ChargeSource,
+        BillingPeriodStart,
         is_added,
         ChargeCategory,
         ResourceId,

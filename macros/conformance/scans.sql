@@ -8,11 +8,15 @@
     The result of each rule of a scan: focus_version, rule_id, rows_checked, violations (rows of our own), findings
     (rows from a file of the provider) and example_row. rules: of focus_rules_in_scan. mart: for the types of its
     columns. relation: has the rows. row_id, is_provider_row: SQL over the relation. ours_too: for each column that we
-    may fill in a row of the provider, SQL for whether we filled it.
+    may fill in a row of the provider, SQL for whether we filled it. part: SQL by name of columns, for a result of each
+    rule and part of the rows.
 #}
-{% macro focus_rule_tallies(rules, mart, relation, row_id, is_provider_row, ours_too={}) %}
+{% macro focus_rule_tallies(rules, mart, relation, row_id, is_provider_row, ours_too={}, part={}) %}
     {%- if not rules -%}
         select
+            {%- for column, sql in part.items() %}
+            {{ sql }} as {{ column }},
+            {%- endfor %}
             cast(null as {{ dbt.type_string() }}) as focus_version,
             cast(null as {{ dbt.type_string() }}) as rule_id,
             cast(null as bigint) as rows_checked,
@@ -23,8 +27,9 @@
         where false
     {%- else -%}
         {%- set rules = focus_distinct_rules(rules) -%}
-        {%- set verdicts = focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too) -%}
-        {{ return(adapter.dispatch('unpivot_tallies')(rules, focus_rule_counts(rules, verdicts, ours_too))) }}
+        {%- set verdicts = focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too, part) -%}
+        {%- set counts = focus_rule_counts(rules, verdicts, ours_too, part) -%}
+        {{ return(adapter.dispatch('unpivot_tallies')(rules, counts, part)) }}
     {%- endif -%}
 {% endmacro %}
 
@@ -98,8 +103,8 @@
     {{ return(rules.values() | list) }}
 {% endmacro %}
 
-{# A row per row of the relation: row_id, is_provider_row, and the verdict of each rule. #}
-{% macro focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too={}) %}
+{# A row per row of the relation: row_id, is_provider_row, the verdict of each rule, and the columns of the part. #}
+{% macro focus_rule_verdicts(rules, mart, relation, row_id, is_provider_row, ours_too={}, part={}) %}
     {%- set types = {} -%}
     {%- for column in (adapter.get_columns_in_relation(mart) if load_relation(mart) else []) -%}
         {%- do types.update({column.name: column.dtype | lower}) -%}
@@ -108,6 +113,9 @@
     select
         {{ row_id }} as row_id,
         {{ is_provider_row }} as is_provider_row,
+        {%- for column, sql in part.items() %}
+        {{ sql }} as {{ column }},
+        {%- endfor %}
         {%- for column, is_ours in ours_too.items() %}
         {{ is_ours }} as is_our_{{ column }},
         {%- endfor %}
@@ -123,8 +131,8 @@
     from {{ relation }}
 {% endmacro %}
 
-{# One row with four columns for each rule, named for its verdict. #}
-{% macro focus_rule_counts(rules, verdicts, ours_too) %}
+{# One row, or one for each part, with four columns for each rule, named for its verdict. #}
+{% macro focus_rule_counts(rules, verdicts, ours_too, part) %}
     with
 
     verdicts as (
@@ -134,6 +142,9 @@
     )
 
     select
+        {%- for column in part %}
+        {{ column }},
+        {%- endfor %}
         {%- for rule in rules %}
         {%- set verdict = rule.verdict %}
         {%- set is_theirs = 'is_provider_row' ~ (' and not is_our_' ~ rule.column if rule.column in ours_too) %}
@@ -146,10 +157,11 @@
         ), 2) as {{ verdict }}_example_row{{ ',' if not loop.last }}
         {%- endfor %}
     from verdicts
+    {% if part %}group by {{ part | join(', ') }}{% endif %}
 {% endmacro %}
 
-{# A row per rule and version of FOCUS that it counts for, from the one row of focus_rule_counts. #}
-{% macro duckdb__unpivot_tallies(rules, counts) %}
+{# A row per rule and version of FOCUS that it counts for, from each row of focus_rule_counts. #}
+{% macro duckdb__unpivot_tallies(rules, counts, part) %}
     with
 
     counts as (
@@ -160,7 +172,11 @@
 
     tallies as (
 
-        select unnest([
+        select
+            {%- for column in part %}
+            {{ column }},
+            {%- endfor %}
+            unnest([
             {%- for rule in rules %}
             {%- set is_last = loop.last %}
             {%- for focus_version, rule_id in rule.counts_for %}
@@ -175,6 +191,9 @@
     )
 
     select
+        {%- for column in part %}
+        {{ column }},
+        {%- endfor %}
         tally.focus_version,
         tally.rule_id,
         {%- for tally in focus_tallies() %}
@@ -183,7 +202,7 @@
     from tallies
 {% endmacro %}
 
-{% macro spark__unpivot_tallies(rules, counts) %}
+{% macro spark__unpivot_tallies(rules, counts, part) %}
     with
 
     counts as (
@@ -192,7 +211,11 @@
 
     )
 
-    select inline(array(
+    select
+        {%- for column in part %}
+        {{ column }},
+        {%- endfor %}
+        inline(array(
         {%- for rule in rules %}
         {%- set is_last = loop.last %}
         {%- for focus_version, rule_id in rule.counts_for %}

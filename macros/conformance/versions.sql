@@ -2,14 +2,24 @@
 
 {#
     The rules of a scan of FOCUS 1.3 and of 1.4, for two marts with the same rows. A rule of 1.4 is in the scan of 1.3,
-    unless it reads a column that 1.3 does not have or that has other values there.
+    unless it reads a column that 1.3 does not have or that has other values there. compares_rows: only the rules whose
+    verdict on a row depends on other rows, or only the others; none for all.
 #}
-{% macro focus_rules_of_both(scan, dataset) %}
+{% macro focus_rules_of_both(scan, dataset, compares_rows=none) %}
     {% set old, new = focus_rules_in_scan('1.3', scan, dataset), [] %}
     {% for rule in focus_rules_in_scan('1.4', scan, dataset) %}
         {% do (new if focus_rule_reads(rule, focus_columns_changed_in_1_4(dataset)) else old).append(rule) %}
     {% endfor %}
-    {{ return({'1.3': old, '1.4': new}) }}
+    {% set rules = {'1.3': old, '1.4': new} %}
+    {% if compares_rows is none %}{{ return(rules) }}{% endif %}
+    {% for focus_version in rules %}
+        {% set chosen = [] %}
+        {% for rule in rules[focus_version] if focus_rule_compares_rows(rule) == compares_rows %}
+            {% do chosen.append(rule) %}
+        {% endfor %}
+        {% do rules.update({focus_version: chosen}) %}
+    {% endfor %}
+    {{ return(rules) }}
 {% endmacro %}
 
 {# The columns that FOCUS 1.4 adds, and those that have other values in its mart. #}

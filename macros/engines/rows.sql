@@ -48,3 +48,10 @@
 {% macro spark__is_in_column(value, relation, column) -%}
     array_contains((select collect_list({{ column }}) from {{ relation }}), {{ value }})
 {%- endmacro %}
+
+{# A hash of all columns of a row: an integer, the same in each build. relation: its name in the query. #}
+{% macro hash_of_row(relation) -%}{{ return(adapter.dispatch('hash_of_row')(relation)) }}{%- endmacro %}
+
+{% macro duckdb__hash_of_row(relation) -%} hash({{ relation }}) {%- endmacro %}
+
+{% macro spark__hash_of_row(relation) -%} xxhash64(*) {%- endmacro %}

@@ -19,6 +19,8 @@ commitments_1_4 as (
 
 {{ focus_scoped_commitments('commitments_1_4') }},
 
+{{ focus_scopes('commitments_1_4', 'ContractCommitmentId') }},
+
 tallies_1_3 as (
 
     {{ focus_rule_tallies(rules['1.3'], ref('contract_commitment'), 'commitments', **row) }}
@@ -31,11 +33,24 @@ tallies_1_4 as (
 
 ),
 
+tallies_of_scopes as (
+
+    {{ focus_rule_tallies(
+        focus_rules_in_scan('1.4', 'scopes', 'ContractCommitment'),
+        ref('focus_1_4__contract_commitment'),
+        'scopes',
+        **row,
+    ) }}
+
+),
+
 tallies as (
 
     select * from tallies_1_3
     union all
     select * from tallies_1_4
+    union all
+    select * from tallies_of_scopes
 
 )
 

@@ -1,28 +1,39 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='parts',
+        unique_key=['account', 'billing_month', 'month_version'],
+        meta={'parts_of': 'conformance_months'},
+    )
+}}
+
 -- depends_on: {{ ref('focus_rules') }}
 -- depends_on: {{ ref('focus_columns') }}
 -- depends_on: {{ ref('focus_service_subcategories') }}
-{%- set rules = focus_rules_of_both('elements', 'CostAndUsage') -%}
-{%- set row = {
-    'row_id': 'x_ChargeId',
-    'is_provider_row': "x_ChargeSource in ('invoice', 'estimate') and not is_added",
-} %}
+{%- set parts = parts_to_build(ref('conformance_months')) -%}
+{%- set rules = focus_rules_of_months(parts, 'elements') -%}
+{%- set is_in_months = is_in_months_of_parts(parts, 'x_Account', 'BillingPeriodStart') %}
+
 with
+
+months as (
+
+    select * from {{ ref('conformance_months') }}
+    where {{ is_in_parts(parts, ['account', 'billing_month']) }}
+
+),
 
 charges as (
 
     select * from {{ ref('cost_and_usage') }}
+    where {{ is_in_months }}
 
 ),
 
 charges_1_4 as (
 
     select * from {{ ref('focus_1_4__cost_and_usage') }}
-
-),
-
-commitments_1_4 as (
-
-    select * from {{ ref('focus_1_4__contract_commitment') }}
+    where {{ is_in_months }}
 
 ),
 
@@ -30,28 +41,22 @@ commitments_1_4 as (
 
 {{ focus_elements('charges_1_4', 'elements_1_4', '1.4') }},
 
-{{ focus_scopes('commitments_1_4', 'ContractCommitmentId') }},
-
 tallies_1_3 as (
 
-    {{ focus_rule_tallies(rules['1.3'], ref('cost_and_usage'), 'elements', **row) }}
+    {{ focus_rule_tallies(
+        rules['1.3'], ref('cost_and_usage'), 'elements', part=focus_month_of_charge(), **focus_scan_of_elements()
+    ) }}
 
 ),
 
 tallies_1_4 as (
 
-    {{ focus_rule_tallies(rules['1.4'], ref('focus_1_4__cost_and_usage'), 'elements_1_4', **row) }}
-
-),
-
-tallies_of_scopes as (
-
     {{ focus_rule_tallies(
-        focus_rules_in_scan('1.4', 'scopes', 'ContractCommitment'),
-        mart=ref('focus_1_4__contract_commitment'),
-        relation='scopes',
-        row_id='ContractCommitmentId',
-        is_provider_row='false',
+        rules['1.4'],
+        ref('focus_1_4__cost_and_usage'),
+        'elements_1_4',
+        part=focus_month_of_charge(),
+        **focus_scan_of_elements(),
     ) }}
 
 ),
@@ -61,9 +66,25 @@ tallies as (
     select * from tallies_1_3
     union all
     select * from tallies_1_4
-    union all
-    select * from tallies_of_scopes
+
+),
+
+tallies_of_months as (
+
+    -- A month without elements has one row, without a rule.
+    select
+        months.account,
+        months.billing_month,
+        months.month_version,
+        tallies.focus_version,
+        tallies.rule_id,
+        tallies.rows_checked,
+        tallies.violations,
+        tallies.findings,
+        tallies.example_row
+    from months
+    left join tallies on months.account = tallies.account and months.billing_month = tallies.billing_month
 
 )
 
-select * from tallies
+select * from tallies_of_months

@@ -15,13 +15,36 @@ shapes as (
 
 ),
 
-scans as (
+months as (
 
     select * from {{ ref('conformance_of_charges') }}
     union all
-    select * from {{ ref('conformance_of_commitments') }}
-    union all
     select * from {{ ref('conformance_of_elements') }}
+
+),
+
+all_months as (
+
+    select
+        focus_version,
+        rule_id,
+        sum(rows_checked) as rows_checked,
+        sum(violations) as violations,
+        sum(findings) as findings,
+        -- a row of our own is the better example
+        coalesce(min(case when violations > 0 then example_row end), min(example_row)) as example_row
+    from months
+    group by focus_version, rule_id
+
+),
+
+scans as (
+
+    select * from all_months
+    union all
+    select * from {{ ref('conformance_across_months') }}
+    union all
+    select * from {{ ref('conformance_of_commitments') }}
     union all
     select * from {{ ref('conformance_of_invoices') }}
     union all
@@ -47,7 +70,7 @@ single_rules as (
 
     select
         rules.*,
-        tallies.rule_id is not null as is_checked,
+        rules.scan is not null as is_checked,
         coalesce(tallies.rows_checked, 0) as rows_checked,
         coalesce(tallies.violations, 0) as violations,
         coalesce(tallies.findings, 0) as findings,

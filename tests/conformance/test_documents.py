@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conformance.document import DOCUMENTS, document
-from tests.conformance.rules import RELATIONS, Relation, Rule, read_columns, read_rules, read_seed
+from tests.conformance.rules import RELATIONS, SCANS, Relation, Rule, read_columns, read_rules, read_seed
 from tests.end_to_end.conftest import ROOT
 
 RULES = read_rules()
@@ -59,6 +59,24 @@ def test_a_rule_has_a_check_or_a_reason_for_its_absence() -> None:
         )
 
     assert [rule.rule_id for rule in RULES if not is_told(rule)] == []
+
+
+def test_a_rule_has_a_scan_that_exists() -> None:
+    scans = {scan.scan for scan in SCANS.values()} | {"columns"}
+    assert {scan for rule in RULES for scan in rule.scans} == scans
+
+
+def test_only_known_shapes_read_other_rows() -> None:
+    """A scan of a month sees the rows of the month alone."""
+    macros = ROOT / "macros/conformance"
+    code = (macros / "shapes.sql").read_text() + (macros / "element_shapes.sql").read_text()
+    other_rows = re.compile(r"scanned\.relation|\bover\b|\bref\(|\bselect\b")
+    bodies = re.findall(r"macro focus_shape_(\w+)\(.*?-%\}(.*?)endmacro", code, re.DOTALL)
+    reading = {shape for shape, body in bodies if other_rows.search(body)}
+    of_seed = {"service_subcategory", "service_pair"}
+    assert reading == {"one_parent", "unique", "references"} | of_seed
+    texts = [rule.applies_when + " " + rule.arguments for rule in RULES]
+    assert [text for text in texts if re.search(r"\b(over|select|current_\w+|now|var)\b", text, re.I)] == []
 
 
 def test_composites_are_within_the_depth_that_the_report_supports() -> None:

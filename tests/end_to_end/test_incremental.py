@@ -184,6 +184,54 @@ def test_a_build_makes_the_costs_of_the_days_whose_charges_differ(tmp_path: Path
     assert [mart for mart in marts if bag(Warehouse(path, ""), mart) != bag(full, mart)] == []
 
 
+def test_a_build_checks_the_months_whose_charges_or_rules_changed(tmp_path: Path, dbt: Dbt) -> None:
+    landing, path = tmp_path / "landing", tmp_path / "warehouse.duckdb"
+    parts = ("conformance.conformance_of_charges", "conformance.conformance_of_elements")
+
+    def change_and_list_kept_months(change: str) -> list[str]:
+        """Change the warehouse and check it. List the months that were kept, which have a mark."""
+        with duckdb.connect(str(path)) as connection:
+            for table in parts:
+                columns = "account, billing_month, month_version, rule_id"
+                months = f"select distinct account, billing_month, month_version, 'kept' from {table}"
+                connection.execute(f"insert into {table} ({columns}) {months}")
+            connection.execute(change)
+        built = dbt(path, "run", "--select", "conformance", FAL_LANDING_DIR=landing)
+        query = "select strftime(billing_month, '%m') from {} where rule_id = 'kept' order by all"
+        kept, others = ([month for (month,) in built.rows(query.format(table))] for table in parts)
+        assert kept == others
+        with duckdb.connect(str(path)) as connection:
+            for table in parts:
+                connection.execute(f"delete from {table} where rule_id = 'kept'")
+        return kept
+
+    for day in ("2026-01-30", "2026-02-01", "2026-03-01"):
+        write_events(landing, "acme", day, [page(at(day, "a"))])
+    built = dbt(path, *BUILD, "--select", "+conformance_report", FAL_LANDING_DIR=landing)
+    rule = "where rule_id = 'CAU-ListCost-C-011-C'"
+    product = f"select violations, rows_checked from focus.conformance_report {rule}"
+    assert built.rows(product) == [(0, 3), (0, 3)]
+
+    # charges of February change, and those of March are gone
+    changed = """
+        update focus.cost_and_usage set ListCost = -1, ContractApplied = '{"Elements":[{}]}'
+        where BillingPeriodStart = '2026-02-01';
+        delete from focus.cost_and_usage where BillingPeriodStart = '2026-03-01'
+    """
+    assert change_and_list_kept_months(changed) == ["01"]
+    assert built.rows(product) == [(1, 2), (1, 2)]
+
+    never = f"update seeds.focus_rules set applies_when = 'false' {rule}"
+    assert change_and_list_kept_months(never) == []
+    assert built.rows(product) == [(0, 0), (0, 0)]
+
+    copy = path.with_name("rebuilt.duckdb")
+    shutil.copy(path, copy)
+    full = dbt(copy, "run", "--full-refresh", "--select", "conformance", FAL_LANDING_DIR=landing)
+    tables = (*parts, "conformance.conformance_across_months", "focus.conformance_report")
+    assert [table for table in tables if bag(Warehouse(path, ""), table) != bag(full, table)] == []
+
+
 def change(chance: random.Random, landing: Path, load_id: str) -> None:
     """Land a day again with events of several days, land it empty, or remove it."""
     account, day = chance.choice(("acme", "Acme", "Studio")), FIRST_DAY + timedelta(days=chance.randrange(4))
