@@ -25,13 +25,17 @@
     {{ return({'account': 'x_Account', 'billing_month': month_of('BillingPeriodStart')}) }}
 {% endmacro %}
 
+{# The shapes of rules whose verdict on a row depends on other rows. #}
+{% macro focus_shapes_of_several_rows() %}{{ return(['one_parent', 'references', 'unique']) }}{% endmacro %}
+
 {#
-    Whether the verdict of a rule on a row depends on other rows. The lines of invoices, which a rule looks for, are in
-    the version of a month.
+    Whether the verdict of a rule on a row depends on other rows than those in the version of a month, which has the
+    lines of invoices.
 #}
 {% macro focus_rule_compares_rows(rule) %}
     {{ return(
-        rule.shape in ['one_parent', 'unique'] or rule.shape == 'references' and rule.arguments[0] != 'invoice_detail'
+        rule.shape in focus_shapes_of_several_rows()
+        and not (rule.shape == 'references' and rule.arguments[0] == 'invoice_detail')
     ) }}
 {% endmacro %}
 

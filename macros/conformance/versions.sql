@@ -6,8 +6,9 @@
     verdict on a row depends on other rows, or only the others; none for all.
 #}
 {% macro focus_rules_of_both(scan, dataset, compares_rows=none) %}
-    {% set old, new = focus_rules_in_scan('1.3', scan, dataset), [] %}
-    {% for rule in focus_rules_in_scan('1.4', scan, dataset) %}
+    {% set shapes = focus_shapes_of_several_rows() if compares_rows else none %}
+    {% set old, new = focus_rules_in_scan('1.3', scan, dataset, shapes), [] %}
+    {% for rule in focus_rules_in_scan('1.4', scan, dataset, shapes) %}
         {% do (new if focus_rule_reads(rule, focus_columns_changed_in_1_4(dataset)) else old).append(rule) %}
     {% endfor %}
     {% set rules = {'1.3': old, '1.4': new} %}
