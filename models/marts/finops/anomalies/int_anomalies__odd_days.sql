@@ -91,8 +91,8 @@ judged as (
 
 odd_uses as (
 
-    -- The uses of a model or key that is odd, on that day and in the three weeks before. They are few of all uses, which
-    -- are therefore not summed before.
+    -- The uses of a model or key that is odd, on that day and in the three weeks before. They are few of all uses, so
+    -- they are summed here and not before.
     {%- for scope_type, column in [('model', 'model_id'), ('key', 'api_key')] %}
 
     select
