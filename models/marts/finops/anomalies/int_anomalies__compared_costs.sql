@@ -66,8 +66,8 @@ costs as (
         and charge_class is null
         and (account, {{ days_between(first_day(), 'charge_date') }}) in (
             select
-                account,
-                day_number
+                compared_days.account,
+                compared_days.day_number
             from compared_days
         )
 
