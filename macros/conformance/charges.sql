@@ -46,10 +46,11 @@
 {% endmacro %}
 
 {#
-    SQL of texts that differ when the checks of months may: the SQL of this project that checks are made of, the types
-    of the columns of the marts, and the versions of dbt and of the engine. The rules themselves are in seeds.
+    SQL of texts that change when a verdict can change although no charge and no seed has changed: all macros of this
+    project, the models with the checks, the types of the columns of the marts, and the versions of dbt and of the
+    engine. The rules themselves are in seeds.
 #}
-{% macro focus_checks() %}
+{% macro focus_version_of_checks() %}
     {% set marts = [ref('cost_and_usage'), ref('focus_1_4__cost_and_usage')] %}
     {% if not execute %}{{ return("''") }}{% endif %}
     {% set texts = [dbt_version] %}

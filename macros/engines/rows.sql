@@ -54,4 +54,7 @@
 
 {% macro duckdb__hash_of_row(relation) -%} hash({{ relation }}) {%- endmacro %}
 
-{% macro spark__hash_of_row(relation) -%} xxhash64(*) {%- endmacro %}
+{# Spark's function ignores nulls, so that a value could move to another column. The text has the names of columns. #}
+{% macro spark__hash_of_row(relation) -%}
+    xxhash64(to_json(struct(*), map('ignoreNullFields', 'false')))
+{%- endmacro %}

@@ -108,12 +108,15 @@
     listagg(distinct {{ text }}, ', ') within group (order by {{ text }})
 {%- endmacro %}
 
-{# A 64-bit hash of columns. Different values rarely have equal hashes. #}
+{# A 64-bit hash of columns. Different values, or equal ones in other columns, rarely have equal hashes. #}
 {% macro hash_of(columns) -%}{{ return(adapter.dispatch('hash_of')(columns)) }}{%- endmacro %}
 
 {% macro duckdb__hash_of(columns) -%} hash({{ columns | join(', ') }}) {%- endmacro %}
 
-{% macro spark__hash_of(columns) -%} xxhash64({{ columns | join(', ') }}) {%- endmacro %}
+{# Spark's function ignores nulls, so that a value could move to another column. #}
+{% macro spark__hash_of(columns) -%}
+    xxhash64({% for column in columns %}isnull({{ column }}), {{ column }}{{ ', ' if not loop.last }}{% endfor %})
+{%- endmacro %}
 
 {# Replaces each match of a pattern by a text. #}
 {% macro replace_each(text, pattern, replacement) -%}

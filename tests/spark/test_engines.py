@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -75,8 +76,8 @@ class Engines:
         """Build on Spark with these arguments."""
         self.run_on_spark(landing, "build", *arguments)
 
-    def run_on_spark(self, landing: Path, command: str, *arguments: str) -> int:
-        """Run a dbt command on Spark, in this process; return how many nodes it ran."""
+    def run_on_spark(self, landing: Path, command: str, *arguments: str) -> list[Any]:
+        """Run a dbt command on Spark, in this process; return the results of its nodes."""
         from dbt.cli.main import dbtRunner  # takes half a second, which other tests do not need
 
         with pytest.MonkeyPatch.context() as environment:
@@ -86,7 +87,7 @@ class Engines:
             settings = ["--target", self.target, *self.folders("spark")]
             done = dbtRunner().invoke(["--no-use-colors", command, *settings, *arguments])
             assert done.success
-            return len(done.result.results)
+            return list(done.result.results)
 
     def folders(self, target: str) -> tuple[str, ...]:
         """Return dbt arguments for the project, and for a separate folder per target."""
@@ -245,4 +246,13 @@ def test_a_full_refresh_makes_the_same_marts(engines: Engines, forty_days: Path)
 
 
 def test_the_unit_tests_of_models_pass_on_spark(engines: Engines, forty_days: Path) -> None:
-    assert engines.run_on_spark(forty_days, *UNIT_TESTS) > 100
+    assert len(engines.run_on_spark(forty_days, *UNIT_TESTS)) > 100
+
+
+def test_a_hash_depends_on_the_column_of_a_value(engines: Engines) -> None:
+    first, second = "{{ hash_of(['a', 'b']) }}, {{ hash_of_row('moved') }}", "('x', null), (null, 'x')"
+    query = f"select {first} from (values {second}) as moved (a, b)"
+    (result,) = engines.run_on_spark(ROOT / "sample", "show", "--inline", query)
+    hashes = [tuple(row) for row in result.agate_table.rows]
+    assert len(hashes) == 2
+    assert hashes[0][0] != hashes[1][0] and hashes[0][1] != hashes[1][1]

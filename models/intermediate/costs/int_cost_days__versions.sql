@@ -66,7 +66,7 @@ hashed_charges as (
 
 hashed_models as (
 
-    -- Charges are read once: their models and tags are those of the groups.
+    -- The models and tags of a day are taken from these groups, so charges are read once.
     select
         account,
         charge_date,

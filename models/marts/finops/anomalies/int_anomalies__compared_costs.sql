@@ -45,7 +45,7 @@ compared_days as (
 
 costs as (
 
-    -- few days of all
+    -- only the days that are compared
     select
         account,
         product_line,

@@ -1,5 +1,8 @@
 {{ config(schema='intermediate') }}
 
+{#- the least change of a price, as a share of it -#}
+{%- set least_change = '0.001e0' -%}
+
 with
 
 costs as (
@@ -104,9 +107,10 @@ unit_prices as (
 
 ),
 
-models_with_prices as (
+models_with_price_changes as (
 
-    -- Most models have one price on all days, so that no day differs from the others by 0.1 %, as a change does below.
+    -- Most models have one price. Within 0.09 % no day differs from the usual price by the 0.1 % of changed_prices,
+    -- unless a cost is negative: a mean that has such a weight can lie outside of its prices.
     select
         account,
         model_id,
@@ -114,7 +118,7 @@ models_with_prices as (
     from unit_prices
     where price > 0
     group by account, model_id, unit
-    having max(price) - min(price) > 0.0009e0 * min(price) or min(cost) < 0
+    having max(price) - min(price) > 0.9e0 * {{ least_change }} * min(price) or min(cost) < 0
 
 ),
 
@@ -122,11 +126,11 @@ prices_to_compare as (
 
     select unit_prices.*
     from unit_prices
-    inner join models_with_prices
+    inner join models_with_price_changes
         on
-            unit_prices.account = models_with_prices.account
-            and unit_prices.model_id = models_with_prices.model_id
-            and unit_prices.unit = models_with_prices.unit
+            unit_prices.account = models_with_price_changes.account
+            and unit_prices.model_id = models_with_price_changes.model_id
+            and unit_prices.unit = models_with_price_changes.unit
 
 ),
 
@@ -226,7 +230,7 @@ changed_prices as (
         end as changed_share
     from new_prices
     where
-        abs(model_price - usual_model_price) > 0.001e0 * model_price
+        abs(model_price - usual_model_price) > {{ least_change }} * model_price
         and model_price between usual_model_price / 10 and usual_model_price * 10
 
 ),
